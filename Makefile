@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target sets up what it needs by itself. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+UPGRADE ?=
+ARGS ?=
+BIN := .venv/bin
+RUN := $(BIN)/python
+CODE := $(wildcard sync crypto client_sdk server fixtures tests)
+# Debian packages that the tests need, such as: postgresql chromium fonts-noto-cjk
+SYSTEM_PACKAGES ?=
+TESTS := $(RUN) -m pytest -q
+
+# $(call stage,NAME,COMMAND): says what runs and how long it took; the command's failure ends make.
+stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
+	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
+	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
+
+.PHONY: help setup system static quick test demo bench kill conformance lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv with the pinned packages and Doorstep itself (instant when nothing changed)
+	@PYTHON='$(PYTHON)' .ci/setup
+
+system: ## install the Debian packages that the tests need, or say which
+	@.ci/system $(SYSTEM_PACKAGES)
+
+static: setup ## formatting, lint, types and the layers between the packages
+	$(call stage,format,$(BIN)/ruff format --quiet --diff $(CODE))
+	$(call stage,lint,$(BIN)/ruff check --quiet $(CODE))
+	$(call stage,types,$(BIN)/mypy --no-error-summary)
+	$(call stage,layers,$(BIN)/lint-imports --no-logo)
+
+quick: static ## static checks and the unit tests, in under 90 s
+	$(call stage,unit tests,$(TESTS) -m 'not slow' $(ARGS))
+
+test: setup system static ## everything: static checks and all tests
+	$(call stage,all tests,$(TESTS) $(ARGS))
+
+demo: setup ## a server and 15 tablets on loopback: a day offline, an evening sync
+	@$(RUN) -m fixtures.demo $(ARGS)
+
+bench: setup ## the marks of workload W, against the limits of this machine
+	@$(RUN) -m fixtures.bench $(ARGS)
+
+kill: setup ## kill servers and tablets at any moment, 200 times, and look for losses
+	@$(RUN) -m fixtures.kill $(ARGS)
+
+conformance: setup ## the recorded histories through the real engine
+	@$(RUN) -m fixtures.conformance fixtures/conformance/*.jsonl $(ARGS)
+
+lock: setup ## resolve pyproject.toml anew into requirements.txt (UPGRADE=1: to the newest)
+	@UPGRADE='$(UPGRADE)' .ci/lock
+
+clean: ## remove what was built and the caches; .venv stays
+	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find $(CODE) -type d -name __pycache__ -prune -exec rm -rf {} +
