@@ -5,8 +5,8 @@ Lives here: the leading algorithm byte of every signature, hash, proof and seal,
 that this package uses itself, and `purposed`, which joins a purpose to a message.
 Must not live here: any key, any algorithm.
 
-Invariants: an id is never given a second meaning; two purposes never yield the same input, because a
-purpose holds no NUL byte and is closed by one.
+Invariants: an id is never given a second meaning; two purposes never yield the same input, because
+a purpose holds no NUL byte and is closed by one.
 """
 
 import hashlib
@@ -43,7 +43,9 @@ def prefix(purpose: bytes) -> bytes:
 
 
 def purposed(purpose: bytes, message: bytes) -> bytes:
-    """Return the bytes that are signed, hashed or keyed: the prefix of the purpose, then the message."""
+    """Return the bytes that are signed, hashed or keyed: the prefix of the purpose, then the
+    message.
+    """
     return prefix(purpose) + message
 
 

@@ -3,8 +3,9 @@
 
 Lives here: `encrypt_blob` and `decrypt_blob`. Must not live here: pieces, uploads, files.
 
-Invariants: each blob has its own random key, which stands in the change that mentions it; so a server
-stores what it cannot read without the record. No plaintext leaves before all of it is authenticated.
+Invariants: each blob has its own random key, which stands in the change that mentions it; so a
+server stores what it cannot read without the record. No plaintext leaves before all of it is
+authenticated.
 """
 
 import hashlib
@@ -56,7 +57,9 @@ def check_blob_name(name: bytes, ciphertext: bytes) -> None:
 
 
 def decrypt_blob(name: bytes, key: bytes, ciphertext: bytes) -> bytes:
-    """Decrypt a blob after checking that it is the one named. Raises BlobRefused for anything else."""
+    """Decrypt a blob after checking that it is the one named. Raises BlobRefused for anything
+    else.
+    """
     check_blob_name(name, ciphertext)
     if ciphertext[:1] != _BLOB_ID or len(ciphertext) < BLOB_OVERHEAD_BYTES:
         raise BlobRefused("algorithm")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server says about a device: this is its key; it is revoked; and what a device says of itself:
-my key is succeeded by that one.
+"""What a server says about a device: this is its key; it is revoked; and what a device says of
+itself: my key is succeeded by that one.
 
 Lives here: certificates, revocations, successions: MessagePack bodies under a signature.
 Must not live here: whom to trust, and what follows from a revocation.
 
-Invariants: a statement is `signature (65 bytes) ‖ body`, checked over the bytes as received, before they
-are decoded; whoever stores a statement stores those bytes. No validity hangs on a clock: a certificate
-holds until it is revoked. Why not X.509: decisions/0003-certificates.md.
+Invariants: a statement is `signature (65 bytes) ‖ body`, checked over the bytes as received,
+before they are decoded; whoever stores a statement stores those bytes. No validity hangs on a
+clock: a certificate holds until it is revoked. Why not X.509: decisions/0003-certificates.md.
 """
 
 from typing import Final, Literal, TypeVar
@@ -43,8 +43,8 @@ _S = TypeVar("_S")
 class Certificate(msgspec.Struct, frozen=True, array_like=True):
     """A device: its keys, what it is called, who uses it, where; and who says so.
 
-    `replica` 16 bytes, `public` 32, `box_public` 1,216; `area` a division code; `issued_at_ms` is the
-    issuer's clock, for people; `serial` counts the issuer's certificates; `issuer` 16 bytes.
+    `replica` 16 bytes, `public` 32, `box_public` 1,216; `area` a division code; `issued_at_ms` is
+    the issuer's clock, for people; `serial` counts the issuer's certificates; `issuer` 16 bytes.
     """
 
     replica: bytes
@@ -103,8 +103,8 @@ class Succession(msgspec.Struct, frozen=True, array_like=True):
 def issue_certificate(issuer_key: DeviceKey, certificate: Certificate) -> bytes:
     """Sign a certificate; returns its bytes, about 1.4 KB.
 
-    Raises CertificateRefused when it breaks a limit, names another issuer than the key, or its replica
-    id is not that of its public key; KeyRefused for a bad key in it.
+    Raises CertificateRefused when it breaks a limit, names another issuer than the key, or its
+    replica id is not that of its public key; KeyRefused for a bad key in it.
     """
     _check_certificate_body(certificate, issuer_key.public)
     return _signed(issuer_key, CERTIFICATE, certificate)
@@ -194,7 +194,8 @@ def issue_succession(
 
 
 def check_succession(data: bytes, old_public: bytes) -> Succession:
-    """Check that `old_public` (the key known so far) names its successor, and that the successor agrees.
+    """Check that `old_public` (the key known so far) names its successor, and that the successor
+    agrees.
 
     Raises SuccessionRefused.
     """

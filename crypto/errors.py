@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The error tree of this package.
 
-Lives here: every error `crypto` raises on bad input, each with a stable code and three sentences (what
-happened, what was kept, what to do) in Chinese and English.
-Must not live here: any check. No error carries a secret, a key or a plaintext; `detail` is a short
-technical word for a log, written by this package and never copied from input.
+Lives here: every error `crypto` raises on bad input, each with a stable code and three sentences
+(what happened, what was kept, what to do) in Chinese and English. Must not live here: any check.
+No error carries a secret, a key or a plaintext; `detail` is a short technical word for a log,
+written by this package and never copied from input.
 
     CryptoError
     ├── KeyRefused            a public or private key that must not be used
@@ -103,7 +103,9 @@ class SignatureRefused(CryptoError):
 
 
 class SealRefused(CryptoError):
-    """Something sealed that does not open: another key, other info, altered, reordered or repeated."""
+    """Something sealed that does not open: another key, other info, altered, reordered or
+    repeated.
+    """
 
     code = "crypto/seal-refused"
     what = Text(
@@ -152,7 +154,9 @@ class UnlockError(CryptoError):
 
 
 class UnlockRefused(UnlockError):
-    """Wrong PIN or passphrase. `remaining_tries` before the keys are erased; `wait_ms` until the next."""
+    """Wrong PIN or passphrase. `remaining_tries` before the keys are erased; `wait_ms` until the
+    next.
+    """
 
     code = "crypto/unlock-refused"
 

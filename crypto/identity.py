@@ -4,12 +4,14 @@
 Lives here: making and loading device keys, signing and checking under a purpose, refusing bad keys.
 Must not live here: certificates (`certificate`), requests (`request`).
 
-Invariants: what is signed begins with `doorstep/`, the purpose and a NUL byte; a signature begins with
-the byte of its algorithm; a public key that is small-order, not canonical or not a point is never used.
+Invariants: what is signed begins with `doorstep/`, the purpose and a NUL byte; a signature begins
+with the byte of its algorithm; a public key that is small-order, not canonical or not a point is
+never used.
 
-One rule decides what verifies, on every replica: the equation without cofactor, S below the group's
-order, R compared as bytes (RFC 8032 5.1.7 in OpenSSL). Two replicas that judged a signature differently
-would disagree on a feed for ever; the decision is in decisions/0001-ed25519-one-rule.md.
+One rule decides what verifies, on every replica: the equation without cofactor, S below the
+group's order, R compared as bytes (RFC 8032 5.1.7 in OpenSSL). Two replicas that judged a
+signature differently would disagree on a feed for ever; the decision is in
+decisions/0001-ed25519-one-rule.md.
 """
 
 import hashlib
@@ -40,15 +42,15 @@ _SMALL_ORDER_Y: Final = frozenset({0, 1, _P - 1, _Y8, _P - _Y8})
 def _check_point(public: bytes) -> None:
     """Refuse a public key that is not the canonical encoding of a point of large order.
 
-    Ed25519's own verification does not: with a small-order key one signature holds for many messages,
-    and two encodings of one point would give two replica ids to one key.
+    Ed25519's own verification does not: with a small-order key one signature holds for many
+    messages, and two encodings of one point would give two replica ids to one key.
     """
     encoded = int.from_bytes(public, "little")
     y = encoded & _Y_MASK
     if y >= _P:
         raise KeyRefused("not canonical")
-    # All eight small-order points have one of these five y; with x = 0 a set sign bit is also a second
-    # encoding of the same point, and falls here too.
+    # All eight small-order points have one of these five y; with x = 0 a set sign bit is also a
+    # second encoding of the same point, and falls here too.
     if y in _SMALL_ORDER_Y:
         raise KeyRefused("small order")
     y2 = y * y % _P
@@ -72,8 +74,8 @@ def _parsed(public: bytes) -> Ed25519PublicKey:
 def check_public(public: bytes) -> None:
     """Refuse a public key that must not be used.
 
-    `public` is 32 bytes. Raises KeyRefused for a wrong length, y ≥ p, the eight small-order points in
-    any encoding, and encodings of no point (RFC 8032 5.1.3; C2SP CCTV ed25519).
+    `public` is 32 bytes. Raises KeyRefused for a wrong length, y ≥ p, the eight small-order points
+    in any encoding, and encodings of no point (RFC 8032 5.1.3; C2SP CCTV ed25519).
     """
     _parsed(bytes(public))
 
@@ -90,8 +92,8 @@ def replica_of(public: bytes) -> bytes:
 def verify(public: bytes, purpose: bytes, message: bytes, signature: bytes) -> None:
     """Check a signature made by `DeviceKey.sign` under the same purpose.
 
-    `public` 32 bytes, `signature` 65 bytes. Returns nothing; raises SignatureRefused when it does not
-    hold or is of an unknown algorithm, KeyRefused when the key must not be used.
+    `public` 32 bytes, `signature` 65 bytes. Returns nothing; raises SignatureRefused when it does
+    not hold or is of an unknown algorithm, KeyRefused when the key must not be used.
     """
     key = _parsed(bytes(public))
     if len(signature) != SIGNATURE_BYTES or signature[0] != ED25519:

@@ -3,12 +3,13 @@
 
 Lives here: the rules and the reason each refusal gives. Must not live here: keys, tries, waits.
 
-Invariants: a rule refuses only at choosing, never at unlocking, so that a stricter rule locks nobody out.
-What was typed is folded by NFKC first: a Chinese keyboard may give full-width digits.
+Invariants: a rule refuses only at choosing, never at unlocking, so that a stricter rule locks
+nobody out. What was typed is folded by NFKC first: a Chinese keyboard may give full-width digits.
 """
 
 import re
 import unicodedata
+from itertools import pairwise
 from typing import Final, Literal
 
 from crypto.errors import SecretTooWeak, Text
@@ -69,9 +70,10 @@ def is_pin(secret: str) -> bool:
 def check_secret(secret: str, worker: str, secret_store: SecretStore) -> None:
     """Refuse a PIN or passphrase that is too weak to be chosen.
 
-    With the device secret in the system's key store a PIN of six digits or more will do; with it in a
-    plain file a thief of the tablet has it too, six digits fall in 45 core-hours, and a passphrase of
-    ten characters or more is demanded. Raises SecretTooWeak with the reason in both languages.
+    With the device secret in the system's key store a PIN of six digits or more will do; with it
+    in a plain file a thief of the tablet has it too, six digits fall in 45 core-hours, and a
+    passphrase of ten characters or more is demanded. Raises SecretTooWeak with the reason in both
+    languages.
     """
     secret = folded(secret)
     if len(secret) > SECRET_CHARACTERS_MAX:
@@ -142,7 +144,7 @@ def _is_repeated(text: str) -> bool:
 
 
 def _has_constant_step(digits: str) -> bool:
-    steps = {(int(b) - int(a)) % 10 for a, b in zip(digits, digits[1:], strict=False)}
+    steps = {(int(b) - int(a)) % 10 for a, b in pairwise(digits)}
     return len(steps) == 1
 
 

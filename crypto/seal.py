@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealing to one receiver, so that whoever carries it can read nothing.
 
-Lives here: the box key (HPKE, X-Wing: ML-KEM-768 with X25519), one-shot seals, and the sealed stream
-of the outbox: one encapsulation for each opening of the store, then one small frame for each item.
-Must not live here: files. The caller appends `header` and frames to a file and syncs it.
+Lives here: the box key (HPKE, X-Wing: ML-KEM-768 with X25519), one-shot seals, and the sealed
+stream of the outbox: one encapsulation for each opening of the store, then one small frame for
+each item. Must not live here: files. The caller appends `header` and frames to a file and syncs
+it.
 
-Invariants: HPKE in base mode does not say who sealed; whoever needs that signs the sealed bytes. A frame
-opens only at its own number in its own stream. Nothing is returned before it is authenticated.
+Invariants: HPKE in base mode does not say who sealed; whoever needs that signs the sealed bytes. A
+frame opens only at its own number in its own stream. Nothing is returned before it is
+authenticated.
 
 Formats, byte by byte, are in README.md.
 """
@@ -54,13 +56,16 @@ ITEM_BYTES_MAX: Final = (
 RESYNC_NUMBERS_MAX: Final = 64  # how many lost frames in a row recovery looks past
 
 _ML_PUBLIC_BYTES: Final = 1184
+_LENGTH_BYTES: Final = 4
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _SEAL_ID: Final = bytes((HPKE_XWING_HKDF_SHA256_AES_256_GCM,))
 _STREAM_ID: Final = bytes((STREAM_XWING_AES_256_GCM_SIV,))
 
 
 class BoxKey:
-    """The key that opens what is sealed to its owner. Its repr shows a fingerprint of the public key."""
+    """The key that opens what is sealed to its owner. Its repr shows a fingerprint of the public
+    key.
+    """
 
     __slots__ = ("_key", "_seed", "public")
 
@@ -135,8 +140,8 @@ def _encrypt(public: bytes, info: bytes, plaintext: bytes) -> bytes:
 def seal(public: bytes, info: bytes, plaintext: bytes) -> bytes:
     """Seal bytes to the owner of a box key; returns 1,137 bytes more than came in.
 
-    `public` 1,216 bytes; `info` says what it is, from whom and to whom, and must be the same at opening.
-    Raises KeyRefused, and SealRefused for more than 256 MiB.
+    `public` 1,216 bytes; `info` says what it is, from whom and to whom, and must be the same at
+    opening. Raises KeyRefused, and SealRefused for more than 256 MiB.
     """
     if len(plaintext) > SEALED_BYTES_MAX:
         raise SealRefused("too large")
@@ -155,9 +160,9 @@ def open_sealed(key: BoxKey, info: bytes, sealed: bytes) -> bytes:
 class SealedWriter:
     """Writes one sealed stream: `header` first, then one frame from `seal_next` for each item.
 
-    `info` as in `seal`; `entropy(n)` gives n random bytes, `os.urandom` but for tests. The writer holds
-    the key of the stream in memory while it lives and cannot read the stream back afterwards: after a
-    restart a new stream is begun. Not for two threads at once.
+    `info` as in `seal`; `entropy(n)` gives n random bytes, `os.urandom` but for tests. The writer
+    holds the key of the stream in memory while it lives and cannot read the stream back
+    afterwards: after a restart a new stream is begun. Not for two threads at once.
     """
 
     __slots__ = ("_aead", "_bound", "header", "number")
@@ -180,8 +185,8 @@ class SealedWriter:
             raise SealRefused("item too large")
         number = self.number.to_bytes(8, "big")
         length = (len(plaintext) + TAG_BYTES).to_bytes(4, "big")
-        # The number is the nonce: it is never used twice with this key, and if a copied process did so,
-        # AES-GCM-SIV would show no more than that two items are equal.
+        # The number is the nonce: it is never used twice with this key, and if a copied process
+        # did so, AES-GCM-SIV would show no more than that two items are equal.
         frame = (
             length
             + number
@@ -202,9 +207,10 @@ def _stream_bound(header: bytes) -> bytes:
 class SealedItems(Iterator[bytes]):
     """The items of a sealed stream, in order.
 
-    After the last item `unreadable_bytes` tells how many bytes of a torn tail were left; `number` is how
-    many items were read. Iterating raises SealRefused at a frame that is altered, repeated or out of
-    order; what came before it stands, and `recover_sealed_stream` reads what comes after it.
+    After the last item `unreadable_bytes` tells how many bytes of a torn tail were left; `number`
+    is how many items were read. Iterating raises SealRefused at a frame that is altered, repeated
+    or out of order; what came before it stands, and `recover_sealed_stream` reads what comes after
+    it.
     """
 
     __slots__ = ("_aead", "_bound", "_data", "_offset", "number", "unreadable_bytes")
@@ -233,7 +239,7 @@ class SealedItems(Iterator[bytes]):
         # After a power cut a file system may show the file at its new length and zeros for what was
         # not written yet: that is a torn tail too. No frame begins with a length of zero.
         if not whole or (length == 0 and not any(self._data[self._offset :])):
-            if left >= 4 and length > ITEM_BYTES_MAX + TAG_BYTES:
+            if left >= _LENGTH_BYTES and length > ITEM_BYTES_MAX + TAG_BYTES:
                 raise SealRefused("frame length")
             self.unreadable_bytes = left
             raise StopIteration
@@ -268,16 +274,18 @@ def _open_frame(aead: AESGCMSIV, bound: bytes, data: memoryview, offset: int, nu
 def read_sealed_stream(key: BoxKey, info: bytes, data: bytes) -> SealedItems:
     """Read a sealed stream (header, then frames) from the start.
 
-    Stops cleanly at a torn tail and tells its length in `unreadable_bytes`. Raises SealRefused at once
-    for a header that does not open, and while iterating for a frame that is altered, reordered or
-    repeated. A stream cut exactly between two frames reads as a shorter stream: whoever must know that
-    none is missing compares the last item with a receipt.
+    Stops cleanly at a torn tail and tells its length in `unreadable_bytes`. Raises SealRefused at
+    once for a header that does not open, and while iterating for a frame that is altered,
+    reordered or repeated. A stream cut exactly between two frames reads as a shorter stream:
+    whoever must know that none is missing compares the last item with a receipt.
     """
     return SealedItems(key, info, data)
 
 
 class Recovered:
-    """What `recover_sealed_stream` found: `(number, item)` pairs and how many bytes it could not read."""
+    """What `recover_sealed_stream` found: `(number, item)` pairs and how many bytes it could not
+    read.
+    """
 
     __slots__ = ("items", "unreadable_bytes")
 
@@ -289,8 +297,8 @@ class Recovered:
 def recover_sealed_stream(key: BoxKey, info: bytes, data: bytes) -> Recovered:
     """Read every whole frame of a damaged stream, skipping what does not open.
 
-    Numbers of the items rise; a gap in them is what was lost. Raises SealRefused only for the header:
-    without it nothing can be read.
+    Numbers of the items rise; a gap in them is what was lost. Raises SealRefused only for the
+    header: without it nothing can be read.
     """
     aead, bound = _open_header(key, info, data[:STREAM_HEADER_BYTES])
     view = memoryview(data)

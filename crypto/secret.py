@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A wrapper for bytes that must not be seen.
 
-Lives here: `SecretBytes`, whose repr, str and format say nothing, which does not pickle, copy or hash.
-Must not live here: what the bytes mean.
+Lives here: `SecretBytes`, whose repr, str and format say nothing, which does not pickle, copy or
+hash. Must not live here: what the bytes mean.
 
 Wiping is best effort: Python may hold copies made by `reveal`, and swap is not ours to control.
 """
@@ -14,8 +14,8 @@ from typing import NoReturn, Self
 class SecretBytes:
     """Secret bytes with a redacted face.
 
-    `reveal()` gives the bytes to the one call that needs them. `wipe()` overwrites this object's own
-    buffer; afterwards `reveal` raises ValueError. As a context manager it wipes at the end.
+    `reveal()` gives the bytes to the one call that needs them. `wipe()` overwrites this object's
+    own buffer; afterwards `reveal` raises ValueError. As a context manager it wipes at the end.
     """
 
     __slots__ = ("_buffer", "_wiped")
@@ -50,7 +50,8 @@ class SecretBytes:
             return NotImplemented
         return hmac.compare_digest(self.reveal(), other.reveal())
 
-    # Having __eq__ and no __hash__, this class cannot be hashed: a hash would be a fingerprint of it.
+    # Having __eq__ and no __hash__, this class cannot be hashed: a hash would be a fingerprint of
+    # it.
 
     def __repr__(self) -> str:
         return "SecretBytes(…)"

@@ -4,14 +4,15 @@
 Lives here: the vault of wrapped keys, tries and waits, and what is derived from the master key.
 Must not live here: the file the vault is kept in, the key store, the clock.
 
-Invariants: a try is counted and stored before the secret is stretched and compared. Ten wrong tries of a
-worker erase that worker's wrapped key. A clock set back never shortens a wait. Nothing here touches the
-sealed outbox: whoever is locked out loses no unsent visit.
+Invariants: a try is counted and stored before the secret is stretched and compared. Ten wrong
+tries of a worker erase that worker's wrapped key. A clock set back never shortens a wait. Nothing
+here touches the sealed outbox: whoever is locked out loses no unsent visit.
 
-The trap: counting after comparing. Argon2id takes a fifth of a second; a thief who cuts the power when no
-welcome comes would try for ever without a single try being counted. So `begin_try` counts, the caller
-stores durably (file and folder synced), and only then does `finish_try` compare; a power cut between the
-two costs a try. `unlock` does all of it in this order, given a function that stores.
+The trap: counting after comparing. Argon2id takes a fifth of a second; a thief who cuts the power
+when no welcome comes would try for ever without a single try being counted. So `begin_try` counts,
+the caller stores durably (file and folder synced), and only then does `finish_try` compare; a
+power cut between the two costs a try. `unlock` does all of it in this order, given a function that
+stores.
 """
 
 import os
@@ -53,8 +54,8 @@ MEMORY_KIB: Final = 64 * 1024
 MEMORY_KIB_MAX: Final = 256 * 1024  # a doctored vault must not take the tablet's memory
 ITERATIONS: Final = 3
 ITERATIONS_MAX: Final = 10
-# RFC 9106's second recommendation whole: 64 MiB, three passes, four lanes. Four lanes cost a guesser the
-# same memory and work as one, and a tablet with four cores could share them out.
+# RFC 9106's second recommendation whole: 64 MiB, three passes, four lanes. Four lanes cost a
+# guesser the same memory and work as one, and a tablet with four cores could share them out.
 LANES: Final = 4
 LANES_MAX: Final = 8
 
@@ -198,7 +199,9 @@ def remove_worker(vault: Vault, worker: str) -> Vault:
 
 
 def wait_left_ms(vault: Vault, worker: str, now_ms: int) -> int:
-    """Return how long this worker must still wait before a try, in milliseconds; 0 when not at all."""
+    """Return how long this worker must still wait before a try, in milliseconds; 0 when not at
+    all.
+    """
     return _ticked(_entry(vault, worker), now_ms).wait_ms
 
 
@@ -223,10 +226,11 @@ def begin_try(vault: Vault, worker: str, now_ms: int) -> Vault:
 def finish_try(
     vault: Vault, worker: str, secret: str, device_secret: SecretBytes
 ) -> tuple[Vault, SecretBytes]:
-    """Make the try that `begin_try` counted; returns the vault with the count cleared, and the master.
+    """Make the try that `begin_try` counted; returns the vault with the count cleared, and the
+    master.
 
-    Raises UnlockRefused (tries left, wait), UnlockErased at the tenth wrong one (its `vault` has the key
-    erased: store it, overwriting the old file), VaultRefused when no try was begun.
+    Raises UnlockRefused (tries left, wait), UnlockErased at the tenth wrong one (its `vault` has
+    the key erased: store it, overwriting the old file), VaultRefused when no try was begun.
     """
     entry = _entry(vault, worker)
     if not entry.trying or not entry.wrapped:
@@ -253,11 +257,12 @@ def unlock(
     *,
     store: Callable[[Vault], None],
 ) -> tuple[Vault, SecretBytes]:
-    """Unlock in the safe order: count, `store`, compare, `store`. Returns the vault and the master key.
+    """Unlock in the safe order: count, `store`, compare, `store`. Returns the vault and the master
+    key.
 
-    `store` must not return before the vault is durable. Raises what `begin_try` and `finish_try` do;
-    the vault to keep has been stored by then. When UnlockErased leaves `workers()` empty, the caller
-    deletes the device secret too.
+    `store` must not return before the vault is durable. Raises what `begin_try` and `finish_try`
+    do; the vault to keep has been stored by then. When UnlockErased leaves `workers()` empty, the
+    caller deletes the device secret too.
     """
     try:
         counted = begin_try(vault, worker, now_ms)
@@ -283,7 +288,8 @@ def change_secret(
 ) -> Vault:
     """Wrap the master key under a new PIN or passphrase; needs the old one, as a counted try.
 
-    A weak new secret is refused before a try is spent. Raises SecretTooWeak and what `unlock` raises.
+    A weak new secret is refused before a try is spent. Raises SecretTooWeak and what `unlock`
+    raises.
     """
     check_secret(new, worker, vault.secret_store)
     cost = _entry(vault, worker).cost
@@ -303,7 +309,8 @@ def derive(master: SecretBytes, purpose: bytes, length: int) -> SecretBytes:
 def store_key(master: SecretBytes) -> SecretBytes:
     """Return SQLCipher's raw key as ASCII: `x'`, 64 hexadecimal digits, `'`.
 
-    Goes into `PRAGMA key = "…"`. A raw key skips SQLCipher's own PBKDF2: the stretching is Argon2id's.
+    Goes into `PRAGMA key = "…"`. A raw key skips SQLCipher's own PBKDF2: the stretching is
+    Argon2id's.
     """
     with derive(master, b"store-key", 32) as key:
         return SecretBytes(b"x'" + key.reveal().hex().encode() + b"'")
@@ -322,7 +329,9 @@ def _with(vault: Vault, changed: Entry) -> Vault:
 
 
 def _erased(entry: Entry) -> Entry:
-    """The entry without its key. Its salt goes too: without it, not even the right PIN helps a copy."""
+    """The entry without its key. Its salt goes too: without it, not even the right PIN helps a
+    copy.
+    """
     return msgspec.structs.replace(
         entry,
         salt=b"",
@@ -338,8 +347,9 @@ def _ticked(entry: Entry, now_ms: int) -> Entry:
     """Take the time that has passed off the wait.
 
     The clock may lie. When it went back, nothing has passed and we count on from the new reading:
-    else a clock that was once years ahead would lock the worker out for years. When it went forward we
-    cannot tell a lie from a night: what holds then is the limit of ten tries, which no clock touches.
+    else a clock that was once years ahead would lock the worker out for years. When it went
+    forward we cannot tell a lie from a night: what holds then is the limit of ten tries, which no
+    clock touches.
     """
     passed_ms = max(0, now_ms - entry.clock_ms)
     return msgspec.structs.replace(
