@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Need: a problem found, from the door to its end.
+
+What lives here: the declaration of one collection and its life cycle. What must not: who is told
+and when. Invariant: the stages are ordered so that of two that do not know of each other the one
+with more left to do is shown: a need reopened here while it is closed there stays open.
+"""
+
+from __future__ import annotations
+
+from sync.collections import declare
+from sync.collections.declare import choices, order_of
+from sync.schema import Collection, Field, Label
+
+KINDS = choices(
+    ("rice", "缺米", "No rice"),
+    ("vegetables", "缺菜", "No vegetables"),
+    ("gas", "缺气", "No gas"),
+    ("medicine", "缺药", "No medicine"),
+    ("wheelchair", "轮椅", "Wheelchair"),
+    ("meals", "送餐", "Meals"),
+    ("clinic", "就医陪同", "Company to the clinic"),
+    ("papers", "证件办理", "Papers"),
+    ("repair", "房屋修缮", "Repair"),
+    ("relief", "临时救助", "Emergency relief"),
+    ("guardian", "监护缺失", "Without guardian"),
+    ("care", "照料", "Care"),
+    ("other", "其他", "Other"),
+)
+URGENCIES = choices(
+    ("normal", "一般", "Normal"),
+    ("soon", "较急", "Soon"),
+    ("urgent", "紧急", "Urgent"),
+    ("life", "危及生命", "Life at risk"),
+)
+STAGES = choices(
+    ("closed", "已办结", "Closed"),
+    ("confirmed", "本人已确认", "Confirmed by the person"),
+    ("solved", "已解决", "Solved"),
+    ("referred", "已转办", "Referred"),
+    ("in_hand", "办理中", "In hand"),
+    ("accepted", "已受理", "Accepted"),
+    ("open", "待受理", "Open"),
+    ("reopened", "重新打开", "Reopened"),
+)
+SOLVED = frozenset({"closed", "confirmed", "solved"})
+"""Stages that count as solved in every report."""
+LEVELS = choices(
+    ("community", "社区", "Community"),
+    ("street", "街道", "Street"),
+    ("district", "区", "District"),
+    ("city", "市", "City"),
+)
+
+NEED = Collection(
+    name="need",
+    label=Label(zh="需求", en="Need"),
+    fields={
+        "household": declare.HOUSEHOLD,
+        "person": declare.PERSON,
+        "kind": Field(
+            policy="ask",
+            why="It decides who is sent.",
+            kind="choice",
+            label=Label(zh="事项", en="Kind"),
+            choices=KINDS,
+            required=True,
+        ),
+        "urgency": Field(
+            policy="highest",
+            why="Of two judgements the more urgent is acted on.",
+            kind="choice",
+            label=Label(zh="紧急程度", en="Urgency"),
+            choices=URGENCIES,
+            order=order_of(URGENCIES),
+        ),
+        "status": Field(
+            policy="highest",
+            why="Whatever leaves more to do is shown: reopened beats closed.",
+            kind="choice",
+            label=Label(zh="状态", en="Status"),
+            choices=STAGES,
+            order=order_of(STAGES),
+            required=True,
+        ),
+        "level": Field(
+            policy="highest",
+            why="Once handed up it stays in sight there until someone hands it back knowingly.",
+            kind="choice",
+            label=Label(zh="办理层级", en="Level"),
+            choices=LEVELS,
+            order=order_of(LEVELS),
+        ),
+        "reporter": Field(
+            policy="ask",
+            why="Whoever reported it is told the outcome.",
+            label=Label(zh="发现人", en="Reporter"),
+            chars_max=declare.ID_CHARS,
+        ),
+        "visit": Field(
+            policy="ask",
+            why="It ties the need to the visit that found it.",
+            label=Label(zh="发现于走访", en="Found at visit"),
+            refers_to="visit",
+            chars_max=declare.ID_CHARS,
+        ),
+        "found_at_ms": Field(
+            policy="ask",
+            why="The clock of same-day clearing starts with it.",
+            kind="time",
+            label=Label(zh="发现时间", en="Found at"),
+            unit="ms",
+        ),
+        "deadline": Field(
+            policy="ask",
+            why="A promise to the household: two dates must become one.",
+            kind="date",
+            label=Label(zh="期限", en="Deadline"),
+        ),
+        "owner": Field(
+            policy="ask",
+            why="One person answers for it: two owners are none.",
+            label=Label(zh="承办人", en="Owner"),
+            chars_max=declare.ID_CHARS,
+        ),
+        "handled_at_ms": Field(
+            policy="latest",
+            why="When it was last worked on.",
+            kind="time",
+            label=Label(zh="办理时间", en="Handled at"),
+            unit="ms",
+        ),
+        "remark": Field(
+            policy="append",
+            why="Every step's words are kept beside each other.",
+            label=Label(zh="办理说明", en="Remarks"),
+            chars_max=declare.NOTE_CHARS,
+        ),
+    },
+)

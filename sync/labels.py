@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what is stored to what people read, and back.
+
+What lives here: the words for fields and values in a language, and the reading of an office's
+words (a column's heading, a cell) into names and values. What must not: any word itself; they stand
+in the declarations. Invariant: what ``shown`` writes of declared choices, ``value_of`` reads back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sync.schema import Collection, Field
+
+SEPARATORS = re.compile(r"[、,，;；|\n]+")
+"""What offices put between several values in one cell; no label of a choice holds one of these."""
+_LOOSE = re.compile(r"[/\s]+")
+"""Also found between values, but within labels too: tried only where the whole is no label."""
+
+
+def heading(collection: Collection, field: str, lang: str) -> str:
+    """What a field is called in ``zh`` or ``en``; its name where nothing is declared."""
+    label = collection.field(field).label
+    return label.text(lang) if label else field
+
+
+def field_of(collection: Collection, words: str) -> str | None:
+    """The field that a heading names: by name, or by its Chinese or English label; None if none.
+
+    Case and surrounding spaces do not count.
+    """
+    wanted = words.strip().lstrip("\ufeff").casefold()
+    for name, field in collection.fields.items():
+        label = field.label
+        known = {name, label.zh, label.en} if label else {name}
+        if wanted in {word.casefold() for word in known if word}:
+            return name
+    return None
+
+
+def shown(field: Field, value: Any, lang: str) -> str:
+    """A value as people read it: labels for choices, several with commas, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ("、" if lang == "zh" else ", ").join(shown(field, one, lang) for one in value)
+    if isinstance(value, bool):
+        return {"zh": ("否", "是"), "en": ("no", "yes")}["zh" if lang == "zh" else "en"][value]
+    for choice in field.choices:
+        if choice.value == value:
+            return choice.label.text(lang)
+    return str(value)
+
+
+def value_of(field: Field, words: str) -> Any:
+    """Read one cell of text as a value of ``field``: choices by value or label, numbers by kind.
+
+    An empty cell is None, or an empty list for a ``union``, which always gives a list. Text that is
+    not what the kind asks for is returned as it stands: the check of values says what is wrong.
+    """
+    text = words.strip()
+    if field.policy == "union":
+        parts = [part.strip() for part in SEPARATORS.split(text)]
+        return [value for part in parts if part for value in _several(field, part)]
+    return _one(field, text) if text else None
+
+
+def _several(field: Field, part: str) -> list[Any]:
+    if field.kind == "choice" and _choice(field, part) is None:
+        known = [_choice(field, piece) for piece in _LOOSE.split(part)]
+        if None not in known:
+            return known
+    return [_one(field, part)]
+
+
+def _one(field: Field, text: str) -> Any:
+    if field.kind == "choice":
+        known = _choice(field, text)
+        return text if known is None else known
+    plain = text.replace(",", "")
+    if field.kind in ("integer", "time") and re.fullmatch(r"[+-]?[0-9]{1,19}", plain):
+        return int(plain)
+    if field.kind == "number" and re.fullmatch(r"[+-]?[0-9]{1,15}(\.[0-9]+)?", plain):
+        return float(plain)
+    if field.kind == "boolean":
+        return {
+            "是": True,
+            "yes": True,
+            "true": True,
+            "否": False,
+            "no": False,
+            "false": False,
+        }.get(text.casefold(), text)
+    return text
+
+
+def _choice(field: Field, text: str) -> str | None:
+    wanted = text.casefold()
+    for choice in field.choices:
+        if wanted in {choice.value.casefold(), choice.label.zh, choice.label.en.casefold()}:
+            return choice.value
+    return None

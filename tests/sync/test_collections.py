@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The declarations hold together: names, reasons, labels, life cycle and references.
+
+What lives here: what must be true of every collection, so that the next twenty keep to it too.
+"""
+
+import re
+
+import pytest
+
+from sync.collections import SCHEMA
+from sync.collections.need import SOLVED, STAGES
+from sync.labels import SEPARATORS, field_of, heading, shown, value_of
+from sync.schema import Collection, Field, check_schema
+
+COLLECTIONS = list(SCHEMA.collections.values())
+FIELDS = [(c, name, f) for c in COLLECTIONS for name, f in c.fields.items()]
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def each_field() -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("collection", "name", "field"), FIELDS, ids=[f"{c.name}.{n}" for c, n, _ in FIELDS]
+    )
+
+
+def test_the_schema_holds_the_six_collections_of_the_doors() -> None:
+    assert set(SCHEMA.collections) == {
+        "household",
+        "person",
+        "visit",
+        "need",
+        "assessment",
+        "attachment",
+    }
+    assert check_schema(SCHEMA) is SCHEMA
+
+
+@each_field()
+def test_every_field_has_a_plain_name_both_labels_and_a_reason(
+    collection: Collection, name: str, field: Field
+) -> None:
+    assert NAME.fullmatch(name)
+    assert field.why.endswith(".")
+    assert field.label is not None
+    assert field.label.zh
+    assert field.label.en
+
+
+@each_field()
+def test_every_choice_is_a_stable_ascii_word_with_two_labels(
+    collection: Collection, name: str, field: Field
+) -> None:
+    values = [c.value for c in field.choices]
+    assert len(values) == len(set(values))
+    for choice in field.choices:
+        assert NAME.fullmatch(choice.value)
+        assert choice.label.zh
+        assert choice.label.en
+        assert not SEPARATORS.search(choice.label.zh + choice.label.en)
+    if field.order and field.choices:
+        assert list(field.order) == values
+
+
+@each_field()
+def test_every_pattern_compiles_and_every_reference_names_a_collection(
+    collection: Collection, name: str, field: Field
+) -> None:
+    re.compile(field.pattern)
+    assert not field.refers_to or field.refers_to in SCHEMA.collections
+    assert field.minimum is None or field.maximum is None or field.minimum < field.maximum
+
+
+@each_field()
+def test_a_field_named_for_a_unit_declares_that_unit(
+    collection: Collection, name: str, field: Field
+) -> None:
+    ending = name.rsplit("_", 1)[-1]
+    unit = {"ms": "ms", "fen": "fen", "kg": "kg", "c": "°C", "bytes": "bytes"}.get(ending)
+    assert unit is None or field.unit == unit
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, ids=[c.name for c in COLLECTIONS])
+def test_every_record_but_a_household_names_the_household_it_belongs_to(
+    collection: Collection,
+) -> None:
+    if collection.name == "household":
+        assert "household" not in collection.fields
+        return
+    field = collection.fields["household"]
+    assert field.policy == "ask"
+    assert field.required
+    assert field.refers_to == "household"
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, ids=[c.name for c in COLLECTIONS])
+def test_no_two_fields_of_a_form_share_a_heading(collection: Collection) -> None:
+    for lang in ("zh", "en"):
+        headings = [heading(collection, name, lang) for name in collection.fields]
+        assert len(headings) == len(set(headings))
+        assert [field_of(collection, words) for words in headings] == list(collection.fields)
+
+
+def test_a_reopened_need_outranks_a_closed_one() -> None:
+    order = SCHEMA.field("need", "status").order
+    assert SCHEMA.policy("need", "status") == "highest"
+    assert order[0] == "closed"
+    assert order[-1] == "reopened"
+    assert {stage.value for stage in STAGES[: len(SOLVED)]} == SOLVED
+    assert all(order.index(done) < order.index("referred") for done in SOLVED)
+
+
+def test_what_decides_money_reach_or_place_is_never_chosen_by_a_rule() -> None:
+    for name in ("area", "address", "phone", "monthly_income_fen", "medication", "joined_into"):
+        assert SCHEMA.policy("household", name) == "ask"
+    assert SCHEMA.policy("person", "household") == "ask"
+
+
+def test_the_least_care_needed_never_wins_a_disagreement() -> None:
+    for collection in ("household", "person", "assessment"):
+        order = SCHEMA.field(collection, "care_level").order
+        assert order[0] == "independent"
+        assert order[-1] == "full_care"
+    assert SCHEMA.field("assessment", "grade").order[-1] == "poor"
+    assert SCHEMA.policy("assessment", "self_care_score") == "lowest"
+
+
+def test_an_undeclared_field_is_a_question() -> None:
+    assert SCHEMA.policy("household", "of_next_year") == "ask"
+    assert SCHEMA.policy("of_next_year", "anything") == "ask"
+
+
+@each_field()
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_what_is_shown_of_a_choice_reads_back(
+    collection: Collection, name: str, field: Field, lang: str
+) -> None:
+    values = [c.value for c in field.choices]
+    if field.policy == "union":
+        assert value_of(field, shown(field, values, lang)) == values
+    else:
+        assert [value_of(field, shown(field, v, lang)) for v in values] == values
+
+
+def test_an_office_cell_is_read_in_the_ways_offices_write() -> None:
+    household = SCHEMA.collections["household"].fields
+    wanted = ["dibao", "disabled"]
+    for cell in (
+        "低保、残疾",
+        "低保,残疾",
+        "低保 残疾",
+        "低保/残疾",
+        "dibao;残疾",
+        " 低保 ； 残疾 ",
+    ):
+        assert value_of(household["categories"], cell) == wanted
+    assert value_of(household["categories"], "") == []
+    assert value_of(household["categories"], "低保、外星") == ["dibao", "外星"]
+    assert value_of(household["monthly_income_fen"], "1,200") == 1200
+    assert value_of(household["monthly_income_fen"], "一千") == "一千"
+    assert value_of(household["phone"], "  ") is None
+    assert value_of(household["address"], "龙津西路 3 号、后座") == "龙津西路 3 号、后座"
+
+
+def test_a_heading_is_found_with_a_byte_order_mark_and_in_any_case() -> None:
+    household = SCHEMA.collections["household"]
+    assert field_of(household, "\ufeff地址") == "address"
+    assert field_of(household, " ADDRESS ") == "address"
+    assert field_of(household, "head of household") == "head_name"
+    assert field_of(household, "星座") is None

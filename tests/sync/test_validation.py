@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The check of values: every limit refuses what is one past it and takes what is at it.
+
+What lives here: each problem code met by a value, with the words a worker reads.
+"""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.collections import SCHEMA
+from sync.schema import Collection, Field, Label
+from sync.validation import CODES, DEPTH_MAX, problems
+
+HOUSEHOLD = SCHEMA.collections["household"]
+VISIT = SCHEMA.collections["visit"]
+NEW_HOUSEHOLD = {
+    "area": "440103019003007",
+    "address": "东漖北路 3 号 201",
+    "head_name": "陈桂兰",
+}
+TOY = Collection(
+    name="toy",
+    label=Label(zh="试验", en="Toy"),
+    fields={
+        "text": Field(chars_max=5, label=Label(zh="文字", en="Text")),
+        "must": Field(required=True),
+        "whole": Field(kind="integer", minimum=-2, maximum=1_500, unit="kg"),
+        "part": Field(kind="number", minimum=30, maximum=45),
+        "flag": Field(kind="boolean"),
+        "day": Field(kind="date"),
+        "moment": Field(kind="time"),
+        "rank": Field(kind="choice", policy="highest", order=("low", "high")),
+        "code": Field(pattern="[0-9]{3}"),
+        "rows": Field(kind="list", items_max=2, chars_max=5),
+        "shape": Field(kind="object", items_max=2),
+        "tags": Field(policy="union", items_max=2, chars_max=5),
+        "numbers": Field(policy="union", kind="integer"),
+        "given": Field(policy="sum", kind="integer", maximum=10),
+        "log": Field(policy="append", chars_max=5, items_max=2),
+    },
+)
+
+
+def codes(values: dict[str, Any], collection: Collection = TOY) -> dict[str, str]:
+    return {p.field: p.code for p in problems(collection, values, creating=False)}
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+GOOD: list[tuple[str, Any]] = [
+    ("text", "五个字正好"),
+    ("text", ""),
+    ("text", None),
+    ("text", "a\n\tb"),
+    ("whole", -2),
+    ("whole", 1_500),
+    ("part", 36),
+    ("part", 45.0),
+    ("flag", False),
+    ("day", "2028-02-29"),
+    ("moment", 835_000_000_000),
+    ("moment", -(2**63)),
+    ("rank", "high"),
+    ("code", "123"),
+    ("code", ""),
+    ("rows", ["a", "b"]),
+    ("rows", [nested(DEPTH_MAX - 1)]),
+    ("shape", {"a": 1, "b": [2.5, None, True]}),
+    ("tags", ["a", "b"]),
+    ("numbers", [1, 2]),
+    ("tags", "a"),
+    ("tags", []),
+    ("given", -3),
+    ("log", "hello"),
+    ("log", ["a", "b"]),
+]
+BAD: list[tuple[str, Any, str]] = [
+    ("text", "六个字就多了", "value/too-long"),
+    ("text", 5, "value/kind-text"),
+    ("text", "a\x00", "value/characters"),
+    ("text", "\ud800", "value/characters"),
+    ("must", None, "value/required"),
+    ("must", "", "value/required"),
+    ("must", " \n", "value/required"),
+    ("whole", -3, "value/too-small"),
+    ("whole", 1_501, "value/too-large"),
+    ("whole", 1.0, "value/kind-integer"),
+    ("whole", True, "value/kind-integer"),
+    ("whole", "7", "value/kind-integer"),
+    ("part", float("nan"), "value/not-plain"),
+    ("part", float("inf"), "value/not-plain"),
+    ("part", 29.9, "value/too-small"),
+    ("part", "36.5", "value/kind-number"),
+    ("flag", 1, "value/kind-boolean"),
+    ("day", "2026-02-29", "value/kind-date"),
+    ("day", "20260209", "value/kind-date"),
+    ("day", "", "value/kind-date"),
+    ("day", 20260209, "value/kind-date"),
+    ("moment", 2**63, "value/not-plain"),
+    ("moment", 1.5, "value/kind-time"),
+    ("rank", "middle", "value/choice"),
+    ("rank", ["low"], "value/choice"),
+    ("code", "1234", "value/pattern"),
+    ("code", "123\n", "value/pattern"),
+    ("rows", "a", "value/kind-list"),
+    ("rows", ["a", "b", "c"], "value/too-many"),
+    ("rows", ["123456"], "value/too-long"),
+    ("rows", nested(DEPTH_MAX + 1), "value/too-deep"),
+    ("shape", [1], "value/kind-object"),
+    ("shape", {"a": 1, "b": 2, "c": 3}, "value/too-many"),
+    ("shape", {1: 2}, "value/not-plain"),
+    ("shape", {"a": b"x"}, "value/not-plain"),
+    ("tags", ["a", "b", "c"], "value/too-many"),
+    ("tags", ["123456"], "value/too-long"),
+    ("tags", ["a", 7], "value/kind-text"),
+    ("tags", [True], "value/not-plain"),
+    ("tags", [["a"]], "value/not-plain"),
+    ("tags", None, "value/not-plain"),
+    ("given", 11, "value/too-large"),
+    ("given", [1, 2], "value/kind-integer"),
+    ("given", None, "value/not-plain"),
+    ("log", "123456", "value/too-long"),
+    ("log", ["a", "b", "c"], "value/too-many"),
+    ("unknown", 1, "value/undeclared"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD)
+def test_a_value_at_its_limit_is_taken(name: str, value: Any) -> None:
+    assert codes({name: value}) == {}
+
+
+@pytest.mark.parametrize(("name", "value", "code"), BAD)
+def test_a_value_past_its_limit_is_named_with_its_code(name: str, value: Any, code: str) -> None:
+    assert codes({name: value}) == {name: code}
+
+
+def test_every_code_is_met_by_a_bad_value() -> None:
+    assert {code for _, _, code in BAD} == CODES
+
+
+def test_creating_asks_for_what_is_required_and_editing_does_not() -> None:
+    assert problems(HOUSEHOLD, NEW_HOUSEHOLD, creating=True) == []
+    assert problems(HOUSEHOLD, {"phone": "12012345678"}, creating=False) == []
+    missing = problems(HOUSEHOLD, {"phone": "12012345678"}, creating=True)
+    assert [p.field for p in missing] == ["area", "address", "head_name"]
+    assert {p.code for p in missing} == {"value/required"}
+
+
+def test_a_problem_is_said_in_words_a_worker_understands() -> None:
+    (found,) = problems(VISIT, {"temperature_c": 51}, creating=False)
+    assert found.message("zh") == "“体温”不能大于 45°C。"
+    assert found.message("en") == "“Temperature” must be at most 45 °C."
+    (found,) = problems(HOUSEHOLD, {**NEW_HOUSEHOLD, "address": ""}, creating=True)
+    assert found.message() == "请填写“地址”。"
+    (found,) = problems(TOY, {"whole": 2_000}, creating=False)
+    assert found.message("en") == "“whole” must be at most 1,500 kg."
+
+
+def test_a_problem_never_repeats_what_was_written() -> None:
+    telling = [(name, value) for name, value, _ in BAD if len(str(value)) > 3]
+    for name, value in telling:
+        for found in problems(TOY, {name: value}, creating=False):
+            assert str(value) not in found.zh + found.en
+
+
+def test_a_visit_from_a_tablet_thirty_years_off_is_as_good_as_any() -> None:
+    values = {"household": "h1", "at_ms": 834_000_000_000, "mode": "door", "outcome": "met"}
+    assert problems(VISIT, values, creating=True) == []
+
+
+def test_what_a_newer_program_knows_needs_only_be_plain() -> None:
+    def kept(values: dict[str, Any]) -> list[str]:
+        found = problems(TOY, values, creating=False, undeclared_allowed=True)
+        return [p.code for p in found]
+
+    assert kept({"new": {"a": [1, "b"]}}) == []
+    assert kept({"new": nested(DEPTH_MAX + 1)}) == ["value/too-deep"]
+    assert kept({"new": 2**64}) == ["value/not-plain"]
+
+
+def test_all_problems_are_named_at_once_in_the_order_of_the_form() -> None:
+    values = {"zz": 1, "aa": 1, "whole": 9_999, "text": "much too long", "must": ""}
+    found = problems(TOY, values, creating=False)
+    assert [p.field for p in found] == ["text", "must", "whole", "aa", "zz"]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*TOY.fields, "unknown"]), ANYTHING), st.booleans())
+def test_whatever_is_handed_in_the_check_answers(values: dict[str, Any], creating: bool) -> None:
+    for found in problems(TOY, values, creating):
+        assert found.code in CODES
+        assert found.zh
+        assert found.en
