@@ -55,5 +55,5 @@ def purposed_hash(purpose: bytes, message: bytes) -> bytes:
 
 
 def purposed_mac(key: bytes, purpose: bytes, message: bytes) -> bytes:
-    """Return 32 bytes of HMAC-SHA256 over purpose and message; the caller puts the algorithm byte."""
+    """Return 32 bytes of HMAC-SHA256 over purpose and message, without an algorithm byte."""
     return hmac.digest(key, prefix(purpose) + message, "sha256")

@@ -44,7 +44,7 @@ def encrypt_blob(plain: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def blob_name(ciphertext: bytes) -> bytes:
-    """Return the name of a ciphertext: its SHA-256, 32 bytes. Anyone can check it without the key."""
+    """Return the name of a ciphertext: its SHA-256, 32 bytes. No key is needed."""
     return hashlib.sha256(ciphertext).digest()
 
 

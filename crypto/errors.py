@@ -198,7 +198,7 @@ class UnlockErased(UnlockError):
     )
     do = Text(
         "请同事解锁后重新添加您，或请管理员重新登记平板。",
-        "Ask a teammate to unlock and add you again, or the administrator to enrol the tablet again.",
+        "Ask a teammate to unlock and add you again, or the administrator to enrol it again.",
     )
 
 

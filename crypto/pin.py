@@ -58,7 +58,7 @@ _ROWS: Final = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxy
 
 
 def folded(secret: str) -> str:
-    """Return the form that is checked and stretched: NFKC, so full-width digits equal plain ones."""
+    """Return the form that is checked and stretched: NFKC, full-width digits as plain ones."""
     return unicodedata.normalize("NFKC", secret)
 
 
@@ -83,8 +83,8 @@ def check_secret(secret: str, worker: str, secret_store: SecretStore) -> None:
             raise _weak(
                 "此平板没有系统密钥库，偷走平板的人几十小时即可试遍六位 PIN，"
                 "因此需要至少十个字符、不全是数字的口令。",
-                "This tablet has no key store of its own: a thief tries every six-digit PIN in some "
-                "hours. So a passphrase of at least ten characters, not all digits, is needed.",
+                "This tablet has no key store of its own: a thief tries every six-digit PIN in "
+                "some hours. So it needs a passphrase of ten characters or more, not all digits.",
                 "passphrase needed",
             )
         _check_passphrase(secret, worker)
@@ -126,7 +126,7 @@ def _check_pin(pin: str, worker: str) -> None:
 
 
 def _is_pattern(digits: str) -> bool:
-    """All the same, one part repeated, a constant step (123456, 975319), pairs or triples of one."""
+    """All the same, one part repeated, a constant step (123456), pairs or triples."""
     if _is_repeated(digits) or _has_constant_step(digits) or digits == digits[::-1]:
         return True
     for width in (2, 3):

@@ -49,7 +49,7 @@ _SIGNATURE: Final = re.compile(
 
 
 class Verified(NamedTuple):
-    """A request that holds: which device signed it, and the nonce that the caller must now spend."""
+    """A request that holds: who signed it, and the nonce that the caller must now spend."""
 
     replica: bytes
     nonce: bytes
@@ -61,7 +61,7 @@ def new_nonce() -> bytes:
 
 
 def content_digest(body: bytes) -> str:
-    """Return the `content-digest` header of a body (RFC 9530), SHA-256; an empty body has one too."""
+    """Return the `content-digest` header of a body (RFC 9530); an empty one has one too."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode('ascii')}:"
 
 

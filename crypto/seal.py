@@ -324,7 +324,7 @@ def recover_sealed_stream(key: BoxKey, info: bytes, data: bytes) -> Recovered:
 def _find_frame(
     aead: AESGCMSIV, bound: bytes, data: bytes, offset: int, number: int
 ) -> tuple[int, int] | None:
-    """Find the next place after an offset where a frame of this or one of the next numbers opens."""
+    """Find the next place where a frame of this or one of the next numbers opens."""
     view = memoryview(data)
     best: tuple[int, int] | None = None
     for candidate in range(number, number + RESYNC_NUMBERS_MAX):

@@ -50,8 +50,9 @@ class SecretBytes:
             return NotImplemented
         return hmac.compare_digest(self.reveal(), other.reveal())
 
-    # Having __eq__ and no __hash__, this class cannot be hashed: a hash would be a fingerprint of
-    # it.
+    def __hash__(self) -> int:
+        # A hash would be a fingerprint of the secret that any dictionary shows.
+        raise TypeError("a secret is never hashed")
 
     def __repr__(self) -> str:
         return "SecretBytes(…)"

@@ -154,7 +154,7 @@ def check_usable(verifier: TicketVerifier, now_ms: int, used: bool) -> None:
 
 
 def ticket_id(secret: bytes) -> bytes:
-    """Return the 16 bytes by which the server finds the ticket; they do not give the secret away."""
+    """Return the 16 bytes by which the server finds the ticket; the secret stays hidden."""
     return purposed_mac(secret, b"ticket-id", b"")[:TICKET_ID_BYTES]
 
 
