@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Applying many changes to many records: the path of every upload.
+
+What lives here: the quick path for new records and for edits of what their writer had seen whole,
+on packed causal data alone; and the hand-over to the full rules for all else. What must not:
+storage.
+
+Invariant: the quick path gives what ``record.py`` gives (a property test holds them together).
+
+How it is used: ``offer`` every change in feed order. Records in ``wanting`` need their shown
+values: load them with ``give_body``, then ``settle``. ``touched`` then holds what is to be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from sync.change import Entry, own_tips
+from sync.clock import DOT_BYTES, Chains, Dot
+from sync.packing import (
+    OLDER_PER_REPLICA_MAX,
+    birth,
+    decode_causal,
+    encode_causal,
+    pack_state,
+    trim,
+    unpack_state,
+)
+from sync.policy import Sibling, in_conflict, siblings_of
+from sync.record import (
+    RecordState,
+    apply_change,
+    deliverable,
+    join_chains,
+    join_states,
+    note_forks,
+)
+from sync.schema import Schema
+from sync.session import HOME_FIELD
+
+_OLDER_BYTES_MAX = OLDER_PER_REPLICA_MAX * DOT_BYTES
+
+
+class Happening(NamedTuple):
+    """A conflict opened, changed or was settled.
+
+    ``siblings`` are those in conflict: after the change where it opened or changed, before it where
+    it was settled. ``by`` is the change that did it, None where a joined state did.
+    """
+
+    kind: Literal["opened", "changed", "settled"]
+    field: str
+    siblings: tuple[Sibling, ...]
+    by: Entry | None
+
+
+class Touched:
+    """One record while a batch is applied.
+
+    ``patch`` are shown values to set over what is stored; ``body`` replaces them all where it is
+    not None. ``applied`` are the dots that were merged, ``waiting`` the changes that came too
+    early. ``happenings`` tell what became of conflicts, in the order it came about.
+    """
+
+    __slots__ = (
+        "applied",
+        "body",
+        "causal",
+        "collection",
+        "dirty",
+        "full",
+        "happenings",
+        "incoming",
+        "loaded",
+        "new",
+        "patch",
+        "record",
+        "waiting",
+    )
+
+    def __init__(self, record: str, collection: str) -> None:
+        self.record = record
+        self.collection = collection
+        self.causal: bytes | list[Any] | None = None
+        self.body: dict[str, Any] | None = None
+        self.patch: dict[str, Any] = {}
+        self.full: RecordState | None = None
+        self.waiting: list[Entry] = []
+        self.applied: list[Dot] = []
+        self.incoming: list[tuple[list[Any], dict[str, Any]]] = []
+        self.happenings: list[Happening] = []
+        self.new = True
+        self.loaded = False
+        self.dirty = False
+
+    def causal_bytes(self) -> bytes:
+        """The causal data to store."""
+        if isinstance(self.causal, list):
+            self.causal = encode_causal(trim(self.causal))
+        return self.causal or b""
+
+
+class Batch:
+    """Changes (and states) on their way into a store's records.
+
+    ``causal_of`` holds the causal data of every record that the batch names and the store has;
+    ``collections_of`` what kind each is. ``forks`` is the store's set and grows here.
+    """
+
+    def __init__(
+        self, schema: Schema, forks: set[bytes], causal_of: Mapping[str, tuple[str, bytes]]
+    ) -> None:
+        self.schema = schema
+        self.forks = forks
+        self.forks_before = frozenset(forks)
+        self.touched: dict[str, Touched] = {}
+        self.misfits: list[tuple[Entry, str]] = []
+        self._stored = causal_of
+
+    def slot(self, record: str, collection: str) -> Touched:
+        """The record's place in this batch."""
+        found = self.touched.get(record)
+        if found is None:
+            found = self.touched[record] = Touched(record, collection)
+            stored = self._stored.get(record)
+            if stored is not None:
+                found.collection, found.causal = stored
+                found.new = False
+        return found
+
+    def offer(self, entry: Entry) -> None:
+        """Take one change: apply it on the quick path, or keep it for ``settle``."""
+        change = entry.change
+        slot = self.slot(entry.record, change.collection)
+        if slot.collection != change.collection:
+            self.misfits.append((entry, "collection"))
+            return
+        if slot.waiting or slot.incoming or change.others:
+            slot.waiting.append(entry)
+        elif slot.causal is None:
+            if change.vector or not change.names:
+                slot.waiting.append(entry)
+                return
+            slot.causal = birth(entry.dot, change.stamp_ms, change.stamp_n, change.worker)
+            slot.patch = dict(zip(change.names, change.values, strict=True))
+            slot.applied.append(entry.dot)
+            slot.dirty = True
+        elif not self._quick_edit(slot, entry):
+            slot.waiting.append(entry)
+
+    def _quick_edit(self, slot: Touched, entry: Entry) -> bool:
+        """A plain edit whose writer had seen the record exactly as it is: no sibling remains."""
+        causal = slot.causal
+        if not isinstance(causal, list):
+            causal = slot.causal = decode_causal(causal or b"")
+        change, d = entry.change, entry.dot
+        packed: bytes = causal[0]
+        if packed != change.vector or causal[4] or causal[5] or causal[6] is not None or causal[8]:
+            return False
+        replica = d[:16]
+        at = packed.find(replica)
+        if HOME_FIELD in change.names:
+            return False
+        # A replica id found across the border of two dots is none; the full rules take that.
+        if at % DOT_BYTES or replica in self.forks or packed.find(replica, at + 1) > at >= 0:
+            return False
+        if any(len(row) > 6 for row in causal[3]):
+            return False
+        if at >= 0:
+            if d[16:24] <= packed[at + 16 : at + 24]:
+                return False
+            older: bytes = causal[7]
+            if len(older) >= _OLDER_BYTES_MAX:
+                return False
+            causal[7] = older + packed[at : at + DOT_BYTES]
+        self._overwrite(causal, set(change.names))
+        self._move_tip(causal, d, at)
+        writes = causal[3]
+        index = causal[0].index(d) // DOT_BYTES
+        stamp = (change.stamp_ms, change.stamp_n)
+        if stamp > (causal[1], causal[2]):
+            ahead = change.stamp_ms - causal[1]
+            for row in writes:
+                row[1] += ahead
+            causal[1], causal[2] = stamp
+        back = causal[1] - change.stamp_ms
+        writes.append([index, back, change.stamp_n, change.worker, False, sorted(change.names)])
+        slot.patch.update(zip(change.names, change.values, strict=True))
+        slot.applied.append(d)
+        slot.dirty = True
+        return True
+
+    @staticmethod
+    def _overwrite(causal: list[Any], names: set[str]) -> None:
+        """Drop the names that are written anew; a write nothing is left of goes."""
+        kept = []
+        for row in causal[3]:
+            if len(row) > 5:
+                row[5] = [name for name in row[5] if name not in names]
+                if not row[5]:
+                    row.pop()
+            if len(row) > 5 or (len(row) > 4 and row[4]):
+                kept.append(row)
+        causal[3] = kept
+
+    @staticmethod
+    def _move_tip(causal: list[Any], d: Dot, at: int) -> None:
+        """Put the change's dot into the vector; positions that writes name move with it."""
+        packed: bytes = causal[0]
+        if at >= 0:
+            old, position = packed[at : at + DOT_BYTES], at // DOT_BYTES
+            causal[0] = packed[:at] + d + packed[at + DOT_BYTES :]
+            for row in causal[3]:
+                if row[0] == position and type(row[0]) is int:
+                    row[0] = old
+            return
+        position = 0
+        while position * DOT_BYTES < len(packed) and packed[position * DOT_BYTES :] < d:
+            position += 1
+        cut = position * DOT_BYTES
+        causal[0] = packed[:cut] + d + packed[cut:]
+        for row in causal[3]:
+            if type(row[0]) is int and row[0] >= position:
+                row[0] += 1
+
+    def offer_state(
+        self, record: str, collection: str, causal: list[Any], body: dict[str, Any]
+    ) -> None:
+        """Take a state signed by a server; ``settle`` joins it to what is held."""
+        slot = self.slot(record, collection)
+        held = slot.causal[0] if isinstance(slot.causal, list) else None
+        if held is None and slot.causal is not None and not slot.dirty:
+            held = decode_causal(bytes(slot.causal))[0]
+        if held != causal[0]:
+            slot.incoming.append((causal, body))
+
+    def wanting(self) -> list[str]:
+        """Ids of stored records whose shown values are needed before ``settle``."""
+        return [
+            r
+            for r, slot in self.touched.items()
+            if (slot.waiting or slot.incoming) and not slot.new and not slot.loaded
+        ]
+
+    def give_body(self, record: str, body: dict[str, Any]) -> None:
+        """Hand in the shown values of a stored record."""
+        slot = self.touched[record]
+        slot.body = body
+        slot.loaded = True
+
+    def settle(self) -> None:
+        """Apply what the quick path left, by the full rules, until nothing more can be applied."""
+        for slot in self.touched.values():
+            if slot.waiting or slot.incoming:
+                state = self._open(slot)
+                before = conflicts_of(state)
+                before = self._join_incoming(slot, before)
+                self._apply_waiting(slot, before)
+            if slot.full is not None and slot.dirty:
+                slot.causal, slot.body = pack_state(slot.full, self.schema, slot.collection)
+                slot.patch = {}
+
+    def _open(self, slot: Touched) -> RecordState:
+        if slot.full is None:
+            if slot.causal is None:
+                slot.full = RecordState()
+            else:
+                causal = (
+                    slot.causal if isinstance(slot.causal, list) else decode_causal(slot.causal)
+                )
+                slot.full = unpack_state(causal, {**(slot.body or {}), **slot.patch})
+        return slot.full
+
+    def _join_incoming(self, slot: Touched, before: Conflicts) -> Conflicts:
+        for causal, body in slot.incoming:
+            state, other = self._open(slot), unpack_state(causal, body)
+            chains = join_chains(state, other, self.forks)
+            if state.vector.covers_all(other.vector, chains):
+                continue
+            slot.full = join_states(state, other, chains)
+            slot.dirty = True
+            after = conflicts_of(slot.full)
+            slot.happenings += _happenings(before, after, None)
+            before = after
+        return before
+
+    def _apply_waiting(self, slot: Touched, before: Conflicts) -> None:
+        state = self._open(slot)
+        chains = Chains(self.forks, dict(state.preds))
+        for entry in slot.waiting:
+            chains.preds[entry.dot] = own_tips(entry)
+        again = True
+        while again and slot.waiting:
+            again, left = False, []
+            for entry in slot.waiting:
+                note_forks(state, entry, self.forks)
+                if state.vector.covers(entry.dot, chains):
+                    continue
+                if not deliverable(state, entry, chains):
+                    left.append(entry)
+                    continue
+                apply_change(state, entry, chains)
+                slot.applied.append(entry.dot)
+                slot.dirty = again = True
+                after = conflicts_of(state)
+                if before or after:
+                    slot.happenings += _happenings(before, after, entry)
+                before = after
+            slot.waiting = left
+
+
+Conflicts = dict[str, tuple[Sibling, ...]]
+
+
+def conflicts_of(state: RecordState) -> Conflicts:
+    """Field -> its siblings, for the fields that hold more than one different value."""
+    found = {}
+    for field, by_dot in state.registers.items():
+        if len(by_dot) > 1:
+            siblings = siblings_of(state, field)
+            if in_conflict(siblings):
+                found[field] = siblings
+    return found
+
+
+def _happenings(before: Conflicts, after: Conflicts, by: Entry | None) -> list[Happening]:
+    out = []
+    for field, siblings in after.items():
+        if field not in before:
+            out.append(Happening("opened", field, siblings, by))
+        elif {s.dot for s in siblings} != {s.dot for s in before[field]}:
+            out.append(Happening("changed", field, siblings, by))
+    for field, siblings in before.items():
+        if field not in after:
+            out.append(Happening("settled", field, siblings, by))
+    return out

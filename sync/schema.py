@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collections, fields and their policies, as data.
+
+What lives here: the declaration of what a record may hold, read from plain data so that histories
+and years of declarations can bring their own. What must not: merging, which depends on the
+operation and never on the declaration; the declaration only says how siblings become one shown
+value, what a field may hold when it is written, and what people call it.
+
+Invariants: a field or collection that is not declared merges all the same (``ask`` for a set
+value).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Policy = Literal["latest", "ask", "highest", "lowest", "union", "sum", "append"]
+Kind = Literal["text", "integer", "number", "boolean", "date", "time", "choice", "list", "object"]
+REGISTERS = frozenset({"latest", "ask", "highest", "lowest"})
+
+NAME_CHARS_MAX = 48
+"""Length of a field or collection name: long enough to be plain, short enough for a column name."""
+FIELDS_MAX = 120
+"""Fields a collection may declare: a form longer than this is never filled at a door."""
+
+
+class Label(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What people see, in Chinese and English."""
+
+    zh: str
+    en: str = ""
+
+    def text(self, lang: str) -> str:
+        """The label in ``zh`` or ``en`` (Chinese where no English is declared)."""
+        return self.en if lang == "en" and self.en else self.zh
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One allowed value with its label."""
+
+    value: str
+    label: Label
+
+
+class Field(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One field: how it merges, what it may hold, what it is called.
+
+    ``order`` lists the values from lowest to highest for ``highest`` and ``lowest``; without it
+    they compare as numbers. ``chars_max`` is in characters, ``minimum``/``maximum`` in the field's
+    unit. ``refers_to`` names the collection that a reference points to. ``sealed`` fields are
+    encrypted to those who may read them: only ``ask`` and ``latest`` are allowed there, since the
+    value is not readable where it is merged.
+    """
+
+    policy: Policy = "ask"
+    why: str = ""
+    kind: Kind = "text"
+    label: Label | None = None
+    unit: str = ""
+    order: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    required: bool = False
+    chars_max: int = 400
+    items_max: int = 40
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
+    refers_to: str = ""
+    sealed: bool = False
+    searched: bool = False
+
+
+class Collection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One kind of record: its fields in the order of the form."""
+
+    name: str
+    label: Label
+    fields: dict[str, Field]
+
+    def field(self, name: str) -> Field:
+        """The declaration of a field; an undeclared one is an ``ask`` register."""
+        return self.fields.get(name, UNDECLARED)
+
+
+UNDECLARED = Field(policy="ask")
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """All collections a store knows, by name."""
+
+    collections: dict[str, Collection]
+    version: int = 1
+
+    def policy(self, collection: str, field: str) -> Policy:
+        """The policy of a field; ``ask`` where nothing is declared."""
+        declared = self.collections.get(collection)
+        return declared.field(field).policy if declared else "ask"
+
+    def field(self, collection: str, field: str) -> Field:
+        """The declaration of a field, or that of an undeclared one."""
+        declared = self.collections.get(collection)
+        return declared.field(field) if declared else UNDECLARED
+
+
+class SchemaInvalid(ValueError):
+    """A declaration that contradicts itself; it names the field."""
+
+
+def check_schema(schema: Schema) -> Schema:
+    """Return ``schema`` if every declaration is sound; raise SchemaInvalid naming what is not."""
+    for name, collection in schema.collections.items():
+        if name != collection.name or not 1 <= len(name) <= NAME_CHARS_MAX:
+            raise SchemaInvalid(f"collection {name}: its name")
+        if len(collection.fields) > FIELDS_MAX:
+            raise SchemaInvalid(f"collection {name}: more than {FIELDS_MAX} fields")
+        for key, field in collection.fields.items():
+            where = f"{name}.{key}"
+            if not 1 <= len(key) <= NAME_CHARS_MAX:
+                raise SchemaInvalid(f"{where}: its name")
+            if field.sealed and field.policy not in ("ask", "latest"):
+                raise SchemaInvalid(
+                    f"{where}: a sealed field merges without its value: ask or latest"
+                )
+            if field.order and field.policy not in ("highest", "lowest"):
+                raise SchemaInvalid(f"{where}: an order is for highest and lowest")
+            if field.kind == "choice" and not (field.choices or field.order):
+                raise SchemaInvalid(f"{where}: a choice needs its values")
+    return schema
+
+
+def plain_schema(policies: dict[str, dict[str, Any]]) -> Schema:
+    """Build a schema from ``{collection: {field: policy | {"policy": …, "order": […]}}}``.
+
+    The form in which histories bring their collections. Raises SchemaInvalid.
+    """
+    collections = {}
+    for name, declared in policies.items():
+        fields = {}
+        for key, given in declared.items():
+            as_dict = {"policy": given} if isinstance(given, str) else dict(given)
+            try:
+                fields[key] = msgspec.convert(as_dict, Field)
+            except msgspec.ValidationError as error:
+                raise SchemaInvalid(f"{name}.{key}: {error}") from error
+        collections[name] = Collection(name=name, label=Label(zh=name, en=name), fields=fields)
+    return check_schema(Schema(collections))
