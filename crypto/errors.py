@@ -171,7 +171,7 @@ class UnlockRefused(UnlockError):
         )
         self.do = Text(
             f"请等待 {minutes} 分钟后再试；试完后本人的密钥将被清除。",
-            f"Wait {minutes} minutes and try again; after the last try your keys are erased.",
+            f"Wait {_in_minutes(minutes)} and try again; after the last try your keys are erased.",
         )
 
 
@@ -185,7 +185,9 @@ class UnlockWait(UnlockError):
         self.wait_ms = wait_ms
         minutes = _minutes(wait_ms)
         self.what = Text("尚在等待时间内，本次未计数。", "The wait is not over; no try was spent.")
-        self.do = Text(f"请等待 {minutes} 分钟后再试。", f"Wait {minutes} minutes and try again.")
+        self.do = Text(
+            f"请等待 {minutes} 分钟后再试。", f"Wait {_in_minutes(minutes)} and try again."
+        )
 
 
 class UnlockErased(UnlockError):
@@ -322,3 +324,7 @@ class PinMismatch(CryptoError):
 def _minutes(wait_ms: int) -> int:
     """Round a wait up to whole minutes, so that nobody is told zero."""
     return max(1, -(-wait_ms // MINUTE_MS))
+
+
+def _in_minutes(minutes: int) -> str:
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"

@@ -26,15 +26,19 @@ RFC_8032 = [
         "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
         "",
-        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e"
-        "39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+        (
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e"
+            "39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+        ),
     ),
     (
         "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
         "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
         "72",
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f"
-        "3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+        (
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f"
+            "3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+        ),
     ),
 ]
 
@@ -174,7 +178,8 @@ def test_one_signature_for_any_message_under_a_small_order_key_is_refused() -> N
 
 
 def test_a_key_with_a_small_order_part_is_judged_without_cofactor() -> None:
-    # A + T for T of order eight: S·B = R + k·A holds only times eight. One rule everywhere: refused.
+    # A + T for T of order eight: S·B = R + k·A holds only times eight. One rule everywhere:
+    # refused.
     y = int.from_bytes(KEY.public, "little") & (2**255 - 1)
     x = x_of(y)
     assert x is not None

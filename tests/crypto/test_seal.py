@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seals and the sealed stream: what opens, what does not, and what a torn or damaged file gives back."""
+"""Seals and the sealed stream: what opens, what does not, and what a torn or damaged file gives
+back.
+"""
 
 import json
 import os
