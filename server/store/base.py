@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of a server's store: sets of rows in one transaction, and portable SQL for the rest.
+
+What lives here: what every store must do; one contract of tests runs on all of them. What must not:
+an engine. Invariants
+- Everything that one exchange changes is one transaction, durable before it is acknowledged (Law
+  3).
+- ``next_seq`` gives commit order: no reader steps over a number whose transaction commits later.
+- Portable SQL (``rows``, ``run``) uses ``?`` for parameters and only what SQLite and PostgreSQL
+  share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
+
+
+class Transaction(Protocol):
+    """One unit of work. Nothing of it is seen by others before it ends well."""
+
+    def next_seq(self) -> int:
+        """The commit sequence of this transaction; the same number each time it is asked."""
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a portable query."""
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run one portable statement; the number of rows it changed."""
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one portable statement for many rows."""
+
+    def rows_in(self, sql: str, ids: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Rows of a portable query in which ``(?*)`` stands for a set of values."""
+
+    def causal_of(self, ids: Sequence[str]) -> dict[str, Held]:
+        """What merging needs of those of these records that the store has."""
+
+    def bodies_of(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """The shown values, as JSON, of those of these records that the store has."""
+
+    def insert_records(self, rows: Sequence[NewRow]) -> None:
+        """Store records that are new."""
+
+    def replace_records(self, rows: Sequence[FullRow]) -> None:
+        """Store causal data and shown values of records that are there."""
+
+    def patch_records(self, rows: Sequence[PatchRow]) -> None:
+        """Store causal data and set some shown values of records that are there."""
+
+    def touch_homes(self, rows: Sequence[HomeRow]) -> None:
+        """Raise the high-water sequence of homes and add to their digests; new homes are made."""
+
+    def kind_of(self, collection: str) -> int:
+        """The number of a collection, made on first sight."""
+
+    def collection_of(self, kind: int) -> str:
+        """The name of a collection by its number."""
+
+    def number_of(self, replica: bytes) -> int:
+        """The number of a replica, from 1, made on first sight."""
+
+
+class Store(Protocol):
+    """Opens transactions. ``read`` never writes; ``write`` commits durably or changes nothing."""
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A transaction that only reads a consistent state."""
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """A transaction that writes; committed durably when the block ends, undone when it
+        raises."""
+
+    def backup(self, target: str) -> None:
+        """Write a consistent copy of the whole store, encrypted by the same key."""
+
+    def close(self) -> None:
+        """Release everything; the store can be opened again."""

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The embedded store: one SQLCipher file behind the contract of ``base``.
+
+What lives here: opening, transactions, and the set-based statements of the ingest path. What must
+not: any rule of merging. Invariants
+- ``synchronous=FULL``: a commit that returned survives power loss.
+- One writer at a time, by a lock in the process; readers see what was committed.
+- An SQLite older than 3.51.3 is refused: its write-ahead log can corrupt a file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlcipher3
+import sqlite_utils
+
+from server.errors import StoreDamaged, StoreTooOld
+from server.store.migrations import migrate
+from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
+from sync.session import DIGEST_MASK
+
+SQLITE_VERSION_MIN = (3, 51, 3)
+PAGE_BYTES = 8192
+CACHE_KIB = 64 * 1024
+"""Page cache of the writer: the working set of a district's day."""
+MMAP_OFF = 0
+IDS_PER_QUERY_MAX = 20_000
+
+_json = msgspec.json.Encoder().encode
+
+
+def connect(path: Path | str, key_hex: str) -> sqlcipher3.Connection:
+    """Open an encrypted file with a raw key (64 hex digits), with every pragma of the design.
+
+    Raises StoreTooOld for a library with the known corruption bug, StoreDamaged where the key or
+    the file is wrong.
+    """
+    version = tuple(int(part) for part in sqlcipher3.sqlite_version.split("."))
+    if version < SQLITE_VERSION_MIN:
+        raise StoreTooOld(sqlcipher3.sqlite_version)
+    connection = sqlcipher3.connect(
+        str(path), isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute(f"PRAGMA key = \"x'{key_hex}'\"")
+    connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA cipher_memory_security = OFF")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlcipher3.DatabaseError as error:
+        connection.close()
+        raise StoreDamaged(str(error)) from error
+    for pragma in (
+        "synchronous = FULL",
+        "temp_store = MEMORY",
+        "secure_delete = ON",
+        "foreign_keys = ON",
+        f"cache_size = -{CACHE_KIB}",
+        "wal_autocheckpoint = 2000",
+        "busy_timeout = 10000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+class SqliteTransaction:
+    """One transaction of the embedded store."""
+
+    def __init__(self, store: SqliteStore, connection: sqlcipher3.Connection) -> None:
+        self._store = store
+        self._db = connection
+        self._seq: int | None = None
+
+    def next_seq(self) -> int:
+        """The commit sequence of this transaction."""
+        if self._seq is None:
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'seq'").fetchone()
+            self._seq = (row[0] if row else 0) + 1
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta (key, value) VALUES ('seq', ?)", [self._seq]
+            )
+        return self._seq
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a portable query."""
+        found: list[tuple[Any, ...]] = self._db.execute(sql, parameters).fetchall()
+        return found
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run one portable statement."""
+        return int(self._db.execute(sql, parameters).rowcount)
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one portable statement for many rows."""
+        self._db.executemany(sql, rows)
+
+    def rows_in(self, sql: str, ids: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Rows of a portable query in which ``(?*)`` stands for a set of texts or numbers."""
+        found: list[tuple[Any, ...]] = []
+        sql = sql.replace("(?*)", "(SELECT value FROM json_each(?))")
+        for start in range(0, len(ids), IDS_PER_QUERY_MAX):
+            part = _json(ids[start : start + IDS_PER_QUERY_MAX]).decode()
+            found += self._db.execute(sql, [part]).fetchall()
+        return found
+
+    def causal_of(self, ids: Sequence[str]) -> dict[str, Held]:
+        """What merging needs of those of these records that the store has."""
+        found = self.rows_in(
+            "SELECT id, kind, home, causal, seq FROM records WHERE id IN (?*)", ids
+        )
+        name = self._store.collections
+        return {r[0]: Held(name[r[1]], r[2], r[3], r[4]) for r in found}
+
+    def bodies_of(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """The shown values, as JSON, of those of these records that the store has."""
+        found = self.rows_in("SELECT id, body FROM records WHERE id IN (?*)", ids)
+        return {r[0]: r[1].encode() for r in found}
+
+    def insert_records(self, rows: Sequence[NewRow]) -> None:
+        """Store records that are new."""
+        self._db.executemany(
+            "INSERT INTO records (id, home, kind, seq, origin, voided, causal, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+
+    def replace_records(self, rows: Sequence[FullRow]) -> None:
+        """Store causal data and shown values of records that are there."""
+        self._db.executemany(
+            "UPDATE records SET home = ?, seq = ?, origin = ?, voided = ?, causal = ?, body = ?"
+            " WHERE id = ?",
+            rows,
+        )
+
+    def patch_records(self, rows: Sequence[PatchRow]) -> None:
+        """Store causal data and set some shown values, in groups of equally many values."""
+        groups: dict[int, list[list[Any]]] = {}
+        for row in rows:
+            flat: list[Any] = [row.seq, row.origin, row.causal]
+            for path, value in row.values:
+                flat += (path, value)
+            flat.append(row.id)
+            groups.setdefault(len(row.values), []).append(flat)
+        for count, many in groups.items():
+            sets = ", ".join("?, json(?)" for _ in range(count))
+            self._db.executemany(
+                "UPDATE records SET seq = ?, origin = ?, causal = ?,"
+                f" body = json_set(body, {sets}) WHERE id = ?",
+                many,
+            )
+
+    def touch_homes(self, rows: Sequence[HomeRow]) -> None:
+        """Raise the high-water sequence of homes and add to their digests; new homes are made."""
+        self._db.executemany(
+            "INSERT INTO homes (id, area, seq, digest) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq,"
+            f" digest = (digest + excluded.digest) & {DIGEST_MASK},"
+            " area = CASE WHEN excluded.area = '' THEN area ELSE excluded.area END",
+            rows,
+        )
+
+    def kind_of(self, collection: str) -> int:
+        """The number of a collection, made on first sight."""
+        found = self._store.kinds.get(collection)
+        if found is None:
+            self._db.execute("INSERT INTO kinds (collection) VALUES (?)", [collection])
+            row = self._db.execute(
+                "SELECT kind FROM kinds WHERE collection = ?", [collection]
+            ).fetchone()
+            found = int(row[0])
+            self._store.kinds[collection] = found
+            self._store.collections[found] = collection
+        return found
+
+    def collection_of(self, kind: int) -> str:
+        """The name of a collection by its number."""
+        return self._store.collections[kind]
+
+    def number_of(self, replica: bytes) -> int:
+        """The number of a replica, from 1, made on first sight."""
+        found = self._store.numbers.get(replica)
+        if found is None:
+            row = self._db.execute(
+                "INSERT INTO replicas (replica) VALUES (?) RETURNING n", [replica]
+            ).fetchone()
+            found = self._store.numbers[replica] = int(row[0])
+        return found
+
+
+class SqliteStore:
+    """The embedded store. Not to be shared by two processes that write."""
+
+    def __init__(self, path: Path | str, key_hex: str) -> None:
+        self.path = Path(path)
+        self._key_hex = key_hex
+        self._lock = threading.RLock()
+        self._db = connect(path, key_hex)
+        self.kinds: dict[str, int] = {}
+        self.collections: dict[int, str] = {}
+        self.numbers: dict[bytes, int] = {}
+        migrate(sqlite_utils.Database(self._db))
+        self._load_names()
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({self.path.name!r})"
+
+    def _load_names(self) -> None:
+        self.kinds = dict(self._db.execute("SELECT collection, kind FROM kinds").fetchall())
+        self.collections = {kind: name for name, kind in self.kinds.items()}
+        self.numbers = dict(self._db.execute("SELECT replica, n FROM replicas").fetchall())
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[SqliteTransaction]:
+        with self._lock:
+            self._db.execute(begin)
+            try:
+                yield SqliteTransaction(self, self._db)
+            except BaseException:
+                self._undo()
+                raise
+            try:
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._undo()
+                raise
+
+    def _undo(self) -> None:
+        # After some failures (a full disk) SQLite has already rolled back by itself.
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        # Names made inside the transaction are gone with it.
+        self._load_names()
+
+    def read(self) -> Any:
+        """A transaction that only reads."""
+        return self._transaction("BEGIN")
+
+    def write(self) -> Any:
+        """A transaction that writes; durable when the block ends."""
+        return self._transaction("BEGIN IMMEDIATE")
+
+    def backup(self, target: str, progress: Callable[[int, int], None] | None = None) -> None:
+        """Write a consistent copy, encrypted by the same key, to a file that must not exist."""
+        with self._lock:
+            copy = connect(target, self._key_hex)
+            try:
+                self._db.backup(
+                    copy, pages=4096, progress=lambda _s, left, total: _tell(progress, left, total)
+                )
+            finally:
+                copy.close()
+
+    def close(self) -> None:
+        """Fold the log into the file and release it."""
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.close()
+
+
+def _tell(progress: Callable[[int, int], None] | None, left: int, total: int) -> None:
+    if progress:
+        progress(total - left, total)
