@@ -19,6 +19,9 @@ _LOOSE = re.compile(r"[/\s]+")
 """Also found between values, but within labels too: tried only where the whole is no label."""
 
 
+_YUAN = re.compile(r"([+-]?[0-9]{1,15})(?:\.([0-9]{1,2}))?元?")
+
+
 def heading(collection: Collection, field: str, lang: str) -> str:
     """What a field is called in ``zh`` or ``en``; its name where nothing is declared."""
     label = collection.field(field).label
@@ -50,14 +53,22 @@ def shown(field: Field, value: Any, lang: str) -> str:
     for choice in field.choices:
         if choice.value == value:
             return choice.label.text(lang)
+    if field.unit == "fen" and isinstance(value, int):
+        return yuan(value)
     return str(value)
+
+
+def yuan(fen: int) -> str:
+    """An amount of money as people write it: 120050 fen are ``1200.50``."""
+    return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
 
 
 def value_of(field: Field, words: str) -> Any:
     """Read one cell of text as a value of ``field``: choices by value or label, numbers by kind.
 
-    An empty cell is None, or an empty list for a ``union``, which always gives a list. Text that is
-    not what the kind asks for is returned as it stands: the check of values says what is wrong.
+    Money is read in yuan and stored in fen. An empty cell is None, or an empty list for a
+    ``union``, which always gives a list. Text that is not what the kind asks for is returned as it
+    stands: the check of values says what is wrong.
     """
     text = words.strip()
     if field.policy == "union":
@@ -79,6 +90,9 @@ def _one(field: Field, text: str) -> Any:
         known = _choice(field, text)
         return text if known is None else known
     plain = text.replace(",", "")
+    if field.unit == "fen":
+        money = _YUAN.fullmatch(plain)
+        return text if money is None else int(money[1] + (money[2] or "").ljust(2, "0"))
     if field.kind in ("integer", "time") and re.fullmatch(r"[+-]?[0-9]{1,19}", plain):
         return int(plain)
     if field.kind == "number" and re.fullmatch(r"[+-]?[0-9]{1,15}(\.[0-9]+)?", plain):

@@ -75,7 +75,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
 }
 CODES = frozenset(_WORDS)
-_UNITS_ZH = {"fen": "分", "min": "分钟", "h": "小时", "bytes": "字节", "kg": "公斤"}
+_UNITS_ZH = {"yuan": "元", "min": "分钟", "h": "小时", "bytes": "字节", "kg": "公斤"}
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -137,16 +137,23 @@ def problems(
 def _problem(name: str, field: Field, refused: _Refused) -> Problem:
     zh, en = _WORDS[refused.code]
     label = field.label
-    limit = "" if refused.limit is None else f"{refused.limit:,.15g}"
-    unit_zh = _UNITS_ZH.get(field.unit, field.unit)
+    bound, unit_en = refused.limit, field.unit
+    if unit_en == "fen":
+        # Stored in fen, but nobody at a door counts in them.
+        bound, unit_en = None if bound is None else bound / 100, "yuan"
+    limit = "" if bound is None else f"{bound:,.15g}"
     return Problem(
         field=name,
         code=refused.code,
-        zh=zh.format(label=label.text("zh") if label else name, limit=limit, unit=unit_zh),
+        zh=zh.format(
+            label=label.text("zh") if label else name,
+            limit=limit,
+            unit=_UNITS_ZH.get(unit_en, unit_en),
+        ),
         en=en.format(
             label=label.text("en") if label else name,
             limit=limit,
-            unit=f" {field.unit}" if field.unit else "",
+            unit=f" {unit_en}" if unit_en else "",
         ),
     )
 

@@ -156,8 +156,8 @@ def test_an_office_cell_is_read_in_the_ways_offices_write() -> None:
         assert value_of(household["categories"], cell) == wanted
     assert value_of(household["categories"], "") == []
     assert value_of(household["categories"], "低保、外星") == ["dibao", "外星"]
-    assert value_of(household["monthly_income_fen"], "1,200") == 1200
-    assert value_of(household["monthly_income_fen"], "一千") == "一千"
+    assert value_of(household["floor"], "1,200") == 1200
+    assert value_of(household["floor"], "三楼") == "三楼"
     assert value_of(household["phone"], "  ") is None
     assert value_of(household["address"], "龙津西路 3 号、后座") == "龙津西路 3 号、后座"
 
@@ -168,3 +168,17 @@ def test_a_heading_is_found_with_a_byte_order_mark_and_in_any_case() -> None:
     assert field_of(household, " ADDRESS ") == "address"
     assert field_of(household, "head of household") == "head_name"
     assert field_of(household, "星座") is None
+
+
+def test_money_is_read_and_shown_in_yuan_and_stored_in_fen() -> None:
+    income = SCHEMA.field("household", "monthly_income_fen")
+    for cell, fen in {"1,200": 120_000, "1200.5": 120_050, "0.07": 7, "850元": 85_000}.items():
+        assert value_of(income, cell) == fen
+    for cell in ("1.234", "一千", "1e3", "."):
+        assert value_of(income, cell) == cell
+    assert [shown(income, fen, "zh") for fen in (120_050, 7, 0, -250)] == [
+        "1200.50",
+        "0.07",
+        "0.00",
+        "-2.50",
+    ]

@@ -161,6 +161,8 @@ def test_a_problem_is_said_in_words_a_worker_understands() -> None:
     assert found.message("en") == "“Temperature” must be at most 45 °C."
     (found,) = problems(HOUSEHOLD, {**NEW_HOUSEHOLD, "address": ""}, creating=True)
     assert found.message() == "请填写“地址”。"
+    (found,) = problems(HOUSEHOLD, {"monthly_income_fen": 10**10}, creating=False)
+    assert found.message("zh") == "“月收入”不能大于 10,000,000元。"
     (found,) = problems(TOY, {"whole": 2_000}, creating=False)
     assert found.message("en") == "“whole” must be at most 1,500 kg."
 
