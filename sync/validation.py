@@ -11,7 +11,6 @@ Invariant: a problem names the field and the limit, never the value, which may b
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -20,11 +19,14 @@ from typing import Any
 
 import msgspec
 
-from sync.schema import REGISTERS, Collection, Field
+from sync.change import TEXT_CHARS_MAX
+from sync.schema import NAME_CHARS_MAX, REGISTERS, Collection, Field
 
 INT_BITS = 64
-DEPTH_MAX = 5
-"""Lists and objects within one value: a form has no deeper structure, and decoders stay shallow."""
+FLOAT_MAX = 1.7e308
+"""As in ``sync.change.Finite``; neither infinity nor what is not a number is at most this."""
+DEPTH_MAX = 3
+"""Lists and objects within one value, as deep as a change may carry (``sync.change.Value``)."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """Control characters but tab and line feed, and halves of characters: no keyboard writes them."""
@@ -260,13 +262,15 @@ def _check_plain(value: Any) -> None:
     while todo:
         at, depth = todo.pop()
         if isinstance(at, str):
+            if len(at) > TEXT_CHARS_MAX:
+                raise _Refused("value/too-long", TEXT_CHARS_MAX)
             if _UNWRITABLE.search(at):
                 raise _Refused("value/characters")
         elif isinstance(at, (list, dict)):
             if depth >= DEPTH_MAX:
                 raise _Refused("value/too-deep")
             if isinstance(at, dict):
-                if not all(isinstance(key, str) for key in at):
+                if not all(isinstance(k, str) and 1 <= len(k) <= NAME_CHARS_MAX for k in at):
                     raise _Refused("value/not-plain")
                 todo += [(key, depth + 1) for key in at]
                 todo += [(inner, depth + 1) for inner in at.values()]
@@ -275,5 +279,5 @@ def _check_plain(value: Any) -> None:
         elif isinstance(at, int):
             if not -(2 ** (INT_BITS - 1)) <= at < 2 ** (INT_BITS - 1):
                 raise _Refused("value/not-plain")
-        elif at is not None and not (isinstance(at, float) and math.isfinite(at)):
+        elif at is not None and not (isinstance(at, float) and abs(at) <= FLOAT_MAX):
             raise _Refused("value/not-plain")

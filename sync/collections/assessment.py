@@ -7,6 +7,7 @@ Invariant: where two assessments of one form differ, the one that asks for more 
 
 from __future__ import annotations
 
+from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices, order_of
 from sync.collections.household import CARE_NEEDS
@@ -48,7 +49,7 @@ ASSESSMENT = Collection(
             policy="union",
             why="All who took part stand by it.",
             label=Label(zh="评估人", en="Assessors"),
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "grade": Field(
             policy="highest",

@@ -9,6 +9,7 @@ is written once, so two different values of a field mean that something is wrong
 
 from __future__ import annotations
 
+from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices
 from sync.schema import NAME_CHARS_MAX, Collection, Field, Label
@@ -83,7 +84,7 @@ ATTACHMENT = Collection(
             policy="ask",
             why=_ONCE,
             label=Label(zh="所属记录", en="Belongs to record"),
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "about_field": Field(
             policy="ask",
@@ -102,7 +103,7 @@ ATTACHMENT = Collection(
             policy="ask",
             why=_ONCE,
             label=Label(zh="采集人", en="Taken by"),
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "caption": Field(
             policy="latest",

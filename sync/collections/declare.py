@@ -8,6 +8,7 @@ never changes once it was in use, since old tablets keep sending it; only labels
 
 from __future__ import annotations
 
+from sync.change import ID_CHARS_MAX
 from sync.schema import Choice, Field, Label
 
 AREA_PATTERN = r"[0-9]{2}|[0-9]{4}|[0-9]{6}|[0-9]{9}|[0-9]{12}|[0-9]{15}"
@@ -19,7 +20,6 @@ GPS_PATTERN = r"-?[0-9]{1,2}\.[0-9]{1,6},-?[0-9]{1,3}\.[0-9]{1,6}"
 YEAR_MIN, YEAR_MAX = 1890, 2200
 NAME_CHARS, LINE_CHARS, NOTE_CHARS = 60, 120, 2_000
 """A person's name (long Uyghur and foreign names fit), one line of a form, a page of remarks."""
-ID_CHARS = 80
 FEN_MAX = 10_000_000_00
 """Ten million yuan: more is a slip of the finger."""
 
@@ -65,14 +65,14 @@ HOUSEHOLD = Field(
     label=Label(zh="所属户", en="Household"),
     refers_to="household",
     required=True,
-    chars_max=ID_CHARS,
+    chars_max=ID_CHARS_MAX,
 )
 PERSON = Field(
     policy="ask",
     why="What was found about one person must not silently move to another.",
     label=Label(zh="对象", en="Person"),
     refers_to="person",
-    chars_max=ID_CHARS,
+    chars_max=ID_CHARS_MAX,
 )
 NOTES = Field(
     policy="append",

@@ -7,6 +7,7 @@ was found at the door on a day (``visit``, ``need``, ``assessment``).
 
 from __future__ import annotations
 
+from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices
 from sync.schema import Collection, Field, Label
@@ -312,7 +313,7 @@ HOUSEHOLD = Collection(
             why="Two officers who join a household into different ones must settle which.",
             label=Label(zh="并入", en="Joined into"),
             refers_to="household",
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
     },
 )

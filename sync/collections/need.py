@@ -8,6 +8,7 @@ with more left to do is shown: a need reopened here while it is closed there sta
 
 from __future__ import annotations
 
+from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices, order_of
 from sync.schema import Collection, Field, Label
@@ -95,14 +96,14 @@ NEED = Collection(
             policy="ask",
             why="Whoever reported it is told the outcome.",
             label=Label(zh="发现人", en="Reporter"),
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "visit": Field(
             policy="ask",
             why="It ties the need to the visit that found it.",
             label=Label(zh="发现于走访", en="Found at visit"),
             refers_to="visit",
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "found_at_ms": Field(
             policy="ask",
@@ -121,7 +122,7 @@ NEED = Collection(
             policy="ask",
             why="One person answers for it: two owners are none.",
             label=Label(zh="承办人", en="Owner"),
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "handled_at_ms": Field(
             policy="latest",

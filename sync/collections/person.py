@@ -8,6 +8,7 @@ both teams see it.
 
 from __future__ import annotations
 
+from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices
 from sync.schema import Collection, Field, Label
@@ -57,7 +58,7 @@ PERSON = Collection(
             label=Label(zh="所属户", en="Household"),
             refers_to="household",
             required=True,
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "name": Field(
             policy="ask",

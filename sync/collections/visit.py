@@ -8,6 +8,7 @@ since a tablet whose clock is decades off works like any other.
 
 from __future__ import annotations
 
+from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices, order_of
 from sync.schema import Collection, Field, Label
@@ -61,14 +62,14 @@ VISIT = Collection(
             policy="union",
             why=_TOGETHER,
             label=Label(zh="走访人", en="Workers"),
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "persons": Field(
             policy="union",
             why=_TOGETHER,
             label=Label(zh="见到的人", en="People met"),
             refers_to="person",
-            chars_max=declare.ID_CHARS,
+            chars_max=ID_CHARS_MAX,
         ),
         "at_ms": Field(
             policy="ask",

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync.change import check_writable
 from sync.collections import SCHEMA
+from sync.errors import ChangeInvalid
 from sync.schema import Collection, Field, Label
 from sync.validation import CODES, DEPTH_MAX, problems
 
@@ -118,6 +120,8 @@ BAD: list[tuple[str, Any, str]] = [
     ("shape", {"a": 1, "b": 2, "c": 3}, "value/too-many"),
     ("shape", {1: 2}, "value/not-plain"),
     ("shape", {"a": b"x"}, "value/not-plain"),
+    ("shape", {"k" * 49: 1}, "value/not-plain"),
+    ("shape", {"a": "x" * 16_001}, "value/too-long"),
     ("tags", ["a", "b", "c"], "value/too-many"),
     ("tags", ["123456"], "value/too-long"),
     ("tags", ["a", 7], "value/kind-text"),
@@ -195,6 +199,19 @@ def test_all_problems_are_named_at_once_in_the_order_of_the_form() -> None:
     assert [p.field for p in found] == ["text", "must", "whole", "aa", "zz"]
 
 
+def test_what_the_check_lets_pass_a_change_can_carry() -> None:
+    edges = [nested(DEPTH_MAX), "x" * 16_000, -(2**63), 2**63 - 1, 1.7e308, {"k" * 48: {"": 0}}]
+    for value in edges:
+        found = problems(TOY, {"new": value}, creating=False, undeclared_allowed=True)
+        if not found:
+            check_writable(("new",), [value])
+    assert found  # the last: an empty key
+    with pytest.raises(ChangeInvalid):
+        check_writable(("new",), [edges[-1]])
+    with pytest.raises(ChangeInvalid):
+        check_writable(("new",), [nested(DEPTH_MAX + 1)])
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
@@ -208,3 +225,6 @@ def test_whatever_is_handed_in_the_check_answers(values: dict[str, Any], creatin
         assert found.code in CODES
         assert found.zh
         assert found.en
+    kept = {p.field for p in problems(TOY, values, creating, undeclared_allowed=True)}
+    for name in values.keys() - kept:
+        check_writable((name,), [values[name]])
