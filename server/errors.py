@@ -56,3 +56,216 @@ class StoreFull(ServerError):
     status = 507
     zh = "服务器磁盘已满，本次上传未被接受。平板上的内容完好，会再次发送。请管理员腾出空间。"
     en = "The disk is full; this upload was not taken. The tablet keeps it and sends it again."
+
+
+class ConfigurationWrong(ServerError):
+    """A setting that does not hold: unknown name, wrong kind or beyond its limit."""
+
+    code = "server/configuration"
+    zh = "配置有误。什么都没有启动或改动。请按提示更正配置文件、环境变量或参数。"
+    en = "A setting is wrong. Nothing was started or changed. Correct the file, variable or flag."
+
+
+class NotInitialised(ServerError):
+    """There is no server in this folder yet."""
+
+    code = "server/not-initialised"
+    zh = "此目录中还没有服务器。什么都没有改动。请先运行 doorstep init。"
+    en = "There is no server in this folder. Nothing was changed. Run doorstep init first."
+
+
+class AlreadyInitialised(ServerError):
+    """Keys or a store are there already; they are never overwritten."""
+
+    code = "server/already-initialised"
+    zh = "此目录中已有服务器的密钥或存储。它们未被改动。请直接启动，或换一个目录。"
+    en = "This folder has keys or a store already. They are untouched. Start it, or use another."
+
+
+class KeyFileWrong(ServerError):
+    """A key file is missing, damaged, or readable by others."""
+
+    code = "server/key-file"
+    zh = "密钥文件缺失、损坏或他人可读。没有打开存储。请恢复密钥文件，并将权限设为 0600。"
+    en = (
+        "A key file is missing, damaged or readable by others. Restore it and set its mode to 0600."
+    )
+
+
+class ServerRunning(ServerError):
+    """Something that needs the store for itself was asked for while the server runs."""
+
+    code = "server/running"
+    status = 409
+    zh = "服务器正在运行，此操作需要独占存储。什么都没有改动。请先停止服务器。"
+    en = (
+        "The server is running and this needs the store for itself. Nothing changed. Stop it first."
+    )
+
+
+class SetBack(ServerError):
+    """The store counts less than its counter outside: it was set back or copied."""
+
+    code = "server/set-back"
+    zh = "存储比外部计数更旧，可能被回退或复制。存储未被改动。请用 doorstep restore 恢复备份。"
+    en = "The store is older than its counter outside. It is unchanged. Use doorstep restore."
+
+
+class NotFound(ServerError):
+    """Something named by the caller does not exist."""
+
+    code = "server/not-found"
+    status = 404
+    zh = "找不到所指的对象。什么都没有改动。请核对编号后重试。"
+    en = "What was named does not exist. Nothing was changed. Check its id and try again."
+
+
+class NameTaken(ServerError):
+    """A team or worker of this id exists and differs."""
+
+    code = "server/name-taken"
+    status = 409
+    zh = "此编号已被使用。原有内容未变。请换一个编号。"
+    en = "This id is in use. What was there is unchanged. Choose another."
+
+
+class AssignedByArea(ServerError):
+    """A household that an assigned area contains cannot be taken back alone."""
+
+    code = "server/assigned-by-area"
+    status = 409
+    zh = "该户属于已分配的片区，不能单独收回。分配未变。请收回片区，或只分配其余各户。"
+    en = "An assigned area contains this household. Nothing changed. Take back the area instead."
+
+
+class ImportRefused(ServerError):
+    """A file to import has columns or values that do not fit; none of it was taken."""
+
+    code = "server/import"
+    status = 422
+    zh = "导入的文件有误，其中内容一概未导入。请按所列行号更正后重试。"
+    en = "The file does not fit; none of it was imported. Correct the lines listed and try again."
+
+
+class QueryRefused(ServerError):
+    """A query that does more than read, or is no SQL."""
+
+    code = "server/query"
+    status = 400
+    zh = "查询无法执行：只允许一条只读的 SQL 语句。数据未变。请更正后重试。"
+    en = "The query cannot run: one reading SQL statement only. Nothing changed. Correct it."
+
+
+class BackupWrong(ServerError):
+    """A backup that is missing, damaged, or of another server's key."""
+
+    code = "server/backup"
+    zh = "备份缺失、损坏，或属于另一台服务器的密钥。现有存储未变。请换一份备份。"
+    en = "The backup is missing, damaged or of another key. The store is unchanged. Use another."
+
+
+class NonceSpent(ServerError):
+    """A signed request whose nonce was used or never given; a fresh one is in the header."""
+
+    code = "server/nonce"
+    status = 401
+    zh = "请求的一次性编号已用过。什么都没有改动。平板会用新编号自动重试。"
+    en = "The request's nonce was used before. Nothing changed. The tablet tries again with a new."
+
+
+class DeviceRevoked(ServerError):
+    """The device was revoked: it gets its wipe order and nothing else."""
+
+    code = "server/device-revoked"
+    status = 403
+    zh = "此设备已被吊销。上传的内容已转入隔离区，由审核员处理。请交还设备。"
+    en = "This device was revoked. What it uploaded is kept for the auditor. Hand the device back."
+
+
+class ServerBusy(ServerError):
+    """More is being uploaded at this moment than memory allows."""
+
+    code = "server/busy"
+    status = 503
+    zh = "服务器此刻正忙，本次上传未被接受。平板上的内容完好。请稍后自动或手动重试。"
+    en = "The server is busy and did not take the upload. The tablet keeps it. Try again shortly."
+
+
+class BodyTooLarge(ServerError):
+    """A request body above its limit; it was not read to its end."""
+
+    code = "server/body-too-large"
+    status = 413
+    zh = "请求超过大小上限，未被接受。平板上的内容完好。请分成较小的部分再发。"
+    en = "The request is over its limit and was not taken. The tablet keeps it. Send smaller parts."
+
+
+class BodyTooSlow(ServerError):
+    """A request body that did not arrive in time."""
+
+    code = "server/body-too-slow"
+    status = 408
+    zh = "请求未在时限内传完，未被接受。平板上的内容完好。请在信号较好处重试。"
+    en = "The request did not arrive in time. The tablet keeps it. Try again with better signal."
+
+
+class BlobUnknown(ServerError):
+    """No blob of this name is held."""
+
+    code = "server/blob-unknown"
+    status = 404
+    zh = "服务器还没有这个附件。记录不受影响。请等拍摄的平板同步后再试。"
+    en = "This attachment is not held yet. The record is unaffected. Try after its tablet synced."
+
+
+class BlobOffset(ServerError):
+    """A piece that does not start where the server's part ends."""
+
+    code = "server/blob-offset"
+    status = 409
+    zh = "附件的这一段与已收到的不相接。已收到的都保留。平板会从应答所示处接着发送。"
+    en = "The piece does not continue what is held, which is kept. Sending resumes where told."
+
+
+STATUS = {
+    "sync/error": 400,
+    "sync/malformed": 400,
+    "sync/limit": 413,
+    "sync/protocol": 400,
+    "sync/gap": 409,
+    "sync/chain": 422,
+    "sync/change": 422,
+    "sync/state": 422,
+    "sync/own-prefix": 409,
+    "crypto/error": 400,
+    "crypto/key-refused": 400,
+    "crypto/signature-refused": 422,
+    "crypto/seal-refused": 422,
+    "crypto/blob-refused": 422,
+    "crypto/certificate-refused": 403,
+    "crypto/revocation-refused": 403,
+    "crypto/succession-refused": 403,
+    "crypto/ticket-refused": 403,
+    "crypto/ticket-unreadable": 400,
+    "crypto/ticket-expired": 410,
+    "crypto/ticket-used": 409,
+    "crypto/enrolment-refused": 403,
+    "crypto/request-refused": 401,
+}
+"""HTTP status of what ``sync`` and ``crypto`` refuse, by code; any other code is 500."""
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error: the server's own, or by its code; 500 for anything else."""
+    if isinstance(error, ServerError):
+        return error.status
+    return STATUS.get(getattr(error, "code", ""), 500)
+
+
+class DeviceUnknown(ServerError):
+    """A replica that no certificate of this tree names."""
+
+    code = "server/device-unknown"
+    status = 403
+    zh = "服务器不认识这台平板。它写的内容都还在平板上。请管理员重新登记这台平板。"
+    en = "The server does not know this tablet. All it wrote is still on it. Enrol it again."

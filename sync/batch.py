@@ -72,10 +72,12 @@ class Touched:
         "full",
         "happenings",
         "incoming",
+        "last_vector",
         "loaded",
         "new",
         "patch",
         "record",
+        "stamp",
         "waiting",
     )
 
@@ -90,6 +92,8 @@ class Touched:
         self.applied: list[Dot] = []
         self.incoming: list[tuple[list[Any], dict[str, Any]]] = []
         self.happenings: list[Happening] = []
+        self.last_vector: bytes | None = None
+        self.stamp = (0, 0)
         self.new = True
         self.loaded = False
         self.dirty = False
@@ -145,6 +149,7 @@ class Batch:
             slot.causal = birth(entry.dot, change.stamp_ms, change.stamp_n, change.worker)
             slot.patch = dict(zip(change.names, change.values, strict=True))
             slot.applied.append(entry.dot)
+            slot.stamp = (change.stamp_ms, change.stamp_n)
             slot.dirty = True
         elif not self._quick_edit(slot, entry):
             slot.waiting.append(entry)
@@ -188,6 +193,7 @@ class Batch:
         writes.append([index, back, change.stamp_n, change.worker, False, sorted(change.names)])
         slot.patch.update(zip(change.names, change.values, strict=True))
         slot.applied.append(d)
+        slot.stamp = (causal[1], causal[2])
         slot.dirty = True
         return True
 
@@ -260,6 +266,7 @@ class Batch:
             if slot.full is not None and slot.dirty:
                 slot.causal, slot.body = pack_state(slot.full, self.schema, slot.collection)
                 slot.patch = {}
+                slot.stamp = slot.full.stamp
 
     def _open(self, slot: Touched) -> RecordState:
         if slot.full is None:
@@ -302,6 +309,7 @@ class Batch:
                     continue
                 apply_change(state, entry, chains)
                 slot.applied.append(entry.dot)
+                slot.last_vector = entry.change.vector
                 slot.dirty = again = True
                 after = conflicts_of(state)
                 if before or after:

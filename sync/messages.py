@@ -28,6 +28,8 @@ PAGE_BYTES_MAX = 8 * 1024 * 1024
 """One page, unpacked."""
 HOMES_MAX = 50_000
 """Households of one scope."""
+CURSOR_CHARS_MAX = 96
+"""The text of a cursor: the server's own, opaque to others."""
 SEGMENTS_MAX = 1_000
 PAGES_MAX = 2_000
 NOTICES_MAX = 1_000
@@ -125,7 +127,7 @@ class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     want: int
     incarnation: Incarnation
     seq: Sequence
-    after: Annotated[str, Meta(max_length=ID_CHARS_MAX)]
+    after: Annotated[str, Meta(max_length=CURSOR_CHARS_MAX)]
     held: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     digest: Annotated[int, Meta(ge=0, lt=2**48)]
     known: Annotated[list[Known], Meta(max_length=64)]
@@ -138,18 +140,20 @@ class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What was taken in, what is new, where to go on.
 
-    ``known`` is what the server knows of the sender's chain: to be compared before anything is
-    joined. ``lineage`` lists earlier incarnations with their last sequence, where the cursor's was
-    not the present one. ``entered`` and ``left`` are homes that are complete now, or no longer
-    assigned; ``gone`` are records that moved out of every home the tablet holds.
-    ``wanted`` asks for ``homes`` in the next request. ``more`` means: ask again at once.
+    ``feed`` is the replica the server writes as. ``known`` is what it knows of the sender's chain:
+    to be compared before anything is joined. ``lineage`` lists earlier incarnations with their
+    last sequence, where the cursor's was not the present one. ``entered`` and ``left`` are homes
+    that are complete now, or no longer assigned; ``gone`` are records that moved out of every home
+    the tablet holds. ``wanted`` asks for ``homes`` in the next request. ``more`` means: ask again
+    at once.
     """
 
     protocol: int
     server: Replica
+    feed: Replica
     incarnation: Incarnation
     seq: Sequence
-    after: Annotated[str, Meta(max_length=ID_CHARS_MAX)]
+    after: Annotated[str, Meta(max_length=CURSOR_CHARS_MAX)]
     clock_ms: int
     digest: Annotated[int, Meta(ge=0, lt=2**48)]
     known: Annotated[list[Known], Meta(max_length=64)]
@@ -182,6 +186,7 @@ _request = msgspec.msgpack.Decoder(Request)
 _reply = msgspec.msgpack.Decoder(Reply)
 _meeting = msgspec.msgpack.Decoder(Meeting)
 _known = msgspec.msgpack.Decoder(Annotated[list[Known], Meta(max_length=100_000)])
+_notice = msgspec.msgpack.Decoder(Notice)
 _state = msgspec.msgpack.Decoder(State)
 _raws = msgspec.msgpack.Decoder(Annotated[list[Raw], Meta(max_length=PAGE_STATES_MAX)])
 
@@ -225,6 +230,12 @@ def decode_known(data: bytes) -> list[Known]:
     """Read the body of receipts."""
     known: list[Known] = _decode(_known, data, "receipts")
     return known
+
+
+def decode_notice(data: bytes) -> Notice:
+    """Read one notice."""
+    notice: Notice = _decode(_notice, data, "notice")
+    return notice
 
 
 def decode_state(raw: bytes | Raw) -> State:

@@ -83,6 +83,8 @@ CREATE TABLE devices (id TEXT PRIMARY KEY, name TEXT NOT NULL, team TEXT NOT NUL
   held INTEGER NOT NULL DEFAULT 0, offered INTEGER, box_public BLOB, version TEXT) WITHOUT ROWID;
 CREATE TABLE device_keys (replica BLOB PRIMARY KEY, device TEXT NOT NULL, public BLOB NOT NULL,
   certificate BLOB NOT NULL, succession BLOB, since_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE server_keys (replica BLOB PRIMARY KEY, n INTEGER NOT NULL, public BLOB NOT NULL,
+  private BLOB, proof BLOB, since_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE held (device TEXT NOT NULL, home TEXT NOT NULL, state INTEGER NOT NULL,
   PRIMARY KEY (device, home)) WITHOUT ROWID;
 CREATE TABLE tickets (id TEXT PRIMARY KEY, secret BLOB NOT NULL, team TEXT NOT NULL,
@@ -103,8 +105,8 @@ def migrate(db: sqlite_utils.Database) -> None:
     """Bring the store to the newest tables; each migration is one transaction, applied once."""
     connection = db.conn
     connection.execute(
-        "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT) WITHOUT
-        ROWID"
+        "CREATE TABLE IF NOT EXISTS migrations"
+        " (name TEXT PRIMARY KEY, applied_at TEXT) WITHOUT ROWID"
     )
     done = {row[0] for row in connection.execute("SELECT name FROM migrations")}
     for name, script in MIGRATIONS:

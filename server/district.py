@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's core: one exchange, and the server's own writes, over a store.
+
+What lives here: verifying what comes, one transaction of ingest and pull, receipts after it. What
+must not: HTTP, files, configuration. Invariants
+- What is known of a chain is shown before anything is joined.
+- Receipts and pages are handed out only after the commit (Law 3).
+- The server's own writes go through the same ingest (Law 4); Law 5 holds for them too.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from crypto.certificate import issue_succession
+from crypto.identity import DeviceKey, verify
+from crypto.seal import BoxKey, open_sealed
+from server.errors import DeviceUnknown
+from server.feeds import Run, leaves_of
+from server.incarnations import Lineage
+from server.ingest import Ingest, Outcome, Sender
+from server.own import OwnFeed
+from server.pull import Pull, Pulled, read_cursor
+from server.scope import (
+    Device,
+    add_home,
+    bump_scopes_of_areas,
+    device_row,
+    outside,
+)
+from server.store.base import Store, Transaction
+from sync.change import Value
+from sync.feed import (
+    Partial,
+    Segment,
+    decode_sealed_changes,
+    fill_blanks,
+    verify_partial,
+    verify_segment,
+)
+from sync.messages import PROTOCOL, WANT_STATES, Known, Reply, Request, decode_notice
+from sync.schema import Schema
+from sync.session import SignedStates, off_my_chain, open_handed, sign_receipts
+
+SEALED_INFO = b"doorstep/sealed-changes/1"
+"""What binds sealed parts of feeds to their purpose."""
+NOTICES_PER_REPLY_MAX = 200
+
+
+class Done(NamedTuple):
+    """What one exchange came to, before it is signed."""
+
+    known: list[Known]
+    out: Outcome
+    pulled: Pulled | None
+    notices: list[bytes]
+    lineage: list[tuple[bytes, int]]
+
+
+class District:
+    """One server over one store.
+
+    ``key`` signs pages, receipts and the server's own feed; ``box`` opens what is sealed to it;
+    ``clock`` gives wall milliseconds, which decide nothing about causality.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        schema: Schema,
+        key: DeviceKey,
+        box: BoxKey,
+        clock: Callable[[], int],
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.store = store
+        self.schema = schema
+        self.key = key
+        self.box = box
+        self.clock = clock
+        self._lock = threading.RLock()
+        self.devices: dict[bytes, tuple[str, bytes]] = {}
+        self.servers: dict[bytes, bytes] = {key.replica: key.public}
+        self.forks: set[bytes] = set()
+        with store.write() as tx:
+            self.lineage = Lineage.start(tx, random(8), clock())
+            self.own = OwnFeed.load(tx, key, clock, random)
+            self._load(tx)
+
+    def __repr__(self) -> str:
+        return f"District({self.key.replica.hex()})"
+
+    def _load(self, tx: Transaction) -> None:
+        self.forks = {bytes(r[0]) for r in tx.rows("SELECT replica FROM forks")}
+        self.devices = {
+            bytes(replica): (device, bytes(public))
+            for replica, device, public in tx.rows(
+                "SELECT replica, device, public FROM device_keys"
+            )
+        }
+        for replica, public in tx.rows("SELECT replica, public FROM server_keys"):
+            self.servers[bytes(replica)] = bytes(public)
+
+    def reload(self) -> None:
+        """Read devices and forks again, after they were changed outside an exchange."""
+        with self._lock, self.store.read() as tx:
+            self._load(tx)
+
+    # ---- signatures ------------------------------------------------------------------------------
+
+    def device_of(self, replica: bytes) -> str:
+        """The tablet that a replica belongs to. Raises DeviceUnknown."""
+        found = self.devices.get(replica)
+        if found is None:
+            raise DeviceUnknown(replica.hex())
+        return found[0]
+
+    def verify_feed(self, replica: bytes, message: bytes, signature: bytes) -> None:
+        """Check the signature of a feed's head, by a tablet or a server of the tree."""
+        found = self.devices.get(replica)
+        public = found[1] if found else self.servers.get(replica)
+        if public is None:
+            raise DeviceUnknown(replica.hex())
+        verify(public, b"segment", message, signature)
+
+    def verify_page(self, replica: bytes, message: bytes, signature: bytes) -> None:
+        """Check the signature of a page, by a server of the tree."""
+        public = self.servers.get(replica)
+        if public is None:
+            raise DeviceUnknown(replica.hex())
+        verify(public, b"page", message, signature)
+
+    def _sign_page(self, message: bytes) -> bytes:
+        return self.key.sign(b"page", message)
+
+    def _sign_receipts(self, message: bytes) -> bytes:
+        return self.key.sign(b"receipts", message)
+
+    # ---- the exchange ----------------------------------------------------------------------------
+
+    def sync(self, device: str, request: Request, nonce: bytes = b"") -> Reply:
+        """Take in a request and answer it.
+
+        Raises what verification raises (nothing is applied then), StoreFull when the disk is full.
+        """
+        now_ms = self.clock()
+        runs = self._open_runs(request)
+        states = [open_handed(handed, self.verify_page) for handed in request.handed]
+        with self._lock:
+            reply = self._exchange(device, request, runs, states, now_ms)
+        return self._signed(reply, request, nonce, now_ms)
+
+    def _open_runs(self, request: Request) -> list[Run]:
+        runs = [self._open_segment(segment) for segment in request.segments]
+        return runs + [run for p in request.partials if (run := self._open_partial(p))]
+
+    def _open_segment(self, segment: Segment) -> Run:
+        entries, head = verify_segment(segment, self.verify_feed)
+        return Run(segment.replica, segment.first, segment.before, head, entries, segment)
+
+    def _open_partial(self, partial: Partial) -> Run | None:
+        """Open what is sealed to this server; None where a blank stays blank: its carrier keeps
+        it."""
+        contents = {}
+        for sealed in partial.sealed:
+            opened = open_sealed(self.box, SEALED_INFO, sealed)
+            for change in decode_sealed_changes(opened):
+                contents[change.replica, change.counter] = change
+        filled = fill_blanks(partial, contents)
+        entries, blanks, head = verify_partial(filled, self.verify_feed)
+        if blanks:
+            return None
+        kept = Partial(filled.replica, filled.first, filled.before, filled.slots, filled.signature)
+        return Run(filled.replica, filled.first, filled.before, head, entries, kept)
+
+    def _exchange(
+        self,
+        device_id: str,
+        request: Request,
+        runs: Sequence[Run],
+        states: Sequence[SignedStates],
+        now_ms: int,
+    ) -> Done:
+        with self.store.write() as tx:
+            device = device_row(tx, device_id)
+            if device is None:
+                raise DeviceUnknown(device_id)
+            self._look_at_own_chain(tx, request)
+            # What is known of the sender's chain is read before anything of this batch is joined.
+            known = self._known_of(tx, request.replica)
+            sender = Sender(
+                request.replica,
+                device.id,
+                device.team,
+                request.clock_ms - now_ms,
+                device.state == "revoked",
+            )
+            out = Ingest(tx, self.schema, self.forks, now_ms).take(runs, states, sender)
+            self._after_ingest(tx, device, runs, out, now_ms)
+            pulled, notices = None, []
+            if request.want & WANT_STATES and not sender.revoked:
+                device = device_row(tx, device_id) or device
+                pulled = self._pull(tx, device, request, out)
+                notices = self._notices(tx, device_id, now_ms)
+            tx.run(
+                "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
+                [now_ms, sender.offset_ms, device_id],
+            )
+        self.forks |= out.forked
+        return Done(known, out, pulled, notices, self.lineage.told(request.incarnation))
+
+    def _after_ingest(
+        self, tx: Transaction, device: Device, runs: Sequence[Run], out: Outcome, now_ms: int
+    ) -> None:
+        """Give new homes to the writer's team; mark work on homes that are another team's now."""
+        for home in out.new_homes:
+            add_home(tx, device.team, home, now_ms)
+        if out.new_homes:
+            bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
+        beyond = outside(tx, device.team, out.homes)
+        if beyond:
+            rows = []
+            for run in runs:
+                for entry in run.entries:
+                    home = entry.record
+                    change = entry.change
+                    if "household" in change.names:
+                        home = str(change.values[change.names.index("household")])
+                    if home in beyond:
+                        rows.append((entry.dot, "reassigned", entry.record, home, now_ms))
+            tx.run_many("INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+    def _known_of(self, tx: Transaction, replica: bytes) -> list[Known]:
+        known = [Known(replica, counter, head) for counter, head in leaves_of(tx, replica)]
+        heard = tx.rows(
+            "SELECT counter, tag FROM heard WHERE replica = ? ORDER BY counter DESC LIMIT 32",
+            [replica],
+        )
+        return known[:32] + [Known(replica, int(c), bytes(tag)) for c, tag in heard]
+
+    def _look_at_own_chain(self, tx: Transaction, request: Request) -> None:
+        """Somebody who knows a point of this server's feed that is not on its chain: it was set
+        back."""
+        own = self.own
+        if off_my_chain(
+            request.known,
+            own.key.replica,
+            own.counter,
+            lambda c: own.head_at(tx, c),
+            lambda c: own.tag_at(tx, c),
+        ):
+            self._succeed(tx)
+
+    def _succeed(self, tx: Transaction) -> None:
+        """Go on under a new key that the old one signs."""
+        new = DeviceKey.generate()
+        proof = issue_succession(
+            self.own.key, new, self.box.public, self.own.counter, self.own.head
+        )
+        self.own = self.own.succeed(tx, new, proof)
+        self.servers[new.replica] = new.public
+
+    def _pull(self, tx: Transaction, device: Device, request: Request, out: Outcome) -> Pulled:
+        leaves = leaves_of(tx, request.replica)
+        whole = not request.counter or leaves == [(request.counter, request.head)]
+        own = {tx.number_of(request.replica)} if whole else set()
+        placed = self.lineage.places(request.incarnation, request.seq)
+        placed = placed or (not request.incarnation and not request.held)
+        now_seq = self.lineage.last_seq(tx)
+        sign = (self.key.replica, self.lineage.incarnation, self._sign_page)
+        cursor = read_cursor(request, placed)
+        return Pull(tx, device, request, own, sign, now_seq).pull(cursor)
+
+    def _notices(self, tx: Transaction, device: str, now_ms: int) -> list[bytes]:
+        found = tx.rows(
+            "SELECT n.n, n.body FROM notices n JOIN device_keys k ON k.replica = n.replica"
+            " WHERE k.device = ? AND n.told_at_ms IS NULL ORDER BY n.n LIMIT ?",
+            [device, NOTICES_PER_REPLY_MAX],
+        )
+        tx.run_many(
+            "UPDATE notices SET told_at_ms = ? WHERE n = ?", [(now_ms, row[0]) for row in found]
+        )
+        return [bytes(row[1]) for row in found]
+
+    def _signed(
+        self,
+        done: Done,
+        request: Request,
+        nonce: bytes,
+        now_ms: int,
+    ) -> Reply:
+        known, out, pulled, notices, lineage = done
+        receipts = None
+        if out.receipts:
+            receipts = sign_receipts(
+                self.key.replica, self.lineage.incarnation, out.receipts, self._sign_receipts
+            )
+        none: list[Any] = []
+        return Reply(
+            PROTOCOL,
+            self.key.replica,
+            self.own.key.replica,
+            self.lineage.incarnation,
+            pulled.seq if pulled else request.seq,
+            pulled.after if pulled else request.after,
+            now_ms,
+            pulled.digest if pulled else 0,
+            known,
+            lineage,
+            receipts,
+            pulled.pages if pulled else none,
+            pulled.entered if pulled else none,
+            pulled.left if pulled else none,
+            pulled.gone if pulled else none,
+            [decode_notice(raw) for raw in notices],
+            pulled.wanted if pulled else False,
+            pulled.more if pulled else False,
+            nonce,
+        )
+
+    # ---- the server's own writes -----------------------------------------------------------------
+
+    def write(
+        self,
+        worker: str,
+        collection: str,
+        record: str | None,
+        sets: dict[str, Value],
+        others: Sequence[tuple[str, str, Value]] = (),
+        reason: str = "",
+    ) -> str:
+        """Write one change as this server; the id of its record.
+
+        The writer has seen the record as it is in the store. Raises ChangeInvalid, StoreFull.
+        """
+        return self.write_many(worker, [(collection, record, sets, list(others))], reason)[0]
+
+    def write_many(
+        self,
+        worker: str,
+        writes: Sequence[tuple[str, str | None, dict[str, Value], list[tuple[str, str, Value]]]],
+        reason: str = "",
+    ) -> list[str]:
+        """Write many changes in one transaction, at most one a record; the ids of their records."""
+        with self._lock:
+            now_ms = self.clock()
+            with self.store.write() as tx:
+                if self.own.would_forget(tx, [w[1] for w in writes if w[1]]):
+                    self._succeed(tx)
+                run, ids = self.own.build(tx, worker, writes, reason)
+                sender = Sender(self.own.key.replica, "", "", 0, False)
+                out = Ingest(tx, self.schema, self.forks, now_ms).take([run], [], sender)
+                if out.new_homes:
+                    bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
+            self.own.commit(run)
+            self.forks |= out.forked
+        return ids

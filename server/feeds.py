@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an uploaded run stands in what is held of its feed: new, known, a gap, or a fork.
+
+What lives here: placing runs, storing them as received, finding a change by its dot. What must not:
+merging. Invariant: the segments of a replica form a tree by (counter, head); its leaves are what
+receipts name. A fork keeps both branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from server.store.base import Transaction
+from server.store.rows import SegmentRow
+from sync.change import Entry, entry_of
+from sync.clock import Dot, counter_of, replica_of
+from sync.compression import REPLY_LEVEL, pack, unpack
+from sync.errors import FeedGap
+from sync.feed import (
+    SEGMENT_BYTES_MAX,
+    Block,
+    Partial,
+    Segment,
+    Slot,
+    build_segment,
+    genesis,
+    next_head,
+    unpack_segment,
+)
+
+_segment = msgspec.msgpack.Decoder(Segment)
+_partial = msgspec.msgpack.Decoder(Partial)
+_encode = msgspec.msgpack.Encoder().encode
+
+PARTIAL_BYTES_MAX = 2 * SEGMENT_BYTES_MAX
+"""A stored run with its salts, unpacked."""
+
+
+class Run(NamedTuple):
+    """A verified, wholly readable run of a feed, on its way in."""
+
+    replica: bytes
+    first: int
+    before: bytes
+    head: bytes
+    entries: list[Entry]
+    source: Segment | Partial
+
+    @property
+    def last(self) -> int:
+        """The counter of its last change."""
+        return self.first + len(self.entries) - 1
+
+
+class Placed(NamedTuple):
+    """What of a run is new. ``at`` and ``on`` are the counter and head it goes on from."""
+
+    new: list[Entry]
+    at: int
+    on: bytes
+    forked: bool
+
+
+def leaves_of(tx: Transaction, replica: bytes) -> list[tuple[int, bytes]]:
+    """The ends of all branches held of a feed, as (counter, head)."""
+    found = tx.rows(
+        "SELECT counter, head FROM leaves WHERE replica = ? ORDER BY counter DESC",
+        [tx.number_of(replica)],
+    )
+    return [(int(r[0]), bytes(r[1])) for r in found]
+
+
+def place(tx: Transaction, run: Run) -> Placed:
+    """Find where a run continues what is held. Raises FeedGap where nothing held is its
+    beginning."""
+    leaves = leaves_of(tx, run.replica)
+    if (run.first - 1, run.before) in leaves or (run.first == 1 and not leaves):
+        return Placed(run.entries, run.first - 1, run.before, False)
+    heads = [run.before]
+    for entry in run.entries:
+        heads.append(next_head(heads[-1], entry.digest))
+    known = _heads_between(tx, run.replica, run.first - 1, run.last)
+    for back in range(len(heads) - 1, -1, -1):
+        counter = run.first - 1 + back
+        if (counter, heads[back]) in known:
+            new = run.entries[back:]
+            forked = bool(new) and (counter, heads[back]) not in leaves and bool(leaves)
+            return Placed(new, counter, heads[back], forked)
+    raise FeedGap(f"from {run.first}; held up to {leaves[0][0] if leaves else 0}")
+
+
+def _heads_between(
+    tx: Transaction, replica: bytes, first: int, last: int
+) -> set[tuple[int, bytes]]:
+    known: set[tuple[int, bytes]] = {(0, genesis(replica))}
+    for start, before, entries in stored_runs(tx, replica, first, last):
+        head, counter = before, start - 1
+        known.add((counter, head))
+        for entry in entries:
+            head, counter = next_head(head, entry.digest), counter + 1
+            known.add((counter, head))
+    return known
+
+
+def stored_runs(
+    tx: Transaction, replica: bytes, first: int, last: int
+) -> Iterable[tuple[int, bytes, list[Entry]]]:
+    """The stored runs of a replica that touch these counters: (first, head before, changes)."""
+    found = tx.rows(
+        "SELECT first, before, kind, body FROM segments WHERE replica = ? AND last >= ?"
+        " AND first <= ? ORDER BY first, n",
+        [tx.number_of(replica), first, last + 1],
+    )
+    for start, before, kind, body in found:
+        yield int(start), bytes(before), open_stored(kind, bytes(body))
+
+
+def open_stored(kind: str, body: bytes) -> list[Entry]:
+    """The changes of a stored run."""
+    if kind == "segment":
+        return unpack_segment(_segment.decode(body))
+    partial = _partial.decode(unpack(body, PARTIAL_BYTES_MAX))
+    return [
+        entry_of(partial.replica, counter, slot.salt, slot.raw)
+        for counter, slot in enumerate(partial.slots, partial.first)
+    ]
+
+
+def segment_of(kind: str, body: bytes) -> Segment | Partial:
+    """A stored run in the form it travels in."""
+    if kind == "segment":
+        return _segment.decode(body)
+    return _partial.decode(unpack(body, PARTIAL_BYTES_MAX))
+
+
+def find_entry(tx: Transaction, d: Dot) -> Entry | None:
+    """The change that a dot names, from the feeds held; None if no feed held has it."""
+    counter = counter_of(d)
+    for _, _, entries in stored_runs(tx, replica_of(d), counter, counter):
+        for entry in entries:
+            if entry.dot == d:
+                return entry
+    return None
+
+
+def row_of(
+    run: Run, placed: Placed, seq: int, now_ms: int, offset_ms: int | None, carrier: bytes
+) -> SegmentRow:
+    """How the new part of a run is stored: as received where all of it is new."""
+    first = placed.at + 1
+    source: Segment | Partial = run.source
+    if first != run.first:
+        source = _cut(source, first, placed)
+    if isinstance(source, Segment):
+        kind, body = "segment", _encode(source)
+    else:
+        kind, body = "partial", pack(_encode(source), REPLY_LEVEL)
+    return SegmentRow(
+        run.replica,
+        first,
+        run.last,
+        placed.on,
+        run.head,
+        kind,
+        seq,
+        now_ms,
+        offset_ms,
+        carrier,
+        body,
+    )
+
+
+def _cut(source: Segment | Partial, first: int, placed: Placed) -> Segment | Partial:
+    if isinstance(source, Partial):
+        slots = [Slot(b"", e.salt, e.raw) for e in placed.new]
+        return Partial(source.replica, first, placed.on, slots, source.signature)
+    blocks: list[Block] = [
+        b
+        for i, b in enumerate(source.blocks)
+        if i + 1 == len(source.blocks) or source.blocks[i + 1].first > first
+    ]
+    raws = [e.raw for e in placed.new]
+    return build_segment(
+        source.replica, first, placed.on, blocks, raws, source.signature, REPLY_LEVEL
+    )
+
+
+def store_runs(tx: Transaction, rows: Sequence[SegmentRow]) -> None:
+    """Store runs and move the leaves they continue."""
+    for row in rows:
+        number = tx.number_of(row.replica)
+        tx.run(
+            "INSERT INTO segments (replica, first, last, before, head, kind, seq, received_at_ms,"
+            " offset_ms, carrier, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                number,
+                row.first,
+                row.last,
+                row.before,
+                row.head,
+                row.kind,
+                row.seq,
+                row.received_at_ms,
+                row.offset_ms,
+                tx.number_of(row.carrier),
+                row.body,
+            ],
+        )
+        tx.run(
+            "DELETE FROM leaves WHERE replica = ? AND counter = ? AND head = ?",
+            [number, row.first - 1, row.before],
+        )
+        tx.run("INSERT INTO leaves VALUES (?, ?, ?)", [number, row.last, row.head])
+        tx.run("DELETE FROM heard WHERE replica = ? AND counter <= ?", [row.replica, row.last])

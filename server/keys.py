@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's key files: store key, signing key, box key, TLS; and the counter outside the store.
+
+What lives here: making, reading and writing these files. What must not: what the keys are used for.
+Invariants
+- Files are 0600 in a 0700 folder; one that others may read is refused, not quietly used.
+- Keys are never overwritten; every write is new file, fsync, rename, fsync of the folder.
+- ``counter`` says how far this server's own feed had come: a store that counts less was set back.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from crypto.errors import KeyRefused, PinMismatch
+from crypto.identity import DeviceKey
+from crypto.seal import BoxKey
+from crypto.secret import SecretBytes
+from crypto.tls import TlsIdentity, make_tls_identity, pem_to_der, tls_pin
+from server.errors import AlreadyInitialised, KeyFileWrong
+
+STORE, SIGN, BOX, TLS_KEY, TLS_CERTIFICATE = "store", "sign", "box", "tls.key.pem", "tls.pem"
+COUNTER = "counter"
+KEY_BYTES = 32
+FILE_BYTES_MAX = 64 * 1024
+
+
+class ServerKeys(NamedTuple):
+    """Everything secret a server has. ``store`` is the raw SQLCipher key (32 bytes)."""
+
+    store: SecretBytes
+    sign: DeviceKey
+    box: BoxKey
+    tls: TlsIdentity
+    folder: Path
+
+    @property
+    def store_hex(self) -> str:
+        """The raw key as the store takes it; for that one call."""
+        return self.store.reveal().hex()
+
+    def __repr__(self) -> str:
+        return f"ServerKeys(replica={self.sign.replica.hex()})"
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a 0600 file durably: new file, fsync, rename, fsync of the folder."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise KeyFileWrong(f"{path.name}: others may read it")
+            return file.read(FILE_BYTES_MAX)
+    except OSError as error:
+        raise KeyFileWrong(f"{path.name}: {error.strerror}") from error
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        key = bytes.fromhex(_read(path).decode("ascii").strip())
+    except ValueError:
+        raise KeyFileWrong(f"{path.name}: not a key") from None
+    if len(key) != KEY_BYTES:
+        raise KeyFileWrong(f"{path.name}: not a key")
+    return key
+
+
+def make_keys(folder: Path, names: tuple[str, ...]) -> ServerKeys:
+    """Make all keys of a new server; ``names`` are host names and addresses for the certificate.
+
+    Raises AlreadyInitialised where any key file is there.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise AlreadyInitialised(folder.name)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for name in (STORE, SIGN, BOX):
+        write_file(folder / f"{name}.key", secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n")
+    _make_tls(folder, names)
+    return read_keys(folder)
+
+
+def _make_tls(folder: Path, names: tuple[str, ...]) -> None:
+    made = make_tls_identity(names)
+    write_file(folder / TLS_KEY, made.private_key_pem.reveal())
+    write_file(folder / TLS_CERTIFICATE, made.certificate_pem)
+
+
+def renew_certificate(folder: Path, names: tuple[str, ...]) -> None:
+    """Make the TLS certificate anew for other names, over the same key: the pin stays."""
+    made = make_tls_identity(names, _read(folder / TLS_KEY))
+    write_file(folder / TLS_CERTIFICATE, made.certificate_pem)
+
+
+def read_keys(folder: Path) -> ServerKeys:
+    """Read all keys. Raises KeyFileWrong, naming the file and nothing of what is in it."""
+    try:
+        certificate, private = _read(folder / TLS_CERTIFICATE), _read(folder / TLS_KEY)
+        return ServerKeys(
+            SecretBytes(_read_key(folder / f"{STORE}.key")),
+            DeviceKey.from_private(_read_key(folder / f"{SIGN}.key")),
+            BoxKey.from_private(_read_key(folder / f"{BOX}.key")),
+            TlsIdentity(certificate, SecretBytes(private), tls_pin(pem_to_der(certificate))),
+            folder,
+        )
+    except (KeyRefused, PinMismatch) as error:
+        raise KeyFileWrong(error.code) from None
+
+
+def read_counter(folder: Path, replica: bytes) -> int:
+    """How far this replica's own feed had come, by the word outside the store; 0 if unknown."""
+    path = folder / COUNTER
+    if not path.exists():
+        return 0
+    whose, _, count = _read(path).decode("ascii", "replace").strip().partition(" ")
+    if whose != replica.hex():
+        return 0
+    if not count.isdigit():
+        raise KeyFileWrong(f"{COUNTER}: not a number")
+    return int(count)
+
+
+def write_counter(folder: Path, replica: bytes, counter: int) -> None:
+    """Store the counter outside; it never goes back for one replica."""
+    if counter > read_counter(folder, replica):
+        write_file(folder / COUNTER, f"{replica.hex()} {counter}\n".encode("ascii"))

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a tablet is sent: states past its cursor, households entered and left, in signed pages.
+
+What lives here: choosing and packing states. What must not: merging, HTTP. Invariants
+- A cursor is (incarnation, sequence, last home sent of it), never a time.
+- A home that enters is sent whole, whatever the cursor says; homes are sent one after the other, so
+  that a download that breaks goes on where it stood.
+- A record whose last change the tablet itself made upon all there was is not sent back to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from server.scope import (
+    Device,
+    held_homes,
+    homes_in_scope,
+    offer,
+    scope_version,
+    settle_word,
+    take_list,
+)
+from server.store.base import Transaction
+from sync.messages import PAGE_STATES_MAX, Page, Request, encode_state, pack_states
+from sync.session import DIGEST_MASK, page_message, state_digest
+
+REPLY_STATES_BYTES_MAX = 512 * 1024
+"""States of one reply, not yet compressed: about 500 households; more follows at once."""
+REPLY_HOMES_MAX = 2_000
+"""Homes that may enter in one reply."""
+
+_load = msgspec.json.Decoder(dict[str, Any]).decode
+
+Sign = Callable[[bytes], bytes]
+
+
+class Pulled(NamedTuple):
+    """What goes into the reply."""
+
+    seq: int
+    after: str
+    pages: list[Page]
+    entered: list[str]
+    left: list[str]
+    gone: list[str]
+    digest: int
+    wanted: bool
+    more: bool
+
+
+class Cursor(NamedTuple):
+    """Where the tablet stands: everything up to ``seq``; and, where a reply had to be cut, of what
+    came up to ``upto`` the homes up to ``after``. ``placed`` is false where this server cannot
+    tell.
+    """
+
+    seq: int
+    upto: int
+    after: str
+    placed: bool
+
+
+def read_cursor(request: Request, placed: bool) -> Cursor:
+    """The request's cursor; its text part is ``upto`` in hexadecimal, a colon, and a home."""
+    upto, _, after = request.after.partition(":")
+    try:
+        return Cursor(request.seq, int(upto, 16) if upto else 0, after, placed)
+    except ValueError:
+        return Cursor(request.seq, 0, "", placed)
+
+
+class Pull:
+    """The states of one reply. Make it, then ``pull``; it is used once.
+
+    ``own`` are the numbers of the tablet's replicas if its chain is whole, else empty. ``sign`` is
+    the server's replica, its incarnation and its signature for pages.
+    """
+
+    def __init__(
+        self,
+        tx: Transaction,
+        device: Device,
+        request: Request,
+        own: set[int],
+        sign: tuple[bytes, bytes, Sign],
+        now_seq: int,
+    ) -> None:
+        self.tx = tx
+        self.device = device
+        self.request = request
+        self.own = own
+        self.sign = sign
+        self.now_seq = now_seq
+        self.states: list[bytes] = []
+        self.size = 0
+
+    def pull(self, cursor: Cursor) -> Pulled:
+        """States past the cursor, in the tablet's scope."""
+        request, tx = self.request, self.tx
+        version = scope_version(tx, self.device.team)
+        known, differing = self._word(cursor)
+        if known is None:
+            return Pulled(request.seq, request.after, [], [], [], [], 0, True, True)
+        mine = held_homes(tx, self.device.id)
+        entering: list[str] = []
+        leaving: list[str] = []
+        if known != version:
+            scope = homes_in_scope(tx, self.device.team)
+            entering, leaving = sorted(scope - mine), sorted(mine - scope)
+        staying = mine - set(leaving)
+        seq, after, gone = self._changed(staying, cursor, differing)
+        more = bool(after)
+        entered: list[str] = []
+        if not more:
+            for home in entering:
+                if self.size > REPLY_STATES_BYTES_MAX or len(entered) >= REPLY_HOMES_MAX:
+                    more = True
+                    break
+                self._add(_states(tx, home, 0, set()))
+                entered.append(home)
+        if entered or leaving or known != version:
+            offer(tx, self.device, request.held, entered, leaving, -1 if more else version)
+        digest = 0 if more else _digest(tx, staying | set(entered))
+        pages = list(_pages(self.states, self.sign, self.now_seq))
+        return Pulled(seq, after, pages, entered, leaving, gone, digest, False, more)
+
+    def _word(self, cursor: Cursor) -> tuple[int | None, set[str]]:
+        """The scope version that is known to hold, None if the tablet must list its homes first."""
+        request, tx = self.request, self.tx
+        if request.homes is not None:
+            take_list(tx, self.device, [home for home, _ in request.homes])
+            return -1, _differing(tx, dict(request.homes))
+        if not cursor.placed and request.held:
+            return None, set()
+        if not settle_word(tx, self.device, request.held):
+            return None, set()
+        arrived = self.device.offered is None or request.held == self.device.offered
+        return (self.device.scope_version if arrived else -1), set()
+
+    def _changed(
+        self, staying: set[str], cursor: Cursor, differing: set[str]
+    ) -> tuple[int, str, list[str]]:
+        """Add what changed in the homes that stay; the new cursor, and records that left."""
+        changed = set(_changed_homes(self.tx, staying, cursor)) if cursor.placed else set()
+        todo = sorted(changed | (differing & staying))
+        upto = cursor.upto if cursor.after else self.now_seq
+        gone: list[str] = []
+        for i, home in enumerate(todo):
+            whole = home in differing
+            if not whole and cursor.after and home <= cursor.after:
+                continue
+            floor = 0 if whole else cursor.seq
+            self._add(_states(self.tx, home, floor, set() if whole else self.own))
+            gone += _gone(self.tx, home, floor, staying)
+            if self.size > REPLY_STATES_BYTES_MAX and i + 1 < len(todo) and not differing:
+                return cursor.seq, f"{upto:x}:{home}", gone
+        return upto, "", gone
+
+    def _add(self, states: list[bytes]) -> None:
+        self.states += states
+        self.size += sum(map(len, states))
+
+
+def _changed_homes(tx: Transaction, homes: set[str], cursor: Cursor) -> list[str]:
+    if not homes:
+        return []
+    found = tx.rows_in("SELECT id, seq FROM homes WHERE id IN (?*)", list(homes))
+    return sorted(r[0] for r in found if r[1] > cursor.seq)
+
+
+def _differing(tx: Transaction, said: dict[str, int]) -> set[str]:
+    found = dict(tx.rows_in("SELECT id, digest FROM homes WHERE id IN (?*)", list(said)))
+    return {home for home, digest in said.items() if found.get(home, digest) != digest}
+
+
+def _states(tx: Transaction, home: str, floor: int, own: set[int]) -> list[bytes]:
+    """The encoded states of a home's records changed after ``floor``, but for the tablet's own."""
+    found = tx.rows(
+        "SELECT id, kind, causal, body, origin FROM records WHERE home = ? AND seq > ?",
+        [home, floor],
+    )
+    found += tx.rows(
+        "SELECT r.id, r.kind, r.causal, r.body, r.origin FROM also a JOIN records r"
+        " ON r.id = a.record WHERE a.home = ? AND a.until_seq IS NULL AND r.seq > ?",
+        [home, floor],
+    )
+    states = []
+    for record, kind, causal, body, origin in found:
+        if origin in own:
+            continue
+        values = _load(body)
+        states.append(
+            encode_state(
+                tx.collection_of(kind), record, bytes(causal), list(values), list(values.values())
+            )
+        )
+    return states
+
+
+def _gone(tx: Transaction, home: str, floor: int, staying: set[str]) -> list[str]:
+    """Records that left this home since ``floor`` and are in no other home of the tablet."""
+    found = tx.rows(
+        "SELECT a.record, r.home FROM also a JOIN records r ON r.id = a.record"
+        " WHERE a.home = ? AND a.until_seq > ?",
+        [home, floor],
+    )
+    return [record for record, at in found if at not in staying]
+
+
+def _digest(tx: Transaction, homes: Iterable[str]) -> int:
+    found = tx.rows_in("SELECT sum(digest) FROM homes WHERE id IN (?*)", list(homes))
+    return sum(int(r[0] or 0) for r in found) & DIGEST_MASK
+
+
+def _pages(states: list[bytes], sign: tuple[bytes, bytes, Sign], seq: int) -> Iterable[Page]:
+    server, incarnation, signature = sign
+    for start in range(0, len(states), PAGE_STATES_MAX):
+        part = states[start : start + PAGE_STATES_MAX]
+        digests = b"".join(state_digest(raw) for raw in part)
+        signed = signature(page_message(server, incarnation, seq, digests))
+        yield Page(server, incarnation, seq, pack_states(part), signed)

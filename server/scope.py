@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scopes: which homes a tablet may read, which it holds, which it gains and loses.
+
+What lives here: the set of homes of a team, and the tablet's word about what it holds. What must
+not: the states themselves (``pull.py``). Invariants
+- Only the tablet's word says what it holds completely: what was offered counts when the tablet's
+  next sum says so, never before.
+- A home is in scope by assignment to the team or by an area that contains it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from server.store.base import Transaction
+from sync.session import HELD_MASK, held_part, held_sum
+
+CONFIRMED, ENTERING, LEAVING = 0, 1, 2
+
+
+class Device(NamedTuple):
+    """What the exchange needs of a tablet's row."""
+
+    id: str
+    team: str
+    state: str
+    scope_version: int
+    held: int
+    offered: int | None
+
+
+def device_row(tx: Transaction, device: str) -> Device | None:
+    """The tablet's row, None if there is none."""
+    found = tx.rows(
+        "SELECT id, team, state, scope_version, held, offered FROM devices WHERE id = ?", [device]
+    )
+    return Device(*found[0]) if found else None
+
+
+def scope_version(tx: Transaction, team: str) -> int:
+    """A number that rises with every change of a team's scope; 0 for a team that has none."""
+    found = tx.rows("SELECT scope_version FROM teams WHERE id = ?", [team])
+    return int(found[0][0]) if found else 0
+
+
+def homes_in_scope(tx: Transaction, team: str) -> set[str]:
+    """All homes a team may read."""
+    homes = {r[0] for r in tx.rows("SELECT home FROM assigned WHERE team = ?", [team])}
+    for (area,) in tx.rows("SELECT area FROM team_areas WHERE team = ?", [team]):
+        if area == "":
+            homes |= {r[0] for r in tx.rows("SELECT id FROM homes")}
+        else:
+            # A prefix as a range, so that the index answers it.
+            end = area[:-1] + chr(ord(area[-1]) + 1)
+            found = tx.rows("SELECT id FROM homes WHERE area >= ? AND area < ?", [area, end])
+            homes |= {r[0] for r in found}
+    return homes
+
+
+def outside(tx: Transaction, team: str, homes: set[str]) -> set[str]:
+    """Those of ``homes`` that the team's scope does not have."""
+    if not homes:
+        return set()
+    listed = list(homes)
+    found = tx.rows_in("SELECT home, team FROM assigned WHERE home IN (?*)", listed)
+    left = homes - {home for home, of in found if of == team}
+    if not left:
+        return left
+    areas = [r[0] for r in tx.rows("SELECT area FROM team_areas WHERE team = ?", [team])]
+    if areas:
+        known = tx.rows_in("SELECT id, area FROM homes WHERE id IN (?*)", list(left))
+        left -= {home for home, area in known if any(area.startswith(a) for a in areas)}
+    return left
+
+
+def add_home(tx: Transaction, team: str, home: str, now_ms: int) -> None:
+    """A household that a team's worker registered is the team's."""
+    tx.run(
+        "INSERT INTO assigned (team, home, since_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [team, home, now_ms],
+    )
+    bump_scope(tx, team)
+
+
+def bump_scope(tx: Transaction, team: str) -> None:
+    """Tell that a team's scope changed."""
+    tx.run("UPDATE teams SET scope_version = scope_version + 1 WHERE id = ?", [team])
+
+
+def bump_scopes_of_areas(tx: Transaction, areas: set[str]) -> None:
+    """Tell teams that hold areas that a home appeared in, or moved between, these areas."""
+    for team, area in tx.rows("SELECT team, area FROM team_areas"):
+        if any(a.startswith(area) for a in areas):
+            bump_scope(tx, team)
+
+
+def settle_word(tx: Transaction, device: Device, said: int) -> bool:
+    """Take the tablet's sum: True if it matches what is known, False if the list must be asked
+    for."""
+    if device.offered is not None and said == device.offered:
+        tx.run("DELETE FROM held WHERE device = ? AND state = ?", [device.id, LEAVING])
+        tx.run("UPDATE held SET state = 0 WHERE device = ? AND state = ?", [device.id, ENTERING])
+        tx.run("UPDATE devices SET held = ?, offered = NULL WHERE id = ?", [said, device.id])
+        return True
+    if said == device.held:
+        if device.offered is not None:
+            tx.run("DELETE FROM held WHERE device = ? AND state = ?", [device.id, ENTERING])
+            tx.run("UPDATE held SET state = 0 WHERE device = ? AND state = ?", [device.id, LEAVING])
+            # What was offered did not arrive: the scope is to be compared again.
+            tx.run(
+                "UPDATE devices SET offered = NULL, scope_version = -1 WHERE id = ?", [device.id]
+            )
+        return True
+    return False
+
+
+def take_list(tx: Transaction, device: Device, homes: list[str]) -> int:
+    """Take the tablet's own list of what it holds; its sum."""
+    tx.run("DELETE FROM held WHERE device = ?", [device.id])
+    tx.run_many("INSERT INTO held VALUES (?, ?, 0)", [(device.id, home) for home in set(homes)])
+    said = held_sum(set(homes))
+    tx.run(
+        "UPDATE devices SET held = ?, offered = NULL, scope_version = -1 WHERE id = ?",
+        [said, device.id],
+    )
+    return said
+
+
+def held_homes(tx: Transaction, device: str) -> set[str]:
+    """The homes the tablet holds completely, by its word."""
+    return {r[0] for r in tx.rows("SELECT home FROM held WHERE device = ? AND state = 0", [device])}
+
+
+def offer(
+    tx: Transaction, device: Device, held: int, entered: list[str], left: list[str], version: int
+) -> None:
+    """Remember what this reply gives and takes; it counts when the tablet's next sum says so."""
+    total = held
+    for home in entered:
+        total += held_part(home)
+    for home in left:
+        total -= held_part(home)
+    tx.run_many("INSERT INTO held VALUES (?, ?, 1)", [(device.id, home) for home in entered])
+    tx.run_many(
+        "UPDATE held SET state = 2 WHERE device = ? AND home = ?", [(device.id, h) for h in left]
+    )
+    tx.run(
+        "UPDATE devices SET offered = ?, scope_version = ? WHERE id = ?",
+        [total & HELD_MASK, version, device.id],
+    )
