@@ -2,18 +2,14 @@
 """What is said of a sealed thing when it is sealed and when it is opened.
 
 What lives here: the ``info`` of every seal that travels, so that both sides use the same bytes. What
-must not: sealing itself, which is ``crypto``'s. Invariant: an info names its purpose and the server it
-is for, so that no server opens what was sealed for another under the same key.
+must not: sealing itself, which is ``crypto``'s. Invariant: an info names its purpose; whom it is for
+follows from the box key it is sealed to.
 """
 
 from __future__ import annotations
 
-
-def carried_info(server: bytes) -> bytes:
-    """Info of a part that holds the contents of blanks; ``server`` is the receiver's replica id."""
-    return b"carried-changes/1\0" + server
-
-
-def outbox_info(server: bytes) -> bytes:
-    """Info of a tablet's sealed outbox; each item is one encoded ``Segment`` of one change."""
-    return b"outbox/1\0" + server
+CARRIED_INFO = b"doorstep/sealed-changes/1"
+"""Parts that hold the contents of blanks (``sync.feed.encode_sealed_changes``)."""
+OUTBOX_INFO = b"doorstep/outbox/1"
+"""A tablet's sealed outbox: a sealed stream each of whose items is an encoded ``Segment`` of one
+change."""

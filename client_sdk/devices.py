@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose signatures hold: certificates of the district, and the successions that follow them.
+
+What lives here: the chain from the district's key to the key of any writer, and going on under a new
+key of one's own. What must not: what a signature is over. Invariant: a public key is used only after
+a statement that leads to the district was checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from client_sdk.errors import NotEnrolled, PeerUnknown
+from client_sdk.store.base import Chain, Store
+from crypto.certificate import (
+    Certificate,
+    Succession,
+    check_certificate,
+    check_succession,
+    issue_succession,
+)
+from crypto.errors import CryptoError
+from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of, verify
+from sync.feed import Verify, genesis
+
+SEGMENT, PAGE, RECEIPTS = b"segment", b"page", b"receipts"
+STATEMENTS_MAX = 512
+"""Statements one teammate may show: a district's tablets and their successions."""
+_BODY_AT = 2 * SIGNATURE_BYTES
+
+
+class District(msgspec.Struct, frozen=True, array_like=True):
+    """The server a tablet belongs to: its signing key (32 bytes) and its box key (1,216 bytes)."""
+
+    public: bytes
+    box_public: bytes
+    name: str = ""
+
+    @property
+    def replica(self) -> bytes:
+        """Its replica id, 16 bytes."""
+        return replica_of(self.public)
+
+
+def district_of(store: Store) -> District:
+    """The district this tablet is enrolled with. Raises NotEnrolled."""
+    found = store.get("district")
+    if found is None:
+        raise NotEnrolled("district")
+    return District(found[0], found[1], found[2])
+
+
+def certificate_of(store: Store) -> Certificate | None:
+    """This tablet's own certificate, or None where it has none."""
+    found = store.get("certificate")
+    return check_certificate(found, district_of(store).public) if found else None
+
+
+def learn(store: Store, statements: Iterable[bytes]) -> list[bytes]:
+    """Check statements, each resting on the district or one before it; returns replicas now known.
+
+    Raises PeerUnknown for one that does not hold.
+    """
+    learnt = []
+    for number, statement in enumerate(statements):
+        if number >= STATEMENTS_MAX:
+            raise PeerUnknown("too many statements")
+        found = store.one("SELECT replica FROM devices WHERE statement = ?", (statement,))
+        if found is not None:
+            learnt.append(found[0])
+            continue
+        learnt.append(_learn_one(store, statement))
+    return learnt
+
+
+def _learn_one(store: Store, statement: bytes) -> bytes:
+    try:
+        certificate = check_certificate(statement, district_of(store).public)
+        row = (certificate.replica, certificate.public, b"", certificate.name, statement)
+    except CryptoError:
+        row = _succession_row(store, statement)
+    store.run(
+        "INSERT OR REPLACE INTO devices (replica, public, parent, name, statement) "
+        "VALUES (?, ?, ?, ?, ?)",
+        row,
+    )
+    return row[0]
+
+
+def _succession_row(store: Store, statement: bytes) -> tuple[bytes, bytes, bytes, str, bytes]:
+    try:
+        named = msgspec.msgpack.decode(statement[_BODY_AT:], type=Succession)
+        known = store.one(
+            "SELECT public, name, replica FROM devices WHERE replica = ?", (named.old_replica,)
+        )
+        if known is None:
+            raise PeerUnknown("no certificate")
+        succession = check_succession(statement, known[0])
+    except (msgspec.DecodeError, CryptoError) as error:
+        raise PeerUnknown("statement") from error
+    return succession.new_replica, succession.new_public, known[2], known[1], statement
+
+
+def public_of(store: Store, replica: bytes) -> bytes:
+    """The checked public key of a replica. Raises PeerUnknown."""
+    district = district_of(store)
+    if replica == district.replica:
+        return district.public
+    found = store.one("SELECT public FROM devices WHERE replica = ?", (replica,))
+    if found is None:
+        raise PeerUnknown(replica.hex())
+    return bytes(found[0])
+
+
+def verifier(store: Store, purpose: bytes) -> Verify:
+    """A function that checks signatures under one purpose, of anyone known here."""
+
+    def check(replica: bytes, message: bytes, signature: bytes) -> None:
+        verify(public_of(store, replica), purpose, message, signature)
+
+    return check
+
+
+def statements_for(store: Store, replicas: Iterable[bytes]) -> list[bytes]:
+    """The statements that lead from the district to these replicas, in an order that can be checked."""
+    out: list[bytes] = []
+    done: set[bytes] = set()
+    for replica in replicas:
+        line = []
+        at = replica
+        while at and at not in done:
+            found = store.one("SELECT parent, statement FROM devices WHERE replica = ?", (at,))
+            if found is None:
+                break
+            done.add(at)
+            line.append(found[1])
+            at = found[0]
+        out += reversed(line)
+    return out
+
+
+def name_of(store: Store, replica: bytes) -> str:
+    """What a replica's device is called; empty where it is not known."""
+    found = store.one("SELECT name FROM devices WHERE replica = ?", (replica,))
+    if found:
+        return str(found[0])
+    known = store.get("district")
+    if known is not None and replica_of(known[0]) == replica:
+        return str(known[2])
+    return ""
+
+
+def succeed(store: Store) -> Chain:
+    """Go on as a new replica: a new key, signed by the old one, and an empty feed of its own.
+
+    For a store that is a copy or was set back, and for Law 5. Inside a transaction.
+    """
+    old_key, old = store.key, store.chain
+    new_key = DeviceKey.from_private(store.entropy(32))
+    statement = issue_succession(old_key, new_key, store.box.public, old.counter, old.head)
+    store.run(
+        "INSERT INTO replicas (replica, private, statement) VALUES (?, ?, ?)",
+        (new_key.replica, new_key.private, statement),
+    )
+    store.run(
+        "INSERT INTO devices (replica, public, parent, name, statement) VALUES (?, ?, ?, ?, ?)",
+        (new_key.replica, new_key.public, old.replica, name_of(store, old.replica), statement),
+    )
+    chain = Chain(new_key.replica, 0, genesis(new_key.replica), old.stamp)
+    store.set_chain(chain)
+    store.forget_key()
+    return chain
+
+
+def untold_successions(store: Store) -> list[bytes]:
+    """Successions the server was not yet told of, oldest first."""
+    replicas = [
+        row[0] for row in store.rows("SELECT replica FROM devices WHERE told = 0 AND parent != x''")
+    ]
+    certificates = {
+        row[0] for row in store.rows("SELECT statement FROM devices WHERE parent = x'' OR told = 1")
+    }
+    return [s for s in statements_for(store, replicas) if s not in certificates]
+
+
+def mark_certified(store: Store, certificate: Certificate, statement: bytes) -> None:
+    """The district itself says now what a succession said: keep its checked certificate instead."""
+    store.run(
+        "UPDATE devices SET told = 1, parent = x'', name = ?, statement = ? WHERE replica = ?",
+        (certificate.name, statement, certificate.replica),
+    )
+
+
+def own_replicas(store: Store) -> list[bytes]:
+    """All replicas this store wrote as, the present one included."""
+    return [row[0] for row in store.rows("SELECT replica FROM replicas")]

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exchange with a server, over the store: what to ask, what to do with the answer.
+
+What lives here: ``build_request`` and ``absorb_reply``. What must not: transport, threads, waiting.
+
+Invariants: what the server knows of this tablet's chain is compared before anything is joined; the
+cursor moves in the transaction that stores the states it stands for; a receipt is believed only with
+the server's signature.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from client_sdk.devices import PAGE, RECEIPTS, District, district_of, succeed, verifier
+from client_sdk.errors import ServerRefused
+from client_sdk.merging import Incoming, incoming_of, merge
+from client_sdk.scope import enter, leave, purge, purge_leaving
+from client_sdk.store.base import Store
+from client_sdk.store.feeds import (
+    first_unsent,
+    forget_receipts,
+    known_of,
+    mark_receipted,
+    own_point,
+)
+from client_sdk.store.records import held_homes, home_digests, scope_digest
+from client_sdk.store.signed import Signed, add_page, handed_of, keep_signed
+from client_sdk.upload import for_server
+from sync.feed import HEAD_BYTES
+from sync.messages import (
+    PROTOCOL,
+    WANT_STATES,
+    Handed,
+    Notice,
+    Reply,
+    Request,
+    decode_known,
+    decode_state,
+    encode,
+)
+from sync.schema import Schema
+from sync.session import (
+    SignedStates,
+    held_sum,
+    off_my_chain,
+    open_page,
+    receipts_message,
+)
+
+PIECE_BYTES = 2 * 1024 * 1024
+"""Contents sent in one request: a first upload of weeks goes in several, each with its receipt."""
+HANDED_PAGES_MAX = 200
+"""Pages handed on in one request."""
+KNOWN_MAX = 60
+"""Points of the server's own feed that are shown to it."""
+
+
+class Asked(NamedTuple):
+    """A request and what it carried, so that the answer can be understood.
+
+    ``rest``: more is to be sent than this request took; ``pages`` were handed on.
+    """
+
+    request: Request
+    rest: bool
+    pages: list[bytes]
+
+
+class Absorbed(NamedTuple):
+    """What an answer brought.
+
+    ``more``: ask again at once. ``succeeded``: this store goes on as a new replica, which the server
+    must be told of before the next request. ``differs``: both sides hold different records.
+    """
+
+    more: bool
+    succeeded: bool
+    records: int
+    waiting: int
+    entered: list[str]
+    left: list[str]
+    notices: list[Notice]
+    differs: bool
+    server_clock_ms: int
+
+
+def build_request(
+    store: Store, now_ms: int, *, want: int = WANT_STATES, piece_bytes: int = PIECE_BYTES
+) -> Asked:
+    """What this tablet says next: unsent changes, its cursor, its digest of the scope.
+
+    ``now_ms`` is the raw wall clock; ``want=0`` only brings, ``WANT_STATES`` also asks for states.
+    """
+    upload = for_server(store, piece_bytes)
+    handed = _handed(store)
+    homes = None
+    if store.get("homes_wanted", False):
+        homes = list(home_digests(store, held_homes(store)).items())
+    chain = store.chain
+    district = district_of(store)
+    incarnation, seq, after = store.get("cursor", [b"", 0, ""])
+    request = Request(
+        protocol=PROTOCOL,
+        replica=chain.replica,
+        counter=chain.counter,
+        head=chain.head,
+        clock_ms=now_ms,
+        want=want,
+        incarnation=incarnation,
+        seq=seq,
+        after=after,
+        held=held_sum(held_homes(store)),
+        digest=scope_digest(store),
+        known=known_of(store, district.replica)[:KNOWN_MAX],
+        homes=homes,
+        segments=upload.segments,
+        partials=upload.partials,
+        handed=handed,
+    )
+    return Asked(request, upload.rest, [h.signature for h in handed])
+
+
+def _handed(store: Store) -> list[Handed]:
+    where = (
+        "p.id IN (SELECT DISTINCT x.id FROM pages x JOIN signed y ON y.page = x.id "
+        "WHERE x.unknown = 1 LIMIT ?)"
+    )
+    return handed_of(store, where, (HANDED_PAGES_MAX,))
+
+
+def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_ms: int) -> Absorbed:
+    """Take in a server's answer, all of it or nothing.
+
+    Raises ServerRefused where another server answers, and what ``sync`` and ``crypto`` raise for
+    pages and receipts that do not hold.
+    """
+    district = district_of(store)
+    if reply.server != district.replica:
+        raise ServerRefused(200, "another server")
+    # Checking and unpacking come before the transaction: it shall be short.
+    pages = [open_page(page, verifier(store, PAGE)) for page in reply.pages]
+    with store.transaction():
+        succeeded = _check_chain(store, asked, reply)
+        _take_receipts(store, district, reply)
+        _take_lineage(store, reply)
+        store.run_many(
+            "UPDATE pages SET unknown = 0 WHERE signature = ?", ((s,) for s in asked.pages)
+        )
+        merged, waiting = take_states(store, schema, pages, unknown=False)
+        enter(store, reply.entered)
+        leave(store, reply.left)
+        _take_gone(store, reply.gone)
+        purge_leaving(store)
+        if asked.request.want & WANT_STATES:
+            store.put("cursor", [reply.incarnation, reply.seq, reply.after])
+        if reply.nonce:
+            store.put("nonce", reply.nonce)
+        _keep_notices(store, reply.notices, now_ms)
+        store.put("homes_wanted", reply.wanted)
+        store.put("server_offset_ms", reply.clock_ms - now_ms)
+        differs = _compare(store, asked, reply)
+    more = (reply.more or asked.rest or succeeded or reply.wanted) and reply.protocol == PROTOCOL
+    return Absorbed(
+        more or differs,
+        succeeded,
+        merged,
+        waiting,
+        reply.entered,
+        reply.left,
+        reply.notices,
+        differs,
+        reply.clock_ms,
+    )
+
+
+def _check_chain(store: Store, asked: Asked, reply: Reply) -> bool:
+    """Does the server know a point of this feed that is not on this chain? Then go on as another."""
+    chain = store.chain
+
+    def head_at(counter: int) -> bytes | None:
+        found = own_point(store, counter)
+        return found[0] if found else None
+
+    def tag_at(counter: int) -> bytes | None:
+        found = own_point(store, counter)
+        return found[1][:4] if found else None
+
+    if off_my_chain(reply.known, chain.replica, chain.counter, head_at, tag_at):
+        succeed(store)
+        return True
+    mine = [
+        p.counter for p in reply.known if p.replica == chain.replica and len(p.mark) == HEAD_BYTES
+    ]
+    if mine:
+        forget_receipts(store, chain.replica, max(mine))
+    return False
+
+
+def _take_receipts(store: Store, district: District, reply: Reply) -> None:
+    receipts = reply.receipts
+    if receipts is None:
+        return
+    message = receipts_message(receipts.server, receipts.incarnation, receipts.body)
+    verifier(store, RECEIPTS)(receipts.server, message, receipts.signature)
+    if receipts.server != district.replica:
+        raise ServerRefused(200, "receipts of another server")
+    for point in decode_known(receipts.body):
+        mark_receipted(store, point)
+
+
+def _take_lineage(store: Store, reply: Reply) -> None:
+    """Which pages the server still knows that it signed, where it says what became of it."""
+    incarnation, seq, _ = store.get("cursor", [b"", 0, ""])
+    if incarnation in (b"", reply.incarnation):
+        return
+    known = dict(reply.lineage)
+    if known.get(incarnation, -1) < seq:
+        # The server was set back behind what it told this tablet: its receipts count no more.
+        # For the present feed it says itself where it stands.
+        current = store.chain.replica if any(k.counter for k in reply.known) else b""
+        store.run("UPDATE feed SET receipted = 0 WHERE replica != ?", (current,))
+    rows = store.rows("SELECT id, incarnation, seq, server FROM pages WHERE unknown = 0")
+    lost = [
+        (number,)
+        for number, incarnation, seq, server in rows
+        if server == reply.server
+        and incarnation != reply.incarnation
+        and seq > known.get(incarnation, -1)
+    ]
+    store.run_many("UPDATE pages SET unknown = 1 WHERE id = ?", lost)
+
+
+def take_states(
+    store: Store, schema: Schema, pages: list[SignedStates], *, unknown: bool
+) -> tuple[int, int]:
+    """Merge and keep signed states that were checked; how many records changed, how many wait."""
+    incoming: list[Incoming] = []
+    signed: list[Signed] = []
+    for page in pages:
+        number = add_page(store, page, unknown=unknown and not _placed(store, page))
+        for place, raw in page.states:
+            item = incoming_of(decode_state(raw))
+            incoming.append(item)
+            digest = int.from_bytes(page.digests[place * 32 : place * 32 + 6], "big")
+            signed.append(Signed(item.state.record, number, place, digest, raw, item.causal))
+    if not incoming:
+        return 0, 0
+    merged = merge(store, schema, [], incoming)
+    keep_signed(store, signed)
+    return len(merged.records), merged.waiting
+
+
+def _placed(store: Store, page: SignedStates) -> bool:
+    """Does the own server surely know that it signed this page?"""
+    incarnation, seq, _ = store.get("cursor", [b"", 0, ""])
+    return (
+        page.server == district_of(store).replica
+        and page.incarnation == incarnation
+        and page.seq <= seq
+    )
+
+
+def _take_gone(store: Store, records: list[str]) -> None:
+    """Records that moved out of every home held here go, unless something of them is unsent."""
+    gone = set()
+    for record in records:
+        sql = "SELECT 1 FROM feed WHERE record = ? AND own = 1 AND receipted = 0 LIMIT 1"
+        if store.one(sql, (record,)) is None:
+            gone.add(record)
+    if gone:
+        purge(store, gone)
+
+
+def _keep_notices(store: Store, notices: list[Notice], now_ms: int) -> None:
+    store.run_many(
+        "INSERT OR IGNORE INTO notices (received_at_ms, read, notice) VALUES (?, 0, ?)",
+        ((now_ms, encode(notice)) for notice in notices),
+    )
+
+
+def _compare(store: Store, asked: Asked, reply: Reply) -> bool:
+    """Do both sides hold the same? If not, the next request lists the homes, once."""
+    if reply.more or reply.wanted or not asked.request.want & WANT_STATES or asked.rest:
+        return False
+    mine = scope_digest(store)
+    if mine == reply.digest:
+        store.put("differing", None)
+        return False
+    pair = [mine, reply.digest]
+    # Unsent work, or a list already compared in vain (something waits, or is in quarantine there).
+    if asked.request.homes is not None or store.get("differing") == pair or first_unsent(store):
+        store.put("differing", pair)
+        return False
+    store.put("homes_wanted", True)
+    return True

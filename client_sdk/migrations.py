@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of the tablet's store, and every step by which an older one becomes a newer one.
+
+What lives here: tables, indexes, migrations. What must not: queries. Invariants: a step that was
+released is never changed, a new one is added; ``user_version`` counts the steps, so that opening a
+store that is up to date asks one number and nothing more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+VERSION = 1
+"""Steps there are: what ``user_version`` says of a store that is up to date."""
+
+_FIRST = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE chain (
+  id INTEGER PRIMARY KEY CHECK (id = 1), replica BLOB NOT NULL, counter INTEGER NOT NULL,
+  head BLOB NOT NULL, stamp_ms INTEGER NOT NULL, stamp_n INTEGER NOT NULL
+);
+CREATE TABLE replicas (
+  replica BLOB PRIMARY KEY, private BLOB NOT NULL, statement BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE devices (
+  replica BLOB PRIMARY KEY, public BLOB NOT NULL, parent BLOB NOT NULL, name TEXT NOT NULL,
+  statement BLOB NOT NULL, told INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE records (
+  id TEXT PRIMARY KEY, collection TEXT NOT NULL, home TEXT NOT NULL, digest INTEGER NOT NULL,
+  conflicts INTEGER NOT NULL, voided INTEGER NOT NULL, causal BLOB NOT NULL, body TEXT NOT NULL
+);
+CREATE INDEX records_home ON records (home, collection);
+CREATE INDEX records_conflicts ON records (id) WHERE conflicts > 0;
+CREATE TABLE record_homes (
+  record TEXT NOT NULL, home TEXT NOT NULL, PRIMARY KEY (home, record)
+) WITHOUT ROWID;
+CREATE INDEX record_homes_record ON record_homes (record);
+CREATE TABLE feed (
+  replica BLOB NOT NULL, counter INTEGER NOT NULL, head BLOB NOT NULL, before BLOB NOT NULL,
+  digest BLOB NOT NULL, record TEXT, salt BLOB, raw BLOB, own INTEGER NOT NULL,
+  receipted INTEGER NOT NULL DEFAULT 0, sealed BLOB, PRIMARY KEY (replica, counter, head)
+) WITHOUT ROWID;
+CREATE INDEX feed_unsent ON feed (replica, counter) WHERE receipted = 0;
+CREATE INDEX feed_record ON feed (record);
+CREATE TABLE blocks (
+  replica BLOB NOT NULL, first INTEGER NOT NULL, seed BLOB NOT NULL, PRIMARY KEY (replica, first)
+) WITHOUT ROWID;
+CREATE TABLE heads (
+  head BLOB PRIMARY KEY, replica BLOB NOT NULL, counter INTEGER NOT NULL, signature BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sealed_parts (id INTEGER PRIMARY KEY, part BLOB NOT NULL);
+CREATE TABLE waiting (
+  dot BLOB PRIMARY KEY, record TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX waiting_record ON waiting (record);
+CREATE TABLE own_last (record TEXT PRIMARY KEY, dot BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE heard (dot BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE forks (replica BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE held (home TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE assigned (home TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE leaving (home TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE pages (
+  id INTEGER PRIMARY KEY, server BLOB NOT NULL, incarnation BLOB NOT NULL, seq INTEGER NOT NULL,
+  digests BLOB NOT NULL, signature BLOB NOT NULL UNIQUE, unknown INTEGER NOT NULL
+);
+CREATE TABLE signed (
+  record TEXT NOT NULL, page INTEGER NOT NULL, place INTEGER NOT NULL, digest INTEGER NOT NULL,
+  vector BLOB NOT NULL, raw BLOB NOT NULL, PRIMARY KEY (record, page)
+);
+CREATE INDEX signed_page ON signed (page);
+CREATE TABLE lineage (incarnation BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE outbox_files (
+  name TEXT PRIMARY KEY, replica BLOB NOT NULL, last INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE search (record TEXT PRIMARY KEY, home TEXT NOT NULL, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE search_stale (record TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE notices (
+  id INTEGER PRIMARY KEY, received_at_ms INTEGER NOT NULL, read INTEGER NOT NULL, notice BLOB NOT NULL,
+  UNIQUE (notice)
+);
+CREATE TABLE blobs (
+  name TEXT PRIMARY KEY, bytes INTEGER NOT NULL, sent INTEGER NOT NULL, done INTEGER NOT NULL,
+  record TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX blobs_unsent ON blobs (name) WHERE done = 0;
+"""
+
+
+def migrate(connection: Any) -> None:
+    """Bring a store to ``VERSION``, each step in one transaction. sqlite-utils keeps the list.
+
+    ``connection`` is an open sqlcipher3 connection outside a transaction.
+    """
+    # Imported here: opening a store that is up to date needs none of it.
+    from sqlite_utils import Database, Migrations
+
+    steps = Migrations("tablet")
+
+    @steps(name="0001-first")
+    def first(db: Database) -> None:
+        for statement in _FIRST.split(";\n"):
+            if statement.strip():
+                db.execute(statement)
+
+    database = Database(connection)
+    steps.apply(database)
+    connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading: records as they are shown, conflicts in scope, what is unsent.
+
+What lives here: from the store to the views. What must not: writing of any kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from client_sdk.devices import name_of
+from client_sdk.errors import NotFound
+from client_sdk.store.base import Store
+from client_sdk.store.records import Row, entry_at, from_json, row_of, rows_where
+from client_sdk.views import Field, Hit, Record, Sibling, Unsent, Writer
+from sync.change import decode_change
+from sync.clock import Chains, Dot, VersionVector, replica_of
+from sync.packing import decode_causal, unpack_state
+from sync.policy import SETTLED_BY_RULE, FieldShown, shown_fields
+from sync.record import RecordState
+from sync.schema import Schema
+
+
+class Reader:
+    """Reads one open store."""
+
+    def __init__(self, store: Store, schema: Schema) -> None:
+        self._store = store
+        self._schema = schema
+
+    def record(self, record: str) -> Record:
+        """One record with all that is known of its values. Raises NotFound."""
+        row = row_of(self._store, record)
+        if row is None:
+            raise NotFound()
+        return self.shown(row)
+
+    def shown(self, row: Row) -> Record:
+        """A stored record as it is shown."""
+        state = unpack_state(decode_causal(row.causal), row.body)
+        fields = {
+            name: self._field(state, name, shown)
+            for name, shown in shown_fields(state, self._schema, row.collection).items()
+        }
+        reason = max(
+            ((state.writes[d].stamp, v.reason) for d, v in state.voids.items()), default=None
+        )
+        reason_text = reason[1] if reason and row.voided else ""
+        return Record(row.id, row.collection, row.home, row.voided, reason_text, fields)
+
+    def _field(self, state: RecordState, name: str, shown: FieldShown) -> Field:
+        if shown.siblings:
+            siblings = self._siblings(state, name, shown)
+        else:
+            siblings = self._contributions(state, name, shown.policy)
+        is_open = shown.conflict and shown.policy not in SETTLED_BY_RULE
+        return Field(name, shown.value, shown.policy, shown.conflict, is_open, siblings)
+
+    def _siblings(self, state: RecordState, name: str, shown: FieldShown) -> tuple[Sibling, ...]:
+        out = []
+        several = len(shown.siblings) > 1
+        for sibling in shown.siblings:
+            by = self._writer(state, sibling.dot, exact=several)
+            seen: tuple[Writer, ...] = ()
+            unseen: tuple[Writer, ...] = ()
+            known = False
+            if several:
+                seen, unseen, known = self._seen(state, name, sibling.dot)
+            out.append(
+                Sibling(sibling.value, by, sibling.value == shown.value, seen, unseen, known)
+            )
+        return tuple(out)
+
+    def _seen(
+        self, state: RecordState, name: str, d: Dot
+    ) -> tuple[tuple[Writer, ...], tuple[Writer, ...], bool]:
+        """Which other live writes of the record the writer of ``d`` had seen, and which not."""
+        entry = entry_at(self._store, d)
+        if entry is None:
+            others = [x for x in state.registers.get(name, {}) if x != d]
+            return (), tuple(self._writer(state, x) for x in others), False
+        vector = VersionVector(entry.change.vector)
+        chains = Chains(self._store.forks, state.preds)
+        order = sorted(
+            (x for x in state.writes if x != d), key=lambda x: (state.writes[x].stamp, x)
+        )
+        seen = [x for x in order if vector.covers(x, chains)]
+        unseen = [x for x in order if x not in seen]
+        return (
+            tuple(self._writer(state, x) for x in seen),
+            tuple(self._writer(state, x) for x in unseen),
+            True,
+        )
+
+    def _contributions(self, state: RecordState, name: str, policy: str) -> tuple[Sibling, ...]:
+        found: list[tuple[Dot, Any]] = []
+        if policy == "union":
+            found = [(d, e) for (f, e), dots in state.elements.items() if f == name for d in dots]
+        elif policy == "sum":
+            found = list(state.counts.get(name, {}).items())
+        elif policy == "append":
+            found = [(d, v) for d, values in state.appends.get(name, {}).items() for v in values]
+        found.sort(key=lambda x: (state.writes[x[0]].stamp, x[0]))
+        return tuple(Sibling(value, self._writer(state, d), True) for d, value in found)
+
+    def _writer(self, state: RecordState, d: Dot, *, exact: bool = False) -> Writer:
+        write = state.writes[d]
+        clock_ms = None
+        if exact:
+            entry = entry_at(self._store, d)
+            clock_ms = entry.change.stamp_ms + entry.change.clock_ms if entry else None
+        replica = replica_of(d)
+        return Writer(
+            write.worker,
+            self.worker_name(write.worker),
+            replica.hex(),
+            name_of(self._store, replica),
+            write.stamp.ms,
+            clock_ms,
+        )
+
+    def worker_name(self, worker: str) -> str:
+        """What people call a worker; the id where no name is known."""
+        names = dict(self._store.get("workers", []))
+        return str(names.get(worker) or worker)
+
+    def households(self, collection: str = "household") -> list[Hit]:
+        """All households held, in order of their address and id."""
+        sql = "SELECT id, body, voided, conflicts FROM records WHERE collection = ?"
+        found = [_hit(*row) for row in self._store.rows(sql, (collection,))]
+        return sorted(found, key=lambda h: (str(h.values.get("address") or ""), h.id))
+
+    def hits(self, records: Iterable[str]) -> list[Hit]:
+        """Records as list entries, in the order given."""
+        out = []
+        for record in records:
+            row = self._store.one(
+                "SELECT id, body, voided, conflicts FROM records WHERE id = ?", (record,)
+            )
+            if row:
+                out.append(_hit(*row))
+        return out
+
+    def of_household(self, home: str, collection: str | None = None) -> list[Record]:
+        """All records of a household, the household itself first, or those of one collection."""
+        where = "(home = ? OR id IN (SELECT record FROM record_homes WHERE home = ?))"
+        values = [home, home]
+        if collection is not None:
+            where += " AND collection = ?"
+            values.append(collection)
+        rows = rows_where(self._store, where + " ORDER BY id", values)
+        return [self.shown(row) for row in sorted(rows, key=lambda r: (r.id != home, r.id))]
+
+    def conflicts(self) -> list[Record]:
+        """The records that hold a field with more than one different value."""
+        return [self.shown(row) for row in rows_where(self._store, "conflicts > 0 ORDER BY id")]
+
+    def unsent(self) -> list[Unsent]:
+        """Own changes that no receipt covers, oldest first."""
+        sql = "SELECT record, raw, counter FROM feed WHERE own = 1 AND receipted = 0"
+        out = []
+        for record, raw, counter in self._store.rows(sql):
+            if raw is not None:
+                change = decode_change(raw)
+                fields = (*change.names, *(f for _, f, _ in change.others if f))
+                out.append(
+                    Unsent(
+                        record, change.collection, fields, change.worker, change.stamp_ms, counter
+                    )
+                )
+        return sorted(out, key=lambda u: (u.at_ms, u.counter))
+
+
+def _hit(record: str, body: str, voided: int, conflicts: int) -> Hit:
+    return Hit(record, from_json(body), bool(voided), conflicts)

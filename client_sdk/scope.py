@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which households this tablet holds, and taking those away that it no longer may.
+
+What lives here: homes entering and leaving, purging. What must not: who decides it (the district).
+Invariants: nothing that no receipt covers is purged; what a purge takes of changes is kept sealed to
+the district; the last own dot on a purged record is remembered (Law 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from client_sdk.store.base import Store
+from client_sdk.store.feeds import FeedRow, rows_where
+from client_sdk.store.records import homes_of_record, in_parts, records_of_homes
+from client_sdk.store.signed import drop_bare_pages
+from client_sdk.upload import seal_rows
+
+
+def enter(store: Store, homes: Iterable[str]) -> None:
+    """These homes are held completely from now on."""
+    rows = [(home,) for home in homes]
+    store.run_many("INSERT OR IGNORE INTO held (home) VALUES (?)", rows)
+    store.run_many("DELETE FROM leaving WHERE home = ?", rows)
+
+
+def leave(store: Store, homes: Iterable[str]) -> None:
+    """These homes are no longer this tablet's: they are purged as soon as receipts allow it."""
+    rows = [(home,) for home in homes]
+    store.run_many("DELETE FROM held WHERE home = ?", rows)
+    store.run_many("DELETE FROM assigned WHERE home = ?", rows)
+    store.run_many("INSERT OR IGNORE INTO leaving (home) VALUES (?)", rows)
+
+
+def purge_leaving(store: Store) -> int:
+    """Purge what is to leave and has its receipts; returns how many records went."""
+    homes = [home for (home,) in store.rows("SELECT home FROM leaving")]
+    gone = 0
+    for home in homes:
+        records = _only_in(store, home)
+        if _unsent(store, records):
+            continue
+        purge(store, records)
+        store.run("DELETE FROM leaving WHERE home = ?", (home,))
+        gone += len(records)
+    return gone
+
+
+def _only_in(store: Store, home: str) -> set[str]:
+    """The records of a home that no home which stays has too."""
+    staying = {h for (h,) in store.rows("SELECT home FROM held UNION SELECT home FROM assigned")}
+    return {
+        record
+        for record in records_of_homes(store, [home]) | {home}
+        if not homes_of_record(store, record) & staying
+    }
+
+
+def _unsent(store: Store, records: set[str]) -> bool:
+    for marks, part in in_parts(records):
+        sql = f"SELECT 1 FROM feed WHERE record IN ({marks}) AND own = 1 AND receipted = 0 LIMIT 1"
+        if store.one(sql, part) is not None:
+            return True
+    return False
+
+
+def purge(store: Store, records: set[str]) -> None:
+    """Take records away, contents of their changes included, which are kept sealed to the district.
+
+    Inside a transaction. ``secure_delete`` overwrites what the file held of them.
+    """
+    rows: list[FeedRow] = []
+    for marks, part in in_parts(records):
+        rows += rows_where(store, f"record IN ({marks}) AND raw IS NOT NULL", part)
+    seal_rows(store, [row for row in rows if not row.sealed])
+    store.run_many(
+        "UPDATE feed SET raw = NULL, salt = NULL, record = NULL "
+        "WHERE replica = ? AND counter = ? AND head = ?",
+        ((row.replica, row.counter, row.head) for row in rows),
+    )
+    pages: set[int] = set()
+    for marks, part in in_parts(records):
+        pages.update(
+            p for (p,) in store.rows(f"SELECT page FROM signed WHERE record IN ({marks})", part)
+        )
+        for table, column in (
+            ("signed", "record"),
+            ("records", "id"),
+            ("record_homes", "record"),
+            ("waiting", "record"),
+            ("search", "record"),
+            ("search_stale", "record"),
+        ):
+            store.run(f"DELETE FROM {table} WHERE {column} IN ({marks})", part)
+    drop_bare_pages(store, pages)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding a household by any part of a name, an address, a phone, or by pinyin initials.
+
+What lives here: the search texts, brought up to date before they are asked, and the question. What
+must not: showing. Invariant: a record whose text is out of date stands in ``search_stale``, in the
+transaction that changed it; a search brings it up to date first.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+from client_sdk.store.base import Store
+from client_sdk.store.records import from_json, in_parts
+from sync.schema import Schema
+
+HITS_MAX = 200
+"""Households one search gives: nobody reads more on a tablet."""
+READINGS_MAX = 8
+"""Readings of one text by initials: two characters with several sounds each, not all combinations."""
+WORDS_MAX = 6
+"""Words of one question; all must be found in one household."""
+
+
+@lru_cache(maxsize=4096)
+def _initials_of(char: str) -> tuple[str, ...]:
+    """The first letters of a character's readings; the character itself where it has none."""
+    # The phrases are left out: they take 25 MB, and a name is read character by character.
+    os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
+    from pypinyin import Style, pinyin
+
+    found = pinyin(char, style=Style.FIRST_LETTER, heteronym=True, errors="default")
+    letters = tuple(dict.fromkeys(x[0] for x in found[0] if x)) if found else ()
+    return letters or (char,)
+
+
+def initials(text: str) -> list[str]:
+    """The pinyin initials of a text, one string for each reading (at most READINGS_MAX)."""
+    han = [c for c in text if "\u4e00" <= c <= "\u9fff"]
+    if not han:
+        return []
+    readings = [_initials_of(c) for c in han]
+    out: list[str] = []
+    for combination in product(*readings):
+        out.append("".join(combination))
+        if len(out) >= READINGS_MAX:
+            break
+    return out
+
+
+def folded(text: str) -> str:
+    """Text as it is compared: full-width forms as plain ones, small letters, no spaces or hyphens."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return plain.replace(" ", "").replace("-", "").replace("\n", "")
+
+
+def refresh(store: Store, schema: Schema) -> int:
+    """Bring the search texts of changed records up to date; returns how many there were."""
+    stale = [r for (r,) in store.rows("SELECT record FROM search_stale")]
+    if not stale:
+        return 0
+    searched = {
+        name: [f for f, field in c.fields.items() if field.searched]
+        for name, c in schema.collections.items()
+    }
+    rows = []
+    for marks, part in in_parts(stale):
+        sql = f"SELECT id, collection, home, body FROM records WHERE id IN ({marks})"
+        for record, collection, home, body in store.run(sql, part):
+            fields = searched.get(collection, [])
+            if fields:
+                rows.append((record, home, _text(from_json(body), fields)))
+    with store.transaction():
+        store.run_many("INSERT OR REPLACE INTO search (record, home, text) VALUES (?, ?, ?)", rows)
+        store.run("DELETE FROM search_stale")
+    return len(stale)
+
+
+def _text(body: dict[str, Any], fields: list[str]) -> str:
+    parts: list[str] = []
+    for name in fields:
+        value = body.get(name)
+        if isinstance(value, str) and value:
+            parts.append(folded(value))
+            parts += initials(value)
+    return "\n".join(parts)
+
+
+def search(store: Store, schema: Schema, question: str) -> list[str]:
+    """The households in which every word of the question is found; at most HITS_MAX.
+
+    A word may stand in the household's own texts or in those of any record that belongs to it.
+    """
+    words = [folded(w) for w in question.split()[:WORDS_MAX]]
+    words = [w for w in words if w]
+    if not words:
+        return []
+    refresh(store, schema)
+    found: set[str] | None = None
+    for word in words:
+        homes = {h for (h,) in store.rows("SELECT home FROM search WHERE instr(text, ?)", (word,))}
+        found = homes if found is None else found & homes
+    return sorted(found or ())[:HITS_MAX]

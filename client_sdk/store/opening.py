@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening the SQLCipher file: key, settings, lock, shape.
+
+What lives here: how a connection comes to be, and copying a closed store. What must not: queries.
+Invariants: the raw key goes in first and skips SQLCipher's own stretching; ``synchronous=FULL``, so
+that what was committed survives a power cut; one program at a time has a store open, else two
+writers would spend the same counter.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlcipher3
+
+from client_sdk.errors import StoreBusy, StoreExists, StoreKeyWrong, StoreMissing, StoreTooNew
+from client_sdk.migrations import VERSION, migrate
+from crypto.secret import SecretBytes
+
+STORE_FILE = "store.db"
+LOCK_FILE = "store.lock"
+PAGE_BYTES = 8192
+"""One page of the file: a record with its causal data fits, and few pages hold a household."""
+CACHE_KIB = 4096
+"""Pages held in memory: 400 households whole; the tablet's memory is small."""
+
+Connection = Any
+"""A ``sqlcipher3`` connection; the package has no types."""
+
+
+def connect(directory: Path, key: SecretBytes, *, create: bool) -> tuple[Connection, int]:
+    """Open the store in ``directory``: the connection and the file descriptor of its lock.
+
+    Raises StoreMissing, StoreExists, StoreBusy, StoreKeyWrong, StoreTooNew.
+    """
+    path = directory / STORE_FILE
+    if create and path.exists():
+        raise StoreExists()
+    if not create and not path.exists():
+        raise StoreMissing()
+    if create:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = _lock(directory)
+    try:
+        connection = _open(path, key)
+        try:
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found > VERSION:
+                raise StoreTooNew(str(found))
+            if found < VERSION:
+                migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+    except BaseException:
+        os.close(lock)
+        raise
+    return connection, lock
+
+
+def _lock(directory: Path) -> int:
+    lock = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise StoreBusy() from None
+    return lock
+
+
+def _open(path: Path, key: SecretBytes) -> Connection:
+    new = not path.exists()
+    if new:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    connection = sqlcipher3.connect(str(path), isolation_level=None, cached_statements=256)
+    try:
+        connection.execute(f'PRAGMA key = "{key.reveal().decode("ascii")}"')
+        connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA cipher_memory_security = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlcipher3.DatabaseError as error:
+        connection.close()
+        # The text of the error is SQLite's own and names no content.
+        raise StoreKeyWrong(str(error)) from None
+    return connection
+
+
+def copy_store(
+    source: Path, target: Path, *, before_copy: Callable[[], None] | None = None
+) -> None:
+    """Copy a closed store, keys and counters included, over whatever is at ``target``.
+
+    For backups that are put back, and for histories that set a store back or clone it. Raises
+    StoreMissing if there is none, StoreBusy while a program has it open.
+    """
+    if not (source / STORE_FILE).exists():
+        raise StoreMissing()
+    lock = _lock(source)
+    try:
+        if before_copy is not None:
+            before_copy()
+        if target.exists():
+            shutil.rmtree(target)
+        shutil.copytree(source, target)
+    finally:
+        os.close(lock)

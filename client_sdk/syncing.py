@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rounds of the exchange until both sides have said all.
+
+What lives here: the loop, its progress, telling the server of a new key. What must not: building and
+absorbing (``exchange.py``), carrying (``transport.py``). Invariant: between any two rounds the store is
+whole; a sync that breaks goes on at the next one from where receipts and cursor stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from client_sdk.devices import district_of, mark_certified, own_replicas, untold_successions
+from client_sdk.exchange import PIECE_BYTES, Absorbed, absorb_reply, build_request
+from client_sdk.store.base import Clock, Store
+from client_sdk.transport import Transport
+from client_sdk.views import Progress, SyncReport
+from crypto.certificate import check_certificate
+from sync import enrolment
+from sync.messages import PROTOCOL, WANT_STATES, Notice, decode_reply, encode
+from sync.schema import Schema
+
+ROUNDS_MAX = 2_000
+"""Rounds of one sync: a first upload of years ends far below it; a server that never ends does not."""
+
+OnProgress = Callable[[Progress], None]
+
+
+class Syncing:
+    """One sync over one transport."""
+
+    def __init__(
+        self,
+        store: Store,
+        schema: Schema,
+        clock: Clock,
+        transport: Transport,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        self._store = store
+        self._schema = schema
+        self._clock = clock
+        self._transport = transport
+        self._on_progress = on_progress
+        self.bytes_up = 0
+        self.bytes_down = 0
+        self.rounds = 0
+        self.sent = 0
+        self.records = 0
+
+    def run(self, *, push_only: bool = False, piece_bytes: int = PIECE_BYTES) -> SyncReport:
+        """Exchange until there is no more; what came before an error stays.
+
+        Raises Unreachable, Revoked, ServerRefused, and what ``sync`` and ``crypto`` raise for answers
+        that do not hold.
+        """
+        entered: list[str] = []
+        left: list[str] = []
+        notices: list[Notice] = []
+        succeeded = False
+        absorbed: Absorbed | None = None
+        to_send = self._unsent()
+        self._tell("begin", to_send)
+        while self.rounds < ROUNDS_MAX:
+            self._tell_successions()
+            absorbed = self._round(0 if push_only else WANT_STATES, piece_bytes)
+            entered += absorbed.entered
+            left += absorbed.left
+            notices += absorbed.notices
+            succeeded |= absorbed.succeeded
+            self.records += absorbed.records
+            self.sent = max(0, to_send - self._unsent())
+            self._tell("exchange", to_send)
+            if not absorbed.more:
+                break
+        if succeeded:
+            self._tell_successions()
+        with self._store.transaction():
+            self._store.put("synced_at_ms", self._clock())
+        agrees = self._store.get("differing") is None
+        return SyncReport(
+            self.rounds,
+            self.sent,
+            self.records,
+            self.bytes_up,
+            self.bytes_down,
+            tuple(entered),
+            tuple(left),
+            tuple(notices),
+            succeeded,
+            agrees,
+        )
+
+    def _round(self, want: int, piece_bytes: int) -> Absorbed:
+        store = self._store
+        asked = build_request(store, self._clock(), want=want, piece_bytes=piece_bytes)
+        body = encode(asked.request)
+        self.rounds += 1
+        answer = self._transport.exchange(body)
+        self.bytes_up += len(body)
+        self.bytes_down += len(answer)
+        return absorb_reply(store, self._schema, asked, decode_reply(answer), self._clock())
+
+    def _tell_successions(self) -> None:
+        """The server is told of every new key before anything signed with it arrives."""
+        store = self._store
+        mine = set(own_replicas(store))
+        for statement in untold_successions(store):
+            body = enrolment.encode(enrolment.Succeed(PROTOCOL, statement))
+            answer = enrolment.decode(self._transport.succeed(body), enrolment.Succeeded)
+            certificate = check_certificate(answer.certificate, district_of(store).public)
+            with store.transaction():
+                mark_certified(store, certificate, answer.certificate)
+                if certificate.replica == store.chain.replica:
+                    store.put("certificate", answer.certificate)
+                if certificate.replica in mine and answer.nonce:
+                    store.put("nonce", answer.nonce)
+
+    def _unsent(self) -> int:
+        found = self._store.one("SELECT count(*) FROM feed WHERE receipted = 0")
+        return int(found[0]) if found else 0
+
+    def _tell(self, phase: str, to_send: int) -> None:
+        if self._on_progress is not None:
+            self._on_progress(
+                Progress(
+                    phase,
+                    self.rounds,
+                    self.sent,
+                    to_send,
+                    self.records,
+                    self.bytes_up,
+                    self.bytes_down,
+                )
+            )
