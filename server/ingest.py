@@ -76,6 +76,7 @@ class Ingest:
         self.now_ms = now_ms
         self.out = Outcome()
         self._homes: dict[str, list[Any]] = {}
+        self._also_now: dict[str, set[str]] = {}
 
     def take(self, runs: Sequence[Run], states: Sequence[SignedStates], sender: Sender) -> Outcome:
         """Place, merge and store everything that is new."""
@@ -214,12 +215,13 @@ class Ingest:
         full: list[FullRow] = []
         seq, kind_of = self.out.seq, self.tx.kind_of
         paths: dict[str, str] = {}
+        self._also_now = self._load_also(batch)
         for record, slot in batch.touched.items():
             if not slot.dirty:
                 continue
             self.out.applied += len(slot.applied)
+            vector = slot.vector()
             causal = slot.causal_bytes()
-            vector = _vector_of(slot, causal)
             if slot.full is not None:
                 self._full_row(slot, causal, vector, held.get(record), new, full)
                 continue
@@ -249,14 +251,14 @@ class Ingest:
                         path = paths[name] = json_path(name)
                     values.append((path, _json(value).decode()))
                 patches.append(PatchRow(seq, origin, causal, values, record))
-                before = record_digest(record, decode_causal(old.causal)[0])
+                before = record_digest(record, slot.vector_before)
                 self._touch(home, record_digest(record, vector) - before)
             if home == record:
                 self._note_area(record, slot.patch, slot.new)
+        self._store_homes()
         self.tx.insert_records(new)
         self.tx.patch_records(patches)
         self.tx.replace_records(full)
-        self._store_homes()
         keep_stamp(self.tx, Stamp(*max((s.stamp for s in batch.touched.values()), default=(0, 0))))
         if self.out.happened:
             keep_conflicts(self.tx, self.schema, self.out.happened, seq, self.now_ms)
@@ -294,8 +296,8 @@ class Ingest:
                 self._touch(one, digest)
         else:
             full.append(FullRow(home, seq, origin, voided, causal, text, record))
-            before = record_digest(record, decode_causal(old.causal)[0])
-            was = {old.home} | self._also_of(record)
+            before = record_digest(record, slot.vector_before)
+            was = {old.home} | self._also_now.get(record, set())
             for one in homes | was:
                 self._touch(one, (digest if one in homes else 0) - (before if one in was else 0))
             if homes != {old.home} or was != homes:
@@ -317,13 +319,15 @@ class Ingest:
         seen.take_in((last,), Chains(self.forks, {}))
         return self.tx.number_of(last[:16]) if seen.pack() == vector else 0
 
-    def _also_of(self, record: str) -> set[str]:
-        return {
-            r[0]
-            for r in self.tx.rows(
-                "SELECT home FROM also WHERE record = ? AND until_seq IS NULL", [record]
-            )
-        }
+    def _load_also(self, batch: Batch) -> dict[str, set[str]]:
+        """The further homes of the records that the full rules changed."""
+        changed = [r for r, slot in batch.touched.items() if slot.full is not None and slot.dirty]
+        out: dict[str, set[str]] = {}
+        if changed:
+            sql = "SELECT record, home FROM also WHERE until_seq IS NULL AND record IN (?*)"
+            for record, home in self.tx.rows_in(sql, changed):
+                out.setdefault(record, set()).add(home)
+        return out
 
     def _also(self, record: str, home: str, homes: set[str], was: set[str]) -> None:
         for one in homes - {home}:
@@ -362,15 +366,6 @@ class Ingest:
             [HomeRow(home, row[0], seq, row[1] & mask) for home, row in self._homes.items()]
         )
         self.out.homes = set(self._homes)
-
-
-def _vector_of(slot: Touched, causal: bytes) -> bytes:
-    if slot.full is not None:
-        return slot.full.vector.pack()
-    if slot.new and len(slot.applied) == 1:
-        return slot.applied[0]
-    vector: bytes = decode_causal(causal)[0]
-    return vector
 
 
 def json_path(name: str) -> str:

@@ -180,7 +180,8 @@ def _differing(tx: Transaction, said: dict[str, int]) -> set[str]:
 def _states(tx: Transaction, home: str, floor: int, own: set[int]) -> list[bytes]:
     """The encoded states of a home's records changed after ``floor``, but for the tablet's own."""
     found = tx.rows(
-        "SELECT id, kind, causal, body, origin FROM records WHERE home = ? AND seq > ?",
+        "SELECT r.id, r.kind, r.causal, r.body, r.origin FROM homes h JOIN records r"
+        " ON r.home = h.n WHERE h.id = ? AND r.seq > ?",
         [home, floor],
     )
     found += tx.rows(
@@ -204,8 +205,8 @@ def _states(tx: Transaction, home: str, floor: int, own: set[int]) -> list[bytes
 def _gone(tx: Transaction, home: str, floor: int, staying: set[str]) -> list[str]:
     """Records that left this home since ``floor`` and are in no other home of the tablet."""
     found = tx.rows(
-        "SELECT a.record, r.home FROM also a JOIN records r ON r.id = a.record"
-        " WHERE a.home = ? AND a.until_seq > ?",
+        "SELECT a.record, h.id FROM also a JOIN records r ON r.id = a.record"
+        " JOIN homes h ON h.n = r.home WHERE a.home = ? AND a.until_seq > ?",
         [home, floor],
     )
     return [record for record, at in found if at not in staying]

@@ -78,6 +78,7 @@ class Touched:
         "patch",
         "record",
         "stamp",
+        "vector_before",
         "waiting",
     )
 
@@ -94,9 +95,20 @@ class Touched:
         self.happenings: list[Happening] = []
         self.last_vector: bytes | None = None
         self.stamp = (0, 0)
+        self.vector_before = b""
         self.new = True
         self.loaded = False
         self.dirty = False
+
+    def vector(self) -> bytes:
+        """The record's packed vector, as it is now."""
+        if self.full is not None:
+            return self.full.vector.pack()
+        if isinstance(self.causal, list):
+            packed: bytes = self.causal[0]
+            return packed
+        # Quick and still packed: a new record that is its first change.
+        return self.applied[0]
 
     def causal_bytes(self) -> bytes:
         """The causal data to store."""
@@ -159,6 +171,7 @@ class Batch:
         causal = slot.causal
         if not isinstance(causal, list):
             causal = slot.causal = decode_causal(causal or b"")
+            slot.vector_before = causal[0]
         change, d = entry.change, entry.dot
         packed: bytes = causal[0]
         if packed != change.vector or causal[4] or causal[5] or causal[6] is not None or causal[8]:
@@ -168,7 +181,9 @@ class Batch:
         if HOME_FIELD in change.names:
             return False
         # A replica id found across the border of two dots is none; the full rules take that.
-        if at % DOT_BYTES or replica in self.forks or packed.find(replica, at + 1) > at >= 0:
+        if replica in self.forks:
+            return False
+        if at >= 0 and (at % DOT_BYTES or packed.find(replica, at + 1) >= 0):
             return False
         if any(len(row) > 6 for row in causal[3]):
             return False
@@ -270,12 +285,13 @@ class Batch:
 
     def _open(self, slot: Touched) -> RecordState:
         if slot.full is None:
-            if slot.causal is None:
+            causal = slot.causal
+            if causal is None:
                 slot.full = RecordState()
             else:
-                causal = (
-                    slot.causal if isinstance(slot.causal, list) else decode_causal(slot.causal)
-                )
+                if not isinstance(causal, list):
+                    causal = decode_causal(causal)
+                    slot.vector_before = causal[0]
                 slot.full = unpack_state(causal, {**(slot.body or {}), **slot.patch})
         return slot.full
 

@@ -44,10 +44,10 @@ class Transaction(Protocol):
         """The shown values, as JSON, of those of these records that the store has."""
 
     def insert_records(self, rows: Sequence[NewRow]) -> None:
-        """Store records that are new."""
+        """Store records that are new; their homes were touched in this transaction."""
 
     def replace_records(self, rows: Sequence[FullRow]) -> None:
-        """Store causal data and shown values of records that are there."""
+        """Store causal data and shown values of records; their homes were touched before."""
 
     def patch_records(self, rows: Sequence[PatchRow]) -> None:
         """Store causal data and set some shown values of records that are there."""

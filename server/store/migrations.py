@@ -4,6 +4,8 @@
 What lives here: tables, indexes and views. What must not: queries. Invariants
 - Nothing that every write changes carries an index: a high-water sequence per home finds what is
   new.
+- Homes have numbers in the order they came, and records name them by number: what one tablet changes
+  lies on few pages, and pages are what a commit costs.
 - Segments hold the bytes as they were received; the record is derived from them and can be rebuilt.
 - ``records.origin`` names the replica whose edit of what it had seen whole is the record's last
   change: that replica need not be sent it.
@@ -20,15 +22,15 @@ CREATE TABLE replicas (n INTEGER PRIMARY KEY, replica BLOB NOT NULL UNIQUE);
 CREATE TABLE incarnations (incarnation BLOB PRIMARY KEY, started_at_ms INTEGER NOT NULL,
   last_seq INTEGER NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
 
-CREATE TABLE records (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, home TEXT NOT NULL,
+CREATE TABLE records (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, home INTEGER NOT NULL,
   kind INTEGER NOT NULL, seq INTEGER NOT NULL, origin INTEGER NOT NULL, voided INTEGER NOT NULL,
   causal BLOB NOT NULL, body TEXT NOT NULL);
 CREATE INDEX records_by_home ON records (home);
 CREATE TABLE also (record TEXT NOT NULL, home TEXT NOT NULL, until_seq INTEGER,
   PRIMARY KEY (record, home)) WITHOUT ROWID;
 CREATE INDEX also_by_home ON also (home);
-CREATE TABLE homes (id TEXT PRIMARY KEY, area TEXT NOT NULL, seq INTEGER NOT NULL,
-  digest INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE homes (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, area TEXT NOT NULL,
+  seq INTEGER NOT NULL, digest INTEGER NOT NULL);
 CREATE INDEX homes_by_area ON homes (area);
 
 CREATE TABLE segments (n INTEGER PRIMARY KEY, replica INTEGER NOT NULL, first INTEGER NOT NULL,

@@ -62,7 +62,7 @@ def connect(path: Path | str, key_hex: str) -> sqlcipher3.Connection:
         "secure_delete = ON",
         "foreign_keys = ON",
         f"cache_size = -{CACHE_KIB}",
-        "wal_autocheckpoint = 2000",
+        "wal_autocheckpoint = 4000",
         "busy_timeout = 10000",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -76,6 +76,7 @@ class SqliteTransaction:
         self._store = store
         self._db = connection
         self._seq: int | None = None
+        self._home_numbers: dict[str, int] = {}
 
     def next_seq(self) -> int:
         """The commit sequence of this transaction."""
@@ -112,7 +113,9 @@ class SqliteTransaction:
     def causal_of(self, ids: Sequence[str]) -> dict[str, Held]:
         """What merging needs of those of these records that the store has."""
         found = self.rows_in(
-            "SELECT id, kind, home, causal, seq FROM records WHERE id IN (?*)", ids
+            "SELECT r.id, r.kind, h.id, r.causal, r.seq FROM records r JOIN homes h ON h.n = r.home"
+            " WHERE r.id IN (?*)",
+            ids,
         )
         name = self._store.collections
         return {r[0]: Held(name[r[1]], r[2], r[3], r[4]) for r in found}
@@ -124,10 +127,11 @@ class SqliteTransaction:
 
     def insert_records(self, rows: Sequence[NewRow]) -> None:
         """Store records that are new."""
+        numbers = self._home_numbers
         self._db.executemany(
             "INSERT INTO records (id, home, kind, seq, origin, voided, causal, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            rows,
+            [(row[0], numbers[row[1]], *row[2:]) for row in rows],
         )
 
     def replace_records(self, rows: Sequence[FullRow]) -> None:
@@ -135,7 +139,7 @@ class SqliteTransaction:
         self._db.executemany(
             "UPDATE records SET home = ?, seq = ?, origin = ?, voided = ?, causal = ?, body = ?"
             " WHERE id = ?",
-            rows,
+            [(self._home_numbers[row[0]], *row[1:]) for row in rows],
         )
 
     def patch_records(self, rows: Sequence[PatchRow]) -> None:
@@ -157,13 +161,26 @@ class SqliteTransaction:
 
     def touch_homes(self, rows: Sequence[HomeRow]) -> None:
         """Raise the high-water sequence of homes and add to their digests; new homes are made."""
+        names = [row.id for row in rows]
+        known = dict(self.rows_in("SELECT id, n FROM homes WHERE id IN (?*)", names))
+        new = [row for row in rows if row.id not in known]
         self._db.executemany(
-            "INSERT INTO homes (id, area, seq, digest) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq,"
-            f" digest = (digest + excluded.digest) & {DIGEST_MASK},"
-            " area = CASE WHEN excluded.area = '' THEN area ELSE excluded.area END",
-            rows,
+            "INSERT INTO homes (id, area, seq, digest) VALUES (?, ?, ?, ?)",
+            new,
         )
+        old = sorted((known[row.id], row) for row in rows if row.id in known)
+        self._db.executemany(
+            f"UPDATE homes SET seq = ?, digest = (digest + ?) & {DIGEST_MASK} WHERE n = ?",
+            [(row.seq, row.digest, number) for number, row in old],
+        )
+        self._db.executemany(
+            "UPDATE homes SET area = ? WHERE n = ?",
+            [(row.area, number) for number, row in old if row.area],
+        )
+        if new:
+            names = [row.id for row in new]
+            known.update(self.rows_in("SELECT id, n FROM homes WHERE id IN (?*)", names))
+        self._home_numbers.update(known)
 
     def kind_of(self, collection: str) -> int:
         """The number of a collection, made on first sight."""
