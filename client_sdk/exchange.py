@@ -26,7 +26,7 @@ from client_sdk.store.feeds import (
 )
 from client_sdk.store.records import held_homes, home_digests, scope_digest
 from client_sdk.store.signed import Signed, add_page, handed_of, keep_signed
-from client_sdk.upload import for_server
+from client_sdk.upload import Upload, for_server
 from sync.feed import HEAD_BYTES
 from sync.messages import (
     PROTOCOL,
@@ -38,6 +38,7 @@ from sync.messages import (
     decode_known,
     decode_state,
     encode,
+    unpack_pages,
 )
 from sync.schema import Schema
 from sync.session import (
@@ -86,14 +87,20 @@ class Absorbed(NamedTuple):
 
 
 def build_request(
-    store: Store, now_ms: int, *, want: int = WANT_STATES, piece_bytes: int = PIECE_BYTES
+    store: Store,
+    now_ms: int,
+    *,
+    want: int = WANT_STATES,
+    bring: bool = True,
+    piece_bytes: int = PIECE_BYTES,
 ) -> Asked:
     """What this tablet says next: unsent changes, its cursor, its digest of the scope.
 
-    ``now_ms`` is the raw wall clock; ``want=0`` only brings, ``WANT_STATES`` also asks for states.
+    ``now_ms`` is the raw wall clock; ``want=0`` only brings, ``WANT_STATES`` also asks for
+    states; ``bring=False`` brings nothing.
     """
-    upload = for_server(store, piece_bytes)
-    handed = _handed(store)
+    upload = for_server(store, piece_bytes) if bring else Upload([], [], False)
+    handed = _handed(store) if bring else []
     homes = None
     if store.get("homes_wanted", False):
         homes = list(home_digests(store, held_homes(store)).items())
@@ -112,7 +119,7 @@ def build_request(
         after=after,
         held=held_sum(held_homes(store)),
         digest=scope_digest(store),
-        known=known_of(store, district.replica)[:KNOWN_MAX],
+        known=known_of(store, store.get("server_feed", district.replica))[:KNOWN_MAX],
         homes=homes,
         segments=upload.segments,
         partials=upload.partials,
@@ -139,7 +146,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
     if reply.server != district.replica:
         raise ServerRefused(200, "another server")
     # Checking and unpacking come before the transaction: it shall be short.
-    pages = [open_page(page, verifier(store, PAGE)) for page in reply.pages]
+    pages = [open_page(page, verifier(store, PAGE)) for page in unpack_pages(reply.pages)]
     with store.transaction():
         succeeded = _check_chain(store, asked, reply)
         _take_receipts(store, district, reply)
@@ -154,6 +161,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         purge_leaving(store)
         if asked.request.want & WANT_STATES:
             store.put("cursor", [reply.incarnation, reply.seq, reply.after])
+        store.put("server_feed", reply.feed)
         if reply.nonce:
             store.put("nonce", reply.nonce)
         _keep_notices(store, reply.notices, now_ms)

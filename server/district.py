@@ -41,7 +41,7 @@ from sync.feed import (
     verify_partial,
     verify_segment,
 )
-from sync.messages import PROTOCOL, WANT_STATES, Known, Reply, Request, decode_notice
+from sync.messages import PROTOCOL, WANT_STATES, Known, Reply, Request, decode_notice, pack_pages
 from sync.schema import Schema
 from sync.session import SignedStates, off_my_chain, open_handed, sign_receipts
 
@@ -108,6 +108,11 @@ class District:
         """Read devices and forks again, after they were changed outside an exchange."""
         with self._lock, self.store.read() as tx:
             self._load(tx)
+
+    def go_on_as_new_writer(self) -> None:
+        """Write on under a new key: something outside the store says that it was set back."""
+        with self._lock, self.store.write() as tx:
+            self._succeed(tx)
 
     # ---- signatures ------------------------------------------------------------------------------
 
@@ -263,6 +268,11 @@ class District:
         self.own = self.own.succeed(tx, new, proof)
         self.servers[new.replica] = new.public
 
+    def go_on_as_new_writer(self) -> None:
+        """Write under a new key from now on: the store was set back, or is a copy."""
+        with self._lock, self.store.write() as tx:
+            self._succeed(tx)
+
     def _pull(self, tx: Transaction, device: Device, request: Request, out: Outcome) -> Pulled:
         leaves = leaves_of(tx, request.replica)
         whole = not request.counter or leaves == [(request.counter, request.head)]
@@ -311,7 +321,7 @@ class District:
             known,
             lineage,
             receipts,
-            pulled.pages if pulled else none,
+            pack_pages(pulled.pages) if pulled else b"",
             pulled.entered if pulled else none,
             pulled.left if pulled else none,
             pulled.gone if pulled else none,

@@ -25,7 +25,7 @@ from server.scope import (
     take_list,
 )
 from server.store.base import Transaction
-from sync.messages import PAGE_STATES_MAX, Page, Request, encode_state, pack_states
+from sync.messages import PAGE_STATES_MAX, Page, Request, encode_state
 from sync.session import DIGEST_MASK, page_message, state_digest
 
 REPLY_STATES_BYTES_MAX = 512 * 1024
@@ -223,4 +223,4 @@ def _pages(states: list[bytes], sign: tuple[bytes, bytes, Sign], seq: int) -> It
         part = states[start : start + PAGE_STATES_MAX]
         digests = b"".join(state_digest(raw) for raw in part)
         signed = signature(page_message(server, incarnation, seq, digests))
-        yield Page(server, incarnation, seq, pack_states(part), signed)
+        yield Page(server, incarnation, seq, part, signed)

@@ -23,6 +23,10 @@ UPLOAD_LEVEL = 19
 REPLY_LEVEL = 3
 """Servers pack fast: they answer many."""
 DICTIONARY_VERSION = 1
+DICTIONARY_FOR_BYTES_MAX = 16 * 1024
+"""Above this a payload teaches the compressor more than the dictionary does, and packs smaller
+alone."""
+_WITHOUT, _WITH = b"\0", bytes([DICTIONARY_VERSION])
 
 
 @functools.cache
@@ -34,37 +38,53 @@ def _dictionary() -> zstandard.ZstdCompressionDict:
 _local = threading.local()
 
 
-def _compressor(level: int) -> zstandard.ZstdCompressor:
+def _compressor(level: int, with_dictionary: bool) -> zstandard.ZstdCompressor:
     # A context must not be used by two threads at once, and is costly to make: one each a thread.
-    known: dict[int, zstandard.ZstdCompressor] | None = getattr(_local, "compressors", None)
+    known: dict[tuple[int, bool], zstandard.ZstdCompressor] | None
+    known = getattr(_local, "compressors", None)
     if known is None:
         known = _local.compressors = {}
-    if level not in known:
-        known[level] = zstandard.ZstdCompressor(level=level, dict_data=_dictionary())
-    return known[level]
+    if (level, with_dictionary) not in known:
+        known[level, with_dictionary] = zstandard.ZstdCompressor(
+            level=level,
+            dict_data=_dictionary() if with_dictionary else None,
+            write_checksum=False,
+        )
+    return known[level, with_dictionary]
+
+
+def _decompressor(with_dictionary: bool) -> zstandard.ZstdDecompressor:
+    known: dict[bool, zstandard.ZstdDecompressor] | None = getattr(_local, "decompressors", None)
+    if known is None:
+        known = _local.decompressors = {}
+    if with_dictionary not in known:
+        known[with_dictionary] = zstandard.ZstdDecompressor(
+            dict_data=_dictionary() if with_dictionary else None, max_window_size=WINDOW_BYTES_MAX
+        )
+    return known[with_dictionary]
 
 
 def pack(data: bytes, level: int = REPLY_LEVEL) -> bytes:
-    """Compress ``data`` with the protocol's dictionary."""
-    return _compressor(level).compress(data)
+    """Compress ``data``: a byte that names the dictionary (0 for none), then the frame."""
+    if len(data) <= DICTIONARY_FOR_BYTES_MAX:
+        return _WITH + _compressor(level, True).compress(data)
+    return _WITHOUT + _compressor(level, False).compress(data)
 
 
 def unpack(data: bytes, bytes_max: int) -> bytes:
     """Decompress one frame, refusing more than ``bytes_max`` bytes.
 
     Raises LimitExceeded if the frame declares or yields more, MessageMalformed if it is not a
-    frame.
+    frame or names an unknown dictionary.
     """
+    named, frame = data[:1], data[1:]
+    if named not in (_WITH, _WITHOUT):
+        raise MessageMalformed("compression: dictionary")
     try:
-        declared = zstandard.frame_content_size(data)
+        declared = zstandard.frame_content_size(frame)
         if declared > bytes_max:
             raise LimitExceeded(f"{declared} bytes unpacked, at most {bytes_max}")
-        decompressor: zstandard.ZstdDecompressor | None = getattr(_local, "decompressor", None)
-        if decompressor is None:
-            decompressor = _local.decompressor = zstandard.ZstdDecompressor(
-                dict_data=_dictionary(), max_window_size=WINDOW_BYTES_MAX
-            )
-        out = decompressor.decompress(data, max_output_size=bytes_max)
+        out = _decompressor(named == _WITH).decompress(frame, max_output_size=bytes_max)
     except zstandard.ZstdError as error:
         raise MessageMalformed(f"compression: {error}") from error
     if len(out) > bytes_max:

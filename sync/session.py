@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sync.clock import Dot, counter_of
 from sync.errors import MessageMalformed
 from sync.feed import Verify, genesis
-from sync.messages import Handed, Known, Page, Receipts, encode, unpack_states
+from sync.messages import Handed, Known, Page, Receipts, encode
 
 HOME_FIELD = "household"
 """The field of any record that names the household it belongs to."""
@@ -98,13 +98,17 @@ class SignedStates(NamedTuple):
 def open_page(page: Page, verify: Verify) -> SignedStates:
     """Check the signature of a page; its states. Raises what ``verify`` raises,
     MessageMalformed."""
-    states = unpack_states(page.states)
-    digests = b"".join(state_digest(raw) for raw in states)
+    digests = b"".join(state_digest(raw) for raw in page.states)
     verify(
         page.server, page_message(page.server, page.incarnation, page.seq, digests), page.signature
     )
     return SignedStates(
-        page.server, page.incarnation, page.seq, digests, page.signature, list(enumerate(states))
+        page.server,
+        page.incarnation,
+        page.seq,
+        digests,
+        page.signature,
+        list(enumerate(page.states)),
     )
 
 

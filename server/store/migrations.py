@@ -4,7 +4,7 @@
 What lives here: tables, indexes and views. What must not: queries. Invariants
 - Nothing that every write changes carries an index: a high-water sequence per home finds what is
   new.
-- Homes have numbers in the order they came, and records name them by number: what one tablet changes
+- Homes have numbers in the order they came; records name them by number: what one tablet changes
   lies on few pages, and pages are what a commit costs.
 - Segments hold the bytes as they were received; the record is derived from them and can be rebuilt.
 - ``records.origin`` names the replica whose edit of what it had seen whole is the record's last
