@@ -250,7 +250,7 @@ class Ingest:
                     if path is None:
                         path = paths[name] = json_path(name)
                     values.append((path, _json(value).decode()))
-                patches.append(PatchRow(seq, origin, causal, values, record))
+                patches.append(PatchRow(seq, origin, causal, values, old.n))
                 before = record_digest(record, slot.vector_before)
                 self._touch(home, record_digest(record, vector) - before)
             if home == record:
@@ -295,7 +295,7 @@ class Ingest:
             for one in homes:
                 self._touch(one, digest)
         else:
-            full.append(FullRow(home, seq, origin, voided, causal, text, record))
+            full.append(FullRow(home, seq, origin, voided, causal, text, old.n))
             before = record_digest(record, slot.vector_before)
             was = {old.home} | self._also_now.get(record, set())
             for one in homes | was:

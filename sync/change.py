@@ -173,17 +173,17 @@ def sortable_text(raw: bytes) -> str:
 
 
 def new_record_id(replica: bytes, counter: int, stamp_ms: int, salt: bytes) -> str:
-    """The id of a record made by a change: a UUIDv7 in 22 characters that sort by time.
+    """The id of a record made by a change: 22 characters that sort by writer, then by time.
 
-    It follows from the change, so it costs nothing on the wire; the salt, random at each opening
-    of a store, keeps the ids of two branches of one feed apart.
+    Four bytes of the replica, six of the stamp, six of a digest: ids made by one writer lie together
+    in an index, and a commit costs the pages it touches. The id follows from the change, so it costs
+    nothing on the wire; the salt, random at each opening of a store, keeps the ids of two branches of
+    one feed apart.
     """
     tail = hashlib.sha256(
         b"doorstep/record/1\0" + replica + counter.to_bytes(COUNTER_BYTES, "big") + salt
     ).digest()
-    high = (stamp_ms & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | int.from_bytes(tail[:2], "big") & 0xFFF
-    low = 1 << 63 | int.from_bytes(tail[2:10], "big") >> 2
-    return sortable_text(high.to_bytes(8, "big") + low.to_bytes(8, "big"))
+    return sortable_text(replica[:4] + (stamp_ms & 0xFFFF_FFFF_FFFF).to_bytes(6, "big") + tail[:6])
 
 
 def entry_of(replica: bytes, counter: int, salt: bytes, raw: bytes) -> Entry:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 
 class Held(NamedTuple):
-    """What merging needs of a stored record."""
+    """What merging needs of a stored record; ``n`` is its number in the store."""
 
     collection: str
     home: str
     causal: bytes
-    seq: int
+    n: int
 
 
 class NewRow(NamedTuple):
@@ -41,7 +41,7 @@ class FullRow(NamedTuple):
     voided: int
     causal: bytes
     body: str
-    id: str
+    n: int
 
 
 class PatchRow(NamedTuple):
@@ -51,7 +51,7 @@ class PatchRow(NamedTuple):
     origin: int
     causal: bytes
     values: list[tuple[str, str]]
-    id: str
+    n: int
 
 
 class HomeRow(NamedTuple):

@@ -49,7 +49,7 @@ def connect(path: Path | str, key_hex: str) -> sqlcipher3.Connection:
     )
     connection.execute(f"PRAGMA key = \"x'{key_hex}'\"")
     connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA cipher_memory_security = OFF")
+    connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -113,7 +113,7 @@ class SqliteTransaction:
     def causal_of(self, ids: Sequence[str]) -> dict[str, Held]:
         """What merging needs of those of these records that the store has."""
         found = self.rows_in(
-            "SELECT r.id, r.kind, h.id, r.causal, r.seq FROM records r JOIN homes h ON h.n = r.home"
+            "SELECT r.id, r.kind, h.id, r.causal, r.n FROM records r JOIN homes h ON h.n = r.home"
             " WHERE r.id IN (?*)",
             ids,
         )
@@ -138,7 +138,7 @@ class SqliteTransaction:
         """Store causal data and shown values of records that are there."""
         self._db.executemany(
             "UPDATE records SET home = ?, seq = ?, origin = ?, voided = ?, causal = ?, body = ?"
-            " WHERE id = ?",
+            " WHERE n = ?",
             [(self._home_numbers[row[0]], *row[1:]) for row in rows],
         )
 
@@ -149,13 +149,13 @@ class SqliteTransaction:
             flat: list[Any] = [row.seq, row.origin, row.causal]
             for path, value in row.values:
                 flat += (path, value)
-            flat.append(row.id)
+            flat.append(row.n)
             groups.setdefault(len(row.values), []).append(flat)
         for count, many in groups.items():
             sets = ", ".join("?, json(?)" for _ in range(count))
             self._db.executemany(
                 "UPDATE records SET seq = ?, origin = ?, causal = ?,"
-                f" body = json_set(body, {sets}) WHERE id = ?",
+                f" body = json_set(body, {sets}) WHERE n = ?",
                 many,
             )
 
