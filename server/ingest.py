@@ -265,7 +265,7 @@ class Ingest:
 
     def _origin(self, slot: Touched) -> int:
         replica = slot.applied[0][:16]
-        if any(d[:16] != replica for d in slot.applied):
+        if len(slot.applied) > 1 and any(d[:16] != replica for d in slot.applied):
             return 0
         return self.tx.number_of(replica)
 

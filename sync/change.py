@@ -175,10 +175,10 @@ def sortable_text(raw: bytes) -> str:
 def new_record_id(replica: bytes, counter: int, stamp_ms: int, salt: bytes) -> str:
     """The id of a record made by a change: 22 characters that sort by writer, then by time.
 
-    Four bytes of the replica, six of the stamp, six of a digest: ids made by one writer lie together
-    in an index, and a commit costs the pages it touches. The id follows from the change, so it costs
-    nothing on the wire; the salt, random at each opening of a store, keeps the ids of two branches of
-    one feed apart.
+    Four bytes of the replica, six of the stamp, six of a digest: ids made by one writer lie
+    together in an index, and a commit costs the pages it touches. The id follows from the change,
+    so it costs nothing on the wire; the salt, random at each opening of a store, keeps the ids of
+    two branches of one feed apart.
     """
     tail = hashlib.sha256(
         b"doorstep/record/1\0" + replica + counter.to_bytes(COUNTER_BYTES, "big") + salt

@@ -116,8 +116,12 @@ def _shown_values(
     for name in sorted(by_kind):
         kind = by_kind[name]
         if kind == "register":
-            declared = schema.field(collection, name)
-            body[name] = choose(siblings_of(state, name), declared).value
+            by_dot = state.registers[name]
+            if len(by_dot) == 1:
+                (body[name],) = by_dot.values()
+            else:
+                declared = schema.field(collection, name)
+                body[name] = choose(siblings_of(state, name), declared).value
         elif kind == "union":
             body[name] = union_value(state, name)
         elif kind == "sum":
@@ -168,9 +172,11 @@ def _losers(
     state: RecordState, body: dict[str, Any], by_kind: dict[str, str], position: dict[Dot, int]
 ) -> list[list[Any]]:
     losers: list[list[Any]] = []
-    for field in sorted(state.registers):
+    for field, by_dot in state.registers.items():
+        if len(by_dot) == 1 and by_kind[field] == "register":
+            continue
         shown = same_key(body[field])
-        for d, value in state.registers[field].items():
+        for d, value in by_dot.items():
             if by_kind[field] != "register" or same_key(value) != shown:
                 losers.append([position[d], field, value])
     for field in sorted(state.appends):

@@ -95,8 +95,9 @@ class RecordState:
             for name in [name for name, by_dot in by_name.items() if not by_dot]:
                 del by_name[name]
         live = self.live_dots()
-        for d in [d for d in self.writes if d not in live]:
-            del self.writes[d]
+        if len(live) < len(self.writes):
+            for d in [d for d in self.writes if d not in live]:
+                del self.writes[d]
 
     def voided(self, chains: Chains) -> bool:
         """Is the record void: has some void seen every edit there is?"""
