@@ -3,3 +3,5 @@
 
 Merging rules live in `sync`, keys and seals in `crypto`; nothing of `client_sdk` is imported here.
 """
+
+__version__ = "0.1.0"

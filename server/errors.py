@@ -172,6 +172,10 @@ class NonceSpent(ServerError):
     zh = "请求的一次性编号已用过。什么都没有改动。平板会用新编号自动重试。"
     en = "The request's nonce was used before. Nothing changed. The tablet tries again with a new."
 
+    def __init__(self, fresh: bytes = b"") -> None:
+        super().__init__()
+        self.fresh = fresh
+
 
 class DeviceRevoked(ServerError):
     """The device was revoked: it gets its wipe order and nothing else."""

@@ -92,7 +92,9 @@ ABOUT: dict[str, str] = {
         "同时处理的请求数，超出者得 503 ‖ requests at once; more get 503 and try again"
     ),
     "blob_bytes_max": "一个附件（密文）的上限（字节）‖ one attachment, as ciphertext",
-    "blob_piece_bytes_max": "附件每段上限（字节）‖ one piece of an attachment: what a bad line loses",
+    "blob_piece_bytes_max": (
+        "附件每段上限（字节）‖ one piece of an attachment: what a bad line loses"
+    ),
     "disk_free_bytes_min": (
         "磁盘剩余少于此值（字节）时拒收上传 ‖ uploads are refused below this much free disk"
     ),

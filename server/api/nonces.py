@@ -40,10 +40,10 @@ class Nonces:
             return self._out.setdefault(device, new_nonce())
 
     def spend(self, device: str, nonce: bytes) -> None:
-        """Use a nonce up. Raises NonceSpent where it is not the one that is out."""
+        """Use a nonce up. Raises NonceSpent, which names the one that is out, for any other."""
         with self._lock:
             if self._out.get(device) != nonce:
-                raise NonceSpent()
+                raise NonceSpent(self._out.setdefault(device, new_nonce()))
             del self._out[device]
 
     def take_from(self, store: Store) -> None:

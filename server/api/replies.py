@@ -7,9 +7,11 @@ What lives here: headers, error bodies. What must not: status numbers, which sta
 
 from __future__ import annotations
 
+import errno
 from typing import Any, NamedTuple
 
 import msgspec
+import sqlcipher3
 
 from crypto.errors import CryptoError
 from server.errors import ServerError, StoreFull, status_of
@@ -17,7 +19,9 @@ from sync.errors import SyncError
 
 MSGPACK, JSON = b"application/msgpack", b"application/json"
 NONCE_HEADER = b"doorstep-nonce"
-SQLITE_FULL = 13
+
+TOLD = (SyncError, CryptoError, ServerError, sqlcipher3.Error, OSError)
+"""What an endpoint answers itself; anything else is a fault of the program, answered with 500."""
 
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
@@ -45,9 +49,9 @@ def known_error(error: BaseException) -> Exception | None:
     if isinstance(error, (SyncError, CryptoError, ServerError)):
         return error
     # The store's library has its own exceptions; a full disk is the one that callers must know.
-    if getattr(error, "sqlite_errorcode", None) == SQLITE_FULL or "disk is full" in str(error):
+    if isinstance(error, sqlcipher3.Error) and "disk is full" in str(error):
         return StoreFull()
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return StoreFull()
     return None
 

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who signed a request: signature, device, nonce.
+
+What lives here: the steps in their order. What must not: cryptography, which is ``crypto.request``.
+Invariant: a nonce is spent only after the signature held, so nobody else can use it up.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from crypto.errors import RequestRefused
+from crypto.request import check_request
+from server.service import Service
+
+_KEYID = re.compile(r';keyid="([0-9a-f]{32})"')
+
+
+class Signer(NamedTuple):
+    """A device whose request holds."""
+
+    device: str
+    replica: bytes
+
+
+def check_sender(service: Service, headers: dict[str, str]) -> None:
+    """Before a body is read: refuse whoever does not even name a device of this district.
+
+    Raises RequestRefused. It spares memory, and proves nothing.
+    """
+    found = _KEYID.search(headers.get("signature-input", ""))
+    if found is None or bytes.fromhex(found[1]) not in service.district.devices:
+        raise RequestRefused("unknown device")
+
+
+def check_signer(
+    service: Service, method: str, target: str, headers: dict[str, str], body: bytes
+) -> Signer:
+    """Check the signature and spend the nonce.
+
+    Raises RequestRefused, and NonceSpent, which names a fresh one, where only the nonce was wrong.
+    """
+    district = service.district
+    devices = district.devices
+    verified = check_request(
+        lambda replica: devices[replica][1],
+        method,
+        target,
+        headers,
+        body,
+        server=district.key.replica,
+    )
+    device = devices[verified.replica][0]
+    service.nonces.spend(device, verified.nonce)
+    return Signer(device, verified.replica)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only place where things are wired: keys, store, district, service, application.
+
+What lives here: putting the parts together, and taking them apart in order. What must not: rules.
+Invariants: one process at a time has the store for writing, by a lock on its folder; the counter
+outside the store is compared before anything is written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from litestar import Litestar, Request, Response, asgi
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Operation, PathItem
+
+from server import __version__
+from server.api.body import Receive, Scope, Send
+from server.api.endpoints import ENDPOINTS
+from server.api.replies import SECURITY_HEADERS, error_answer
+from server.api.sync import PATH, SyncEndpoint
+from server.district import District
+from server.errors import NotFound, ServerError
+from server.keys import ServerKeys, read_counter, read_keys, write_counter
+from server.lock import store_lock
+from server.logs import log_fault
+from server.service import Service
+from server.settings import Settings, need_store
+from server.store.sqlite import SqliteStore
+from server.views import refresh_views
+from sync.collections import SCHEMA
+from sync.schema import Schema
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since 1970 by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def open_store(settings: Settings, keys: ServerKeys) -> SqliteStore:
+    """Open the store with its key. Raises StoreDamaged, StoreTooOld, NotInitialised."""
+    need_store(settings)
+    return SqliteStore(settings.store_path, keys.store_hex)
+
+
+@contextmanager
+def opened_district(
+    settings: Settings,
+    schema: Schema = SCHEMA,
+    clock: Callable[[], int] = wall_clock_ms,
+) -> Iterator[tuple[District, ServerKeys]]:
+    """A district that this process alone writes to, closed at the end.
+
+    Raises ServerRunning where another process has it, and what opening raises.
+    """
+    need_store(settings)
+    with store_lock(settings.data):
+        keys = read_keys(settings.keys)
+        store = open_store(settings, keys)
+        try:
+            district = District(store, schema, keys.sign, keys.box, clock)
+            check_counter(district, keys)
+            refresh_views(store, schema)
+            try:
+                yield district, keys
+            finally:
+                keep_counter(district, keys)
+        finally:
+            store.close()
+
+
+def check_counter(district: District, keys: ServerKeys) -> None:
+    """A store that counts less of its own feed than the counter outside was set back: it goes on
+    under a new key, so that no dot is given twice."""
+    own = district.own
+    if read_counter(keys.folder, own.key.replica) > own.counter:
+        district.go_on_as_new_writer()
+
+
+def keep_counter(district: District, keys: ServerKeys) -> None:
+    """Store the counter of the server's own feed outside the store."""
+    write_counter(keys.folder, district.own.key.replica, district.own.counter)
+
+
+def build_app(service: Service) -> Litestar:
+    """The application over a service."""
+    exchange = SyncEndpoint(service)
+
+    @asgi(PATH, copy_scope=False)
+    async def sync(scope: Scope, receive: Receive, send: Send) -> None:
+        await exchange(scope, receive, send)
+
+    app = Litestar(
+        [sync, *ENDPOINTS],
+        openapi_config=OpenAPIConfig(
+            title="Doorstep",
+            version=__version__,
+            path="/v1/openapi",
+            # The schema alone: pages that draw it would load scripts from elsewhere.
+            render_plugins=[JsonRenderPlugin(path="/")],
+            use_handler_docstrings=True,
+        ),
+        logging_config=None,
+        exception_handlers={Exception: unforeseen},
+        debug=False,
+        pdb_on_exception=False,
+    )
+    app.state["service"] = service
+    _describe_sync(app)
+    return app
+
+
+def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A path or method that is not there, or a fault of the program: told without its cause."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    known = NotFound() if status < 500 else ServerError()
+    if status >= 500:
+        log_fault(error, known.code)
+    answer = error_answer(known)
+    headers = {k.decode(): v.decode() for k, v in SECURITY_HEADERS}
+    return Response(
+        answer.body, status_code=status, headers=headers, media_type="application/msgpack"
+    )
+
+
+def _describe_sync(app: Litestar) -> None:
+    """The exchange is a bare ASGI endpoint, which Litestar does not describe by itself."""
+    operation = Operation(
+        operation_id="sync",
+        summary="The exchange",
+        description=(
+            "MessagePack ``Request`` → ``Reply`` (sync/messages.py), signed by the device"
+            " (RFC 9421). 401 with ``Doorstep-Nonce``: sign again with that nonce."
+        ),
+    )
+    paths: dict[str, Any] = app.openapi_schema.paths or {}
+    paths[PATH] = PathItem(post=operation)
+    app.openapi_schema.paths = paths

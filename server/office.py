@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The desk of an office command: the district, whether or not a server is running.
+
+What lives here: choosing between opening the district here and asking the server that has it. What
+must not: what commands do. Invariants
+- Changes of the record (``write``, ``write_many``) go through the one process that has the lock.
+- Tables that the server reads anew each time (teams, workers, areas, assignments, tickets, devices,
+  journal) are written here in plain transactions, followed by ``reload`` where devices changed.
+- A desk that only reads takes no lock and starts no incarnation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from server.app import open_store, opened_district, wall_clock_ms
+from server.control import SOCKET_NAME, Caller
+from server.errors import ServerRunning
+from server.keys import ServerKeys, read_keys
+from server.own import Write
+from server.settings import Settings, need_store
+from server.store.sqlite import SqliteStore
+from server.views import refresh_views
+from sync.change import Value
+from sync.collections import SCHEMA
+from sync.schema import Schema
+
+
+class Writer(Protocol):
+    """What of a district writes; ``District`` and ``control.Caller`` both do."""
+
+    def write(
+        self,
+        worker: str,
+        collection: str,
+        record: str | None,
+        sets: dict[str, Value],
+        others: Sequence[tuple[str, str, Value]] = (),
+        reason: str = "",
+    ) -> str:
+        """Write one change; the id of its record."""
+
+    def write_many(self, worker: str, writes: Sequence[Write], reason: str = "") -> list[str]:
+        """Write many changes in one transaction; the ids of their records."""
+
+    def reload(self) -> None:
+        """Read devices and revocations again."""
+
+
+class Desk:
+    """A store to read and to keep office tables in, and a writer for the record."""
+
+    def __init__(
+        self, settings: Settings, keys: ServerKeys, store: SqliteStore, writer: Writer | None
+    ) -> None:
+        self.settings = settings
+        self.keys = keys
+        self.store = store
+        self._writer = writer
+        self.schema: Schema = SCHEMA
+
+    def __repr__(self) -> str:
+        return f"Desk({self.store!r})"
+
+    @property
+    def writer(self) -> Writer:
+        """Where changes of the record go. Raises ServerRunning on a desk that only reads."""
+        if self._writer is None:
+            raise ServerRunning("this desk only reads")
+        return self._writer
+
+    @property
+    def now_ms(self) -> int:
+        """Wall milliseconds."""
+        return wall_clock_ms()
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Desk]:
+    """A desk for reading and for office tables; the record is not written."""
+    keys = read_keys(need_store(settings).keys)
+    store = open_store(settings, keys)
+    try:
+        refresh_views(store, SCHEMA)
+        yield Desk(settings, keys, store, None)
+    finally:
+        store.close()
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator[Desk]:
+    """A desk that also writes the record: here, or in the server that has the lock."""
+    need_store(settings)
+    path = settings.data / SOCKET_NAME
+    try:
+        with opened_district(settings) as (district, keys):
+            store = district.store
+            if not isinstance(store, SqliteStore):
+                raise ServerRunning("another kind of store")
+            yield Desk(settings, keys, store, district)
+            return
+    except ServerRunning:
+        if not path.is_socket():
+            raise
+    caller = Caller(path)
+    try:
+        with reading(settings) as desk:
+            yield Desk(settings, desk.keys, desk.store, caller)
+    finally:
+        caller.close()

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the endpoints share: the district, its settings, nonces, revocations, one worker thread.
+
+What lives here: state that lives as long as the process serves. What must not: HTTP, rules.
+Invariants
+- All work on the store runs in one thread: a transaction never waits for another inside the
+  process, and the event loop goes on with TLS and uploads meanwhile.
+- ``reload`` follows every change to devices that was made outside an exchange.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from server.api.body import Bodies
+from server.api.nonces import Nonces
+from server.district import District
+from server.errors import StoreFull
+from server.settings import Settings
+
+T = TypeVar("T")
+
+
+class Service:
+    """One served district."""
+
+    def __init__(self, district: District, settings: Settings, tls_pin: bytes) -> None:
+        self.district = district
+        self.settings = settings
+        self.tls_pin = tls_pin
+        self.nonces = Nonces()
+        self.bodies = Bodies()
+        self.revoked: dict[str, bytes] = {}
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="district")
+        self.nonces.take_from(district.store)
+        self._load_revoked()
+
+    def __repr__(self) -> str:
+        return f"Service({self.district!r})"
+
+    def reload(self) -> None:
+        """Read devices, forks and revocations again."""
+        self.district.reload()
+        self._load_revoked()
+
+    def _load_revoked(self) -> None:
+        with self.district.store.read() as tx:
+            self.revoked = {
+                device: bytes(statement or b"")
+                for device, statement in tx.rows(
+                    "SELECT id, revocation FROM devices WHERE state = 'revoked'"
+                )
+            }
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run work on the store in its thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def check_disk(self) -> None:
+        """Refuse uploads before the disk is full: a full one could not even be cleaned up.
+
+        Raises StoreFull.
+        """
+        found = os.statvfs(self.settings.data_dir)
+        if found.f_bavail * found.f_frsize < self.settings.disk_free_bytes_min:
+            raise StoreFull(f"less than {self.settings.disk_free_bytes_min} bytes free")
+
+    def close(self) -> None:
+        """Wait for running work, leave the nonces in the store. The store is the caller's."""
+        self._worker.shutdown(wait=True)
+        self.nonces.leave_in(self.district.store)

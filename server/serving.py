@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serving: uvicorn on TLS, signals, a clean start and a clean stop.
+
+What lives here: the life of the process. What must not: endpoints, rules. Invariants
+- A stop finishes the requests that run, then leaves nonces and counter, then closes the store.
+- The address in use is written to ``address`` in the data folder once connections are accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from server.app import build_app, keep_counter, opened_district, wall_clock_ms
+from server.control import SOCKET_NAME, Control
+from server.keys import TLS_CERTIFICATE, TLS_KEY, ServerKeys
+from server.logs import log, set_up_logs
+from server.service import Service
+from server.settings import Settings
+from sync.collections import SCHEMA
+from sync.schema import Schema
+
+ADDRESS_NAME = "address"
+KEEP_ALIVE_SECONDS = 75
+HEADERS_BYTES_MAX = 16 * 1024
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn raises a caught signal again after it stopped, which would end the process before the
+    store is closed; here signals only ask it to stop."""
+
+    def __init__(self, config: uvicorn.Config, told: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._told = told
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, and tell."""
+        await super().startup(sockets)
+        self._told()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+def uvicorn_config(service: Service, keys_folder: Path) -> uvicorn.Config:
+    """How uvicorn runs the application: TLS 1.3, the server's own certificate, no access log."""
+    settings = service.settings
+    config = uvicorn.Config(
+        build_app(service),
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        limit_concurrency=settings.requests_at_once_max,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds_max,
+        ssl_keyfile=str(keys_folder / TLS_KEY),
+        ssl_certfile=str(keys_folder / TLS_CERTIFICATE),
+    )
+    config.load()
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+    return config
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A listening socket at the address of the settings; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind((settings.host, settings.port))
+    return found
+
+
+class Serving:
+    """A district being served; ``run`` blocks until ``stop`` or a signal."""
+
+    def __init__(self, service: Service, keys: ServerKeys) -> None:
+        self.service = service
+        self.keys = keys
+        self._listening = listen(service.settings)
+        self.host, self.port = self._listening.getsockname()[:2]
+        self._uvicorn = _Uvicorn(uvicorn_config(service, keys.folder), self._tell_started)
+        self.started = threading.Event()
+
+    def stop(self) -> None:
+        """Ask it to stop; running requests are finished."""
+        self._uvicorn.should_exit = True
+
+    async def _run(self) -> None:
+        data = self.service.settings.data
+        control = Control(self.service)
+        await control.start(data / SOCKET_NAME)
+        try:
+            await self._uvicorn.serve(sockets=[self._listening])
+        finally:
+            await control.stop()
+
+    def _tell_started(self) -> None:
+        address = self.service.settings.data / ADDRESS_NAME
+        address.write_text(f"{self.host}:{self.port}\n", "utf-8")
+        log("listening", port=self.port)
+        self.started.set()
+
+    def run(self) -> None:
+        """Serve until asked to stop; then everything is finished and the service closed."""
+        import uvloop
+
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._run())
+        finally:
+            for name in (SOCKET_NAME, ADDRESS_NAME):
+                (self.service.settings.data / name).unlink(missing_ok=True)
+            self._listening.close()
+            self.service.close()
+            keep_counter(self.service.district, self.keys)
+
+
+def serve(
+    settings: Settings,
+    schema: Schema = SCHEMA,
+    clock: Callable[[], int] = wall_clock_ms,
+    told: Callable[[Serving], None] | None = None,
+) -> None:
+    """Serve a district in this process until a signal says stop.
+
+    Raises ServerRunning, NotInitialised, KeyFileWrong, StoreDamaged before anything is served.
+    """
+    set_up_logs(settings)
+    with opened_district(settings, schema, clock) as (district, keys):
+        with district.store.read() as tx:
+            log("start", records=int(tx.rows("SELECT count(*) FROM records")[0][0]))
+        serving = Serving(Service(district, settings, keys.tls.tls_pin), keys)
+        if told:
+            told(serving)
+        serving.run()
+    log("stop")
