@@ -89,3 +89,9 @@ def _as_list(value: Value) -> list[Any]:
 def values_of(values: Sequence[str | int]) -> list[str | int]:
     """Elements of a set, each once, in the order given."""
     return list(dict.fromkeys(values))
+
+
+def entries_of(entries: Sequence[Value]) -> Value:
+    """Entries to append, as a value."""
+    out: list[Any] = list(entries)
+    return out

@@ -159,7 +159,10 @@ class ServerRefused(TabletError):
 
 
 class Revoked(ServerRefused):
-    """The district took this tablet's certificate back."""
+    """The district took this tablet's certificate back.
+
+    ``revocation`` is its signed statement; ``reply`` the answer to what was handed over, if any.
+    """
 
     code = "tablet/revoked"
     zh = "本平板已被停用。未上传的记录在密封发件箱中。请把平板交回，由管理员取回记录。"
@@ -167,6 +170,13 @@ class Revoked(ServerRefused):
         "This tablet was revoked. Unsent visits are in the sealed outbox. "
         "Hand the tablet back; the administrator takes them in."
     )
+
+    def __init__(
+        self, status: int, server_code: str = "", revocation: bytes = b"", reply: bytes = b""
+    ) -> None:
+        super().__init__(status, server_code)
+        self.revocation = revocation
+        self.reply = reply
 
 
 class PeerUnknown(TabletError):

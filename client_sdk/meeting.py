@@ -136,7 +136,9 @@ def read_greeting(data: bytes) -> Greeting:
 
 def scope_homes(store: Store) -> set[str]:
     """The homes this tablet holds or was told that it may."""
-    sql = "SELECT home FROM held UNION SELECT home FROM assigned"
+    sql = "SELECT home FROM assigned"
+    if not store.get("scope_given", False):
+        sql += " UNION SELECT home FROM held"
     return {home for (home,) in store.rows(sql)}
 
 

@@ -48,7 +48,9 @@ class Syncing:
         self.sent = 0
         self.records = 0
 
-    def run(self, *, push_only: bool = False, piece_bytes: int = PIECE_BYTES) -> SyncReport:
+    def run(
+        self, *, push_only: bool = False, pull_only: bool = False, piece_bytes: int = PIECE_BYTES
+    ) -> SyncReport:
         """Exchange until there is no more; what came before an error stays.
 
         Raises Unreachable, Revoked, ServerRefused, and what ``sync`` and ``crypto`` raise for answers
@@ -63,7 +65,8 @@ class Syncing:
         self._tell("begin", to_send)
         while self.rounds < ROUNDS_MAX:
             self._tell_successions()
-            absorbed = self._round(0 if push_only else WANT_STATES, piece_bytes)
+            want = 0 if push_only else WANT_STATES
+            absorbed = self._round(want, not pull_only, piece_bytes)
             entered += absorbed.entered
             left += absorbed.left
             notices += absorbed.notices
@@ -91,9 +94,9 @@ class Syncing:
             agrees,
         )
 
-    def _round(self, want: int, piece_bytes: int) -> Absorbed:
+    def _round(self, want: int, bring: bool, piece_bytes: int) -> Absorbed:
         store = self._store
-        asked = build_request(store, self._clock(), want=want, piece_bytes=piece_bytes)
+        asked = build_request(store, self._clock(), want=want, bring=bring, piece_bytes=piece_bytes)
         body = encode(asked.request)
         self.rounds += 1
         answer = self._transport.exchange(body)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a tablet exchanges: with its district, with teammates; and which households it holds.
+
+What lives here: the public methods of the exchange. What must not: how it is done (``exchange.py``,
+``meeting.py``). Invariant: whatever breaks off, the store is whole, and the next exchange goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from client_sdk import meeting, search
+from client_sdk.devices import certificate_of
+from client_sdk.errors import NotEnrolled
+from client_sdk.scope import enter, leave, purge, purge_leaving
+from client_sdk.store.records import records_of_homes
+from client_sdk.syncing import OnProgress, Syncing
+from client_sdk.tablet_base import TabletBase
+from client_sdk.views import MeetingReport, SyncReport
+
+
+class TabletExchange(TabletBase):
+    """The methods of a ``Tablet`` that exchange."""
+
+    def sync(
+        self,
+        on_progress: OnProgress | None = None,
+        *,
+        push_only: bool = False,
+        pull_only: bool = False,
+    ) -> SyncReport:
+        """Bring unsent work to the district and fetch what is new. Resumes where it broke off.
+
+        ``on_progress`` is called after every round trip. ``push_only`` fetches nothing, ``pull_only``
+        brings nothing. Raises NotEnrolled, Unreachable, Revoked, ServerRefused.
+        """
+        if self.transport is None:
+            raise NotEnrolled("transport")
+        syncing = Syncing(self._store, self.schema, self._clock, self.transport, on_progress)
+        try:
+            report = syncing.run(push_only=push_only, pull_only=pull_only)
+        finally:
+            self._after_exchange()
+        blobs_sent = 0 if pull_only else self._blobs.send(self.transport)
+        return dataclasses.replace(report, blobs_sent=blobs_sent)
+
+    def _after_exchange(self) -> None:
+        """What a transaction cannot hold: the counter outside, outbox files that are receipted."""
+        if self._store.closed:
+            return
+        self._outside.write(self._store.chain)
+        if self._outbox is not None:
+            self._outbox.compact(self._store)
+
+    def outbox_files(self) -> list[Path]:
+        """The sealed files of what no receipt covers yet: the district opens them if all else fails."""
+        return self._outbox.files() if self._outbox is not None else []
+
+    def prepare_search(self) -> None:
+        """Bring the search texts up to date now, so that the next search need not."""
+        search.refresh(self._store, self.schema)
+
+    def meet(self, other: TabletExchange) -> MeetingReport:
+        """Meet a teammate's tablet in this process: both give, both take."""
+        given = self.give_to(other)
+        taken = other.give_to(self)
+        return MeetingReport(given.changes, taken.changes, taken.carried, taken.records)
+
+    def give_to(self, other: TabletExchange) -> meeting.Taken:
+        """One direction: the other takes what this tablet has and it lacks. Heads are compared first."""
+        while other.compare(self.greet(other.replica)) or self.compare(other.greet(self.replica)):
+            continue
+        return other.take(self.greet(other.replica), self.give(other.greet(self.replica)))
+
+    def greet(self, other: bytes | None = None) -> bytes:
+        """What is shown first at a meeting, as bytes. ``other``: the replica it speaks to, if known."""
+        return meeting.greet(self._store, other)
+
+    def compare(self, greeting: bytes) -> bool:
+        """Compare what the other knows of this tablet's feed, before anything is given.
+
+        True: this tablet was a copy or set back and goes on under a new key; greet again.
+        """
+        changed = meeting.compare_heads(self._store, meeting.read_greeting(greeting))
+        if changed:
+            self._outside.write(self._store.chain)
+        return changed
+
+    def give(self, greeting: bytes) -> bytes:
+        """What the one that greeted lacks and may read, as bytes. Raises PeerUnknown."""
+        return meeting.give(self._store, meeting.read_greeting(greeting))
+
+    def take(self, greeting: bytes, given: bytes) -> meeting.Taken:
+        """Take in what a teammate gave. Raises MeetingRefused, PeerUnknown."""
+        return meeting.take(self._store, self.schema, meeting.read_greeting(greeting), given)
+
+    # -- scope (set by the district at every sync; by hand in simulations) ---------------------
+
+    def assign(self, homes: Iterable[str] | None) -> None:
+        """Say which households teammates may show this tablet; None: all there are.
+
+        For simulations: without it, it is those the district said this tablet holds.
+        """
+        with self._store.transaction():
+            self._store.put("everything", homes is None)
+            self._store.put("scope_given", homes is not None)
+            self._store.run("DELETE FROM assigned")
+            rows = [(home,) for home in homes or ()]
+            self._store.run_many("INSERT OR IGNORE INTO assigned (home) VALUES (?)", rows)
+
+    def unassign(self, homes: Iterable[str], *, at_once: bool = False) -> None:
+        """Give households back: they are purged as soon as receipts cover what was written here.
+
+        ``at_once`` purges now; what is unsent stays, sealed to the district.
+        """
+        listed = list(homes)
+        with self._store.transaction():
+            leave(self._store, listed)
+            if at_once:
+                purge(self._store, records_of_homes(self._store, listed) | set(listed))
+            purge_leaving(self._store)
+
+    def hold(self, homes: Iterable[str]) -> None:
+        """Take these households as held completely, as a sync does for those that entered."""
+        with self._store.transaction():
+            enter(self._store, homes)
+
+    @property
+    def team(self) -> str:
+        """The team on this tablet's certificate; empty where it has none."""
+        certificate = certificate_of(self._store)
+        return certificate.team if certificate else ""

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a tablet shows: records, households, conflicts, notices, where it stands.
+
+What lives here: the public methods that read. What must not: writing, but for what a worker has
+read. All of it works without a server.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from client_sdk import search
+from client_sdk.store.records import row_of
+from client_sdk.tablet_base import TabletBase
+from client_sdk.views import Hit, Record, Status, Told, Unsent
+from sync.messages import Notice
+
+
+class TabletReading(TabletBase):
+    """The methods of a ``Tablet`` that read."""
+
+    def read(self, record: str) -> Record:
+        """One record with the siblings of each field and who wrote them. Raises NotFound."""
+        return self._reader.record(record)
+
+    def holds(self, record: str) -> bool:
+        """Is this record here?"""
+        return row_of(self._store, record) is not None
+
+    def records(self) -> list[str]:
+        """The ids of all records held."""
+        return [r for (r,) in self._store.rows("SELECT id FROM records ORDER BY id")]
+
+    def households(self) -> list[Hit]:
+        """All households held, in order of their addresses."""
+        return self._reader.households()
+
+    def of_household(self, home: str, collection: str | None = None) -> list[Record]:
+        """A household's records, itself first; or those of one collection (``visit``, ``need``, …)."""
+        return self._reader.of_household(home, collection)
+
+    def search(self, question: str) -> list[Hit]:
+        """Households by any part of a name, an address or a phone, or by pinyin initials.
+
+        Words are separated by spaces; all must be found. At most 200.
+        """
+        return self._reader.hits(search.search(self._store, self.schema, question))
+
+    def conflicts(self) -> list[Record]:
+        """The records with a field that holds more than one different value."""
+        return self._reader.conflicts()
+
+    def unsent(self) -> list[Unsent]:
+        """What was written here and no server has acknowledged yet, oldest first."""
+        return self._reader.unsent()
+
+    def is_sent(self, record: str) -> bool:
+        """Does the district hold everything that was written here on a record?"""
+        sql = "SELECT 1 FROM feed WHERE record = ? AND own = 1 AND receipted = 0 LIMIT 1"
+        return self._store.one(sql, (record,)) is None
+
+    def notices(self, *, unread_only: bool = False) -> list[Told]:
+        """What the district told of edits made here: what was kept instead, by whom, and why."""
+        sql = "SELECT id, received_at_ms, read, notice FROM notices"
+        sql += (" WHERE read = 0" if unread_only else "") + " ORDER BY id"
+        return [
+            Told(n, at, bool(read), msgspec.msgpack.decode(raw, type=Notice))
+            for n, at, read, raw in self._store.rows(sql)
+        ]
+
+    def mark_read(self, notice: int) -> None:
+        """Note that a worker has read a notice."""
+        with self._store.transaction():
+            self._store.run("UPDATE notices SET read = 1 WHERE id = ?", (notice,))
+
+    def status(self) -> Status:
+        """Where this tablet stands: what it holds, what is unsent, when it last synced."""
+        store = self._store
+
+        def total(sql: str) -> int:
+            found = store.one("SELECT count(*) FROM " + sql)
+            return int(found[0]) if found else 0
+
+        return Status(
+            self.name,
+            self.replica.hex(),
+            self.worker,
+            total("records WHERE collection = 'household'"),
+            total("records"),
+            total("feed WHERE own = 1"),
+            total("feed WHERE own = 1 AND receipted = 0"),
+            total("feed WHERE own = 0 AND receipted = 0"),
+            total("blobs WHERE done = 0"),
+            total("waiting"),
+            total("records WHERE conflicts > 0"),
+            total("notices WHERE read = 0"),
+            store.get("synced_at_ms"),
+            store.get("server_offset_ms"),
+        )
