@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -21,6 +23,7 @@ from msgspec import Meta
 
 from sync.clock import COUNTER_BYTES, TAG_BYTES, Dot, Stamp, check_vector, dot, replica_of
 from sync.errors import ChangeInvalid, LimitExceeded, MessageMalformed
+from sync.schema import NAME_CHARS_MAX
 
 CHANGE_BYTES_MAX = 64 * 1024
 """One change, encoded: a visit with long notes is 4 KB; photos travel as blobs."""
@@ -34,18 +37,21 @@ ID_CHARS_MAX = 64
 """A record id: made here it has 22, brought by an import it may be longer."""
 VECTOR_BYTES_MAX = 28 * 1_024
 """A vector: a thousand replicas on one record."""
+COUNT_MAX = 2**48
+"""One amount, either way: the sum of 32,767 such still has 63 bits, which every store can hold."""
 SALT_BYTES = 16
 
 Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
-Name = Annotated[str, Meta(min_length=1, max_length=48)]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 Finite = Annotated[float, Meta(ge=-1.7e308, le=1.7e308)]
 """No NaN, no infinity: neither has a place in JSON, and NaN is not equal to itself."""
 Scalar = None | bool | int | Finite | Text
 # Depth is limited by the type itself, so that the decoder refuses what is deeper before it builds
 # it.
-Depth3 = Scalar | list[Scalar] | dict[Name, Scalar]
-Depth2 = Scalar | list[Depth3] | dict[Name, Depth3]
-Value = Scalar | list[Depth2] | dict[Name, Depth2]
+_Few = Meta(max_length=ITEMS_MAX)
+Depth3 = Scalar | Annotated[list[Scalar], _Few] | Annotated[dict[Name, Scalar], _Few]
+Depth2 = Scalar | Annotated[list[Depth3], _Few] | Annotated[dict[Name, Depth3], _Few]
+Value = Scalar | Annotated[list[Depth2], _Few] | Annotated[dict[Name, Depth2], _Few]
 
 ADD, REMOVE, COUNT, APPEND, VOID, REASON = "add", "remove", "count", "append", "void", "reason"
 OPERATIONS = frozenset({ADD, REMOVE, COUNT, APPEND, VOID, REASON})
@@ -99,6 +105,15 @@ class Entry(NamedTuple):
     raw: bytes
 
 
+_UNPLAIN = re.compile(r'["\\\x00-\x1f\x7f]')
+"""What a name may not hold: it could not be named in a path into the shown values."""
+
+
+@lru_cache(maxsize=4096)
+def _names_fit(names: tuple[str, ...]) -> bool:
+    return len(set(names)) == len(names) and not any(_UNPLAIN.search(name) for name in names)
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Change)
 
@@ -124,7 +139,9 @@ def decode_change(raw: bytes | msgspec.Raw) -> Change:
         raise MessageMalformed(f"change: {error}") from error
     if len(change.names) != len(change.values) or len(change.vector) % 28:
         raise MessageMalformed("change: names, values or vector do not fit")
-    if len(change.vector) > 28:
+    if not _names_fit(change.names):
+        raise MessageMalformed("change: a name twice, or with quotes or control characters")
+    if change.vector:
         check_vector(change.vector)
     if change.others:
         check_operations(change)
@@ -132,8 +149,8 @@ def decode_change(raw: bytes | msgspec.Raw) -> Change:
 
 
 def check_operations(change: Change) -> None:
-    """Raise MessageMalformed unless every operation has the value it needs and stands once a
-    field."""
+    """Raise MessageMalformed unless every operation has the value it needs, stands once a field,
+    and on no field that the change also sets."""
     seen: set[tuple[str, str]] = set()
     if change.void and (change.names or len(change.others) > 1):
         raise MessageMalformed("a void writes nothing else")
@@ -146,13 +163,17 @@ def check_operations(change: Change) -> None:
         if op in (ADD, REMOVE):
             good = isinstance(value, list) and all(type(x) in (str, int) for x in value)
         elif op == COUNT:
-            good = type(value) is int
+            good = type(value) is int and abs(value) <= COUNT_MAX
         elif op == APPEND:
             good = isinstance(value, list) and len(value) > 0
         else:
             good = isinstance(value, str) and field == ""
         if not good:
             raise MessageMalformed(f"operation {op}: its value")
+        if op not in (VOID, REASON):
+            plain = 1 <= len(field) <= NAME_CHARS_MAX and _names_fit((field,))
+            if not plain or field in change.names:
+                raise MessageMalformed(f"operation {op}: its field")
 
 
 def change_digest(replica: bytes, counter: int, salt: bytes, raw: bytes) -> bytes:

@@ -74,8 +74,8 @@ def pack(data: bytes, level: int = REPLY_LEVEL) -> bytes:
 def unpack(data: bytes, bytes_max: int) -> bytes:
     """Decompress one frame, refusing more than ``bytes_max`` bytes.
 
-    Raises LimitExceeded if the frame declares or yields more, MessageMalformed if it is not a
-    frame or names an unknown dictionary.
+    Raises LimitExceeded if the frame declares more, MessageMalformed if it is not exactly one
+    frame, does not declare its size, yields another one, or names an unknown dictionary.
     """
     named, frame = data[:1], data[1:]
     if named not in (_WITH, _WITHOUT):
@@ -84,9 +84,9 @@ def unpack(data: bytes, bytes_max: int) -> bytes:
         declared = zstandard.frame_content_size(frame)
         if declared > bytes_max:
             raise LimitExceeded(f"{declared} bytes unpacked, at most {bytes_max}")
-        out = _decompressor(named == _WITH).decompress(frame, max_output_size=bytes_max)
+        if declared < 0:
+            # Room would have to be made for the most there may be, whatever is in it.
+            raise MessageMalformed("compression: the frame does not declare its size")
+        return _decompressor(named == _WITH).decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise MessageMalformed(f"compression: {error}") from error
-    if len(out) > bytes_max:
-        raise LimitExceeded(f"more than {bytes_max} bytes unpacked")
-    return out

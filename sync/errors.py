@@ -100,4 +100,7 @@ class OwnPrefixMissing(SyncError):
 
     code = "sync/own-prefix"
     zh = "本机曾修改过这条记录，但手头是更旧的一份。旧修改在原处完好。本机将以新身份继续。"
-    en = "This store wrote on the record but holds an older copy. It goes on as a new replica."
+    en = (
+        "This store wrote on the record but holds an older copy. What it wrote is kept where it"
+        " was sent. It goes on as a new replica."
+    )

@@ -47,8 +47,16 @@ _decode = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 def decode_causal(data: bytes) -> Causal:
-    """The causal data as the array described above, padded to its nine parts."""
-    causal = _decode(data)
+    """The causal data as the array described above, padded to its nine parts.
+
+    Raises StateInvalid where it is no such array.
+    """
+    try:
+        causal = _decode(data)
+    except (ValueError, RecursionError) as error:
+        raise StateInvalid("causal data") from error
+    if len(causal) < 4 or type(causal[0]) is not bytes or len(causal[0]) % DOT_BYTES:
+        raise StateInvalid("causal data")
     if len(causal) < 9:
         causal += [[], [], None, b"", []][len(causal) - 4 :]
     return causal
@@ -75,12 +83,13 @@ def pack_state(state: RecordState, schema: Schema, collection: str) -> tuple[byt
     order = sorted(state.writes, key=lambda d: (state.writes[d].stamp, d))
     position = {d: i for i, d in enumerate(d for d in order if d not in state.voids)}
     named = _names(state, position)
-    rest = _rest_write(state, position, named, by_kind)
+    mixed = _mixed(state)
+    rest = _rest_write(state, position, named, mixed)
     writes = []
     for d in position:
         who, names = state.writes[d], named[d]
         if d == rest:
-            names[0] = [f for f in names[0] if _shared(state, f, by_kind)]
+            names[0] = [f for f in names[0] if _shared(state, f, mixed)]
         row: list[Any] = [
             tips.get(d, d),
             state.stamp.ms - who.stamp.ms,
@@ -137,7 +146,7 @@ def _names(state: RecordState, position: dict[Dot, int]) -> dict[Dot, list[list[
         for d in state.registers[field]:
             named[d][0].append(field)
     for (field, element), dots in sorted(
-        state.elements.items(), key=lambda i: (i[0][0], str(i[0][1]))
+        state.elements.items(), key=lambda i: (i[0][0], isinstance(i[0][1], str), i[0][1])
     ):
         for d in dots:
             named[d][1].append([field, element])
@@ -150,19 +159,24 @@ def _names(state: RecordState, position: dict[Dot, int]) -> dict[Dot, list[list[
     return named
 
 
-def _shared(state: RecordState, field: str, by_kind: dict[str, str]) -> bool:
-    return len(state.registers[field]) > 1 or by_kind[field] != "register"
+def _mixed(state: RecordState) -> set[str]:
+    """Fields that operations of other kinds stand under too: a name tells their writes."""
+    return {*state.counts, *state.appends, *(field for field, _ in state.elements)}
+
+
+def _shared(state: RecordState, field: str, mixed: set[str]) -> bool:
+    return len(state.registers[field]) > 1 or field in mixed
 
 
 def _rest_write(
     state: RecordState,
     position: dict[Dot, int],
     named: dict[Dot, list[list[Any]]],
-    by_kind: dict[str, str],
+    mixed: set[str],
 ) -> Dot | None:
     best, most = None, 0
     for d in position:
-        alone = sum(not _shared(state, f, by_kind) for f in named[d][0])
+        alone = sum(not _shared(state, f, mixed) for f in named[d][0])
         if alone > most:
             best, most = d, alone
     return best
