@@ -54,6 +54,12 @@ def system_keyring() -> Any:
     return None if "plaintext" in type(found).__module__.lower() else found
 
 
+def _keyring_errors() -> tuple[type[Exception], ...]:
+    from keyring.errors import KeyringError
+
+    return (KeyringError, OSError, RuntimeError, ValueError)
+
+
 class DeviceSecret:
     """The device secret of one tablet, wherever it is kept.
 
@@ -79,8 +85,8 @@ class DeviceSecret:
             return secret
         try:
             self._keyring.set_password(SERVICE, self._name, secret.reveal().hex())
-        except Exception as error:
-            # Each key store has its own errors; their texts may hold paths and user names.
+        except _keyring_errors() as error:
+            # Their texts may hold paths and user names.
             raise KeyStoreFailed(type(error).__name__) from None
         return secret
 
@@ -94,7 +100,7 @@ class DeviceSecret:
         else:
             try:
                 raw = bytes.fromhex(self._keyring.get_password(SERVICE, self._name) or "")
-            except Exception as error:
+            except _keyring_errors() as error:
                 raise KeyStoreFailed(type(error).__name__) from None
         if len(raw) != DEVICE_SECRET_BYTES:
             raise KeyStoreFailed("device secret")
@@ -105,7 +111,7 @@ class DeviceSecret:
         if self._keyring is not None:
             try:
                 self._keyring.delete_password(SERVICE, self._name)
-            except Exception as error:
+            except _keyring_errors() as error:
                 raise KeyStoreFailed(type(error).__name__) from None
         elif self._path.exists():
             write_over(self._path)

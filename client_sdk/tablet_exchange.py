@@ -101,7 +101,8 @@ class TabletExchange(TabletBase):
     def assign(self, homes: Iterable[str] | None) -> None:
         """Say which households teammates may show this tablet; None: all there are.
 
-        For simulations: without it, it is those the district said this tablet holds.
+        For simulations, which then also purge by ``unassign`` alone: without it, scope is what the
+        district said, and what it takes away is purged as soon as receipts allow it.
         """
         with self._store.transaction():
             self._store.put("everything", homes is None)

@@ -49,10 +49,7 @@ def plainly_covers(causal: Causal, vector: bytes) -> bool:
     held, older = causal[0], causal[7]
     if held == vector:
         return True
-    for d in dots_of(vector):
-        if not (_lists(held, d) or _lists(older, d)):
-            return False
-    return True
+    return all(_lists(held, d) or _lists(older, d) for d in dots_of(vector))
 
 
 def _lists(packed: bytes, d: bytes) -> bool:
