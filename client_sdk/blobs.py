@@ -2,8 +2,8 @@
 """Photos, sound and signatures: kept as ciphertext files, sent in pieces after all text.
 
 What lives here: the files, what of them is sent. What must not: the attachment record, which is
-written like any other. Invariants: a file is named by the SHA-256 of what it holds and lies durably on
-the disk before the record that names it is written; its key stands in that record alone.
+written like any other. Invariants: a file is named by the SHA-256 of what it holds and lies
+durably on the disk before the record that names it is written; its key stands in that record alone.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose signatures hold: certificates of the district, and the successions that follow them.
 
-What lives here: the chain from the district's key to the key of any writer, and going on under a new
-key of one's own. What must not: what a signature is over. Invariant: a public key is used only after
-a statement that leads to the district was checked.
+What lives here: the chain from the district's key to the key of any writer, and going on under a
+new key of one's own. What must not: what a signature is over. Invariant: a public key is used only
+after a statement that leads to the district was checked.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def verifier(store: Store, purpose: bytes) -> Verify:
 
 
 def statements_for(store: Store, replicas: Iterable[bytes]) -> list[bytes]:
-    """The statements that lead from the district to these replicas, in an order that can be checked."""
+    """The statements that lead from the district to these replicas, in an order that can be
+    checked."""
     out: list[bytes] = []
     done: set[bytes] = set()
     for replica in replicas:

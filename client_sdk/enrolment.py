@@ -102,7 +102,8 @@ def read_invitation(code: str, address: str = "") -> Invitation:
 
 
 def read_picture(data: bytes) -> str:
-    """The text of the QR code in a picture (PNG, JPEG). Raises EnrolmentFailed where there is none."""
+    """The text of the QR code in a picture (PNG, JPEG). Raises EnrolmentFailed where there is
+    none."""
     import io
 
     import zxingcpp

@@ -2,7 +2,8 @@
 """From what an app asks for to a draft: the right operation on each field, values that may stand.
 
 What lives here: checks of an entry against its declaration, and the drafts of every operation. What
-must not: writing. Invariant: what is refused here changed nothing, and the refusal names each field.
+must not: writing. Invariant: what is refused here changed nothing, and the refusal names each
+field.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Entering:
         return Draft(collection, record, dict(fields), others)
 
     def creates(self, collection: str, record: str | None, fields: Mapping[str, Value]) -> Draft:
-        """A new record: register fields are set, sets are added to, sums counted, entries appended."""
+        """A new record: register fields are set, sets are added to, sums counted, entries
+        appended."""
         self._check(collection, fields, creating=True)
         sets: dict[str, Value] = {}
         others: list[tuple[str, str, Value]] = []

@@ -3,8 +3,8 @@
 
 What lives here: every way in which the tablet refuses a call, each with a stable code and three
 sentences (what happened, what was kept, what to do) in Chinese and English. What must not: errors
-of ``sync`` and ``crypto``, which keep their own codes and pass through. Invariant: codes never change
-meaning; a detail names a field or a limit, never personal data.
+of ``sync`` and ``crypto``, which keep their own codes and pass through. Invariant: codes never
+change meaning; a detail names a field or a limit, never personal data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class TabletError(Exception):
     code: ClassVar[str] = "tablet/error"
     zh: ClassVar[str] = "操作没有完成。已有记录未受影响。请重试；若仍失败，请报告此代码。"
     en: ClassVar[str] = (
-        "The operation failed. What was stored is untouched. Try again; if it fails, report this code."
+        "The operation failed. What was stored is untouched. Try again; if it fails, "
+        "report this code."
     )
 
     def __init__(self, detail: str = "") -> None:

@@ -4,8 +4,8 @@
 What lives here: ``build_request`` and ``absorb_reply``. What must not: transport, threads, waiting.
 
 Invariants: what the server knows of this tablet's chain is compared before anything is joined; the
-cursor moves in the transaction that stores the states it stands for; a receipt is believed only with
-the server's signature.
+cursor moves in the transaction that stores the states it stands for; a receipt is believed only
+with the server's signature.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Asked(NamedTuple):
 class Absorbed(NamedTuple):
     """What an answer brought.
 
-    ``more``: ask again at once. ``succeeded``: this store goes on as a new replica, which the server
-    must be told of before the next request. ``differs``: both sides hold different records.
+    ``more``: ask again at once. ``succeeded``: this store goes on as a new replica, which the
+    server must be told of before the next request. ``differs``: both sides hold different records.
     """
 
     more: bool
@@ -183,7 +183,8 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
 
 
 def _check_chain(store: Store, asked: Asked, reply: Reply) -> bool:
-    """Does the server know a point of this feed that is not on this chain? Then go on as another."""
+    """Does the server know a point of this feed that is not on this chain? Then go on as
+    another."""
     chain = store.chain
 
     def head_at(counter: int) -> bytes | None:

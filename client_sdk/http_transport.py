@@ -86,7 +86,8 @@ class Connection:
             self.close()
             if fresh:
                 raise Unreachable(type(error).__name__) from error
-            # Idle connections are closed by servers at any time. Sync requests may be repeated: what
+            # Idle connections are closed by servers at any time. Sync requests may be repeated:
+            # what
             # is held already is held once.
             return self.request(method, path, headers, body)
         except (OSError, http.client.HTTPException) as error:

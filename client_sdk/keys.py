@@ -63,8 +63,8 @@ def _keyring_errors() -> tuple[type[Exception], ...]:
 class DeviceSecret:
     """The device secret of one tablet, wherever it is kept.
 
-    ``keyring``: a key store with ``get_password``, ``set_password``, ``delete_password``, or None for
-    the file.
+    ``keyring``: a key store with ``get_password``, ``set_password``, ``delete_password``, or None
+    for the file.
     """
 
     def __init__(self, directory: Path, keyring: Any) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two tablets meet: each shows what it knows, then gives what the other lacks and may read.
 
-What lives here: the greeting, what is given (``sync.messages.Meeting``), what is taken. What must not:
-the radio or cable between them: the messages are bytes, whatever carries them.
+What lives here: the greeting, what is given (``sync.messages.Meeting``), what is taken. What must
+not: the radio or cable between them: the messages are bytes, whatever carries them.
 
 Invariants: heads are compared before anything is joined; a teammate reads only what belongs to
 households it holds; everything else of a feed goes as digests, with its content sealed to the
@@ -98,7 +98,8 @@ _greeting = msgspec.msgpack.Decoder(Greeting)
 
 
 def greet(store: Store, other: bytes | None = None) -> bytes:
-    """What this tablet shows first. ``other``: the replica it speaks to, of whom it shows all it heard.
+    """What this tablet shows first. ``other``: the replica it speaks to, of whom it shows all it
+    heard.
 
     Raises NotEnrolled.
     """
@@ -169,7 +170,8 @@ def _blanks(store: Store) -> list[tuple[bytes, int, int]]:
 
 
 def compare_heads(store: Store, greeting: Greeting) -> bool:
-    """Compare what the other knows of this feed; goes on as a new replica where it is not this chain.
+    """Compare what the other knows of this feed; goes on as a new replica where it is not this
+    chain.
 
     To be called, on both sides, before anything is given; True means: greet again.
     """
@@ -260,8 +262,8 @@ def _wanted(store: Store, raw: bytes, differing: set[str], readable: Callable[[s
 def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken:
     """Take in what a teammate gave, all or nothing.
 
-    Raises MeetingRefused, PeerUnknown, and what ``sync`` and ``crypto`` raise for bytes or signatures
-    that do not hold.
+    Raises MeetingRefused, PeerUnknown, and what ``sync`` and ``crypto`` raise for bytes or
+    signatures that do not hold.
     """
     meeting = decode_meeting(data)
     with store.transaction():

@@ -2,8 +2,8 @@
 """The one place where changes and signed states become stored records.
 
 What lives here: loading what merging needs, handing it to ``sync.batch``, storing what comes out,
-inside the caller's transaction. What must not: rules of merging. Writing, syncing and meeting all go
-through ``merge`` (Law 4).
+inside the caller's transaction. What must not: rules of merging. Writing, syncing and meeting all
+go through ``merge`` (Law 4).
 
 Invariant: a state is stored as it came only where it surely covers all that is held of the record;
 everything else goes through the full rules.
@@ -73,8 +73,8 @@ def merge(
 ) -> Merged:
     """Merge changes and signed states into the records; inside a transaction.
 
-    ``searched``: what is touched may change search texts. ``own``: the change is this writer's, so it
-    names no dot that was not heard of before. Raises what ``sync.packing`` raises for
+    ``searched``: what is touched may change search texts. ``own``: the change is this writer's, so
+    it names no dot that was not heard of before. Raises what ``sync.packing`` raises for
     states that contradict themselves; the caller's transaction then undoes all.
     """
     named = {e.record for e in entries} | {s.state.record for s in states}

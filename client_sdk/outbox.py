@@ -4,7 +4,8 @@
 What lives here: files of sealed changes, their writing, compaction and the counter kept a second
 time. What must not: opening them, which only the district can.
 
-Invariants: a change lies durably here before its transaction commits; a file goes only when receipts
+Invariants: a change lies durably here before its transaction commits; a file goes only when
+receipts
 cover all of it; nothing else, no lockout, wipe or damage, touches it. A file is one sealed stream
 (``crypto.seal``), begun at the first change after an opening; its items are encoded segments of one
 change. The counter file is written after the commit, so it is never ahead of the store unless the
@@ -52,7 +53,8 @@ class Outbox:
         return sorted(self.folder.glob("*" + SUFFIX)) if self.folder.is_dir() else []
 
     def add(self, store: Store, key: DeviceKey, entry: Entry, before: bytes, head: bytes) -> None:
-        """Seal one change and wait until it lies on the disk; inside its transaction, before commit.
+        """Seal one change and wait until it lies on the disk; inside its transaction, before
+        commit.
 
         Raises OSError where the disk refuses; the transaction then undoes the change.
         """
@@ -97,11 +99,12 @@ class Outbox:
         self._size = len(self._writer.header)
 
     def compact(self, store: Store) -> int:
-        """Remove files all of whose changes have receipts; returns how many. Outside transactions."""
+        """Remove files all of whose changes have receipts; returns how many. Outside
+        transactions."""
         gone = 0
         for name, replica, last in store.rows("SELECT name, replica, last FROM outbox_files"):
-            sql = "SELECT 1 FROM feed WHERE replica = ? AND own = 1 AND receipted = 0 AND counter <= ?"
-            if store.one(sql, (replica, last)) is not None:
+            sql = "SELECT 1 FROM feed WHERE replica = ? AND own = 1 AND receipted = 0"
+            if store.one(sql + " AND counter <= ?", (replica, last)) is not None:
                 continue
             if self.name == name:
                 self.close()

@@ -2,8 +2,8 @@
 """Which households this tablet holds, and taking those away that it no longer may.
 
 What lives here: homes entering and leaving, purging. What must not: who decides it (the district).
-Invariants: nothing that no receipt covers is purged; what a purge takes of changes is kept sealed to
-the district; the last own dot on a purged record is remembered (Law 5).
+Invariants: nothing that no receipt covers is purged; what a purge takes of changes is kept sealed
+to the district; the last own dot on a purged record is remembered (Law 5).
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from sync.schema import Schema
 HITS_MAX = 200
 """Households one search gives: nobody reads more on a tablet."""
 READINGS_MAX = 8
-"""Readings of one text by initials: two characters with several sounds each, not all combinations."""
+"""Readings of one text by initials: two characters with several sounds each, not all
+combinations."""
 WORDS_MAX = 6
 """Words of one question; all must be found in one household."""
 
@@ -53,7 +54,8 @@ def initials(text: str) -> list[str]:
 
 
 def folded(text: str) -> str:
-    """Text as it is compared: full-width forms as plain ones, small letters, no spaces or hyphens."""
+    """Text as it is compared: full-width forms as plain ones, small letters, no spaces or
+    hyphens."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return plain.replace(" ", "").replace("-", "").replace("\n", "")
 

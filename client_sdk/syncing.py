@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rounds of the exchange until both sides have said all.
 
-What lives here: the loop, its progress, telling the server of a new key. What must not: building and
-absorbing (``exchange.py``), carrying (``transport.py``). Invariant: between any two rounds the store is
-whole; a sync that breaks goes on at the next one from where receipts and cursor stand.
+What lives here: the loop, its progress, telling the server of a new key. What must not: building
+and absorbing (``exchange.py``), carrying (``transport.py``). Invariant: between any two rounds the
+store is whole; a sync that breaks goes on at the next one from where receipts and cursor stand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from sync.messages import PROTOCOL, WANT_STATES, Notice, decode_reply, encode
 from sync.schema import Schema
 
 ROUNDS_MAX = 2_000
-"""Rounds of one sync: a first upload of years ends far below it; a server that never ends does not."""
+"""Rounds of one sync: a first upload of years ends far below it; a server that never ends does
+not."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -53,8 +54,8 @@ class Syncing:
     ) -> SyncReport:
         """Exchange until there is no more; what came before an error stays.
 
-        Raises Unreachable, Revoked, ServerRefused, and what ``sync`` and ``crypto`` raise for answers
-        that do not hold.
+        Raises Unreachable, Revoked, ServerRefused, and what ``sync`` and ``crypto`` raise for
+        answers that do not hold.
         """
         entered: list[str] = []
         left: list[str] = []

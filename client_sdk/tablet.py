@@ -2,8 +2,8 @@
 """The tablet: the public API on which apps are built.
 
 What lives here: enrolling, unlocking, locking and wiping; the class that joins all parts. What must
-not: SQL, rules, drawing. Invariants: all but enrolment and sync works without a server; nothing here
-ever touches the sealed outbox but the exchange that has its receipts.
+not: SQL, rules, drawing. Invariants: all but enrolment and sync works without a server; nothing
+here ever touches the sealed outbox but the exchange that has its receipts.
 
 A ``Tablet`` is for one thread at a time.
 """
@@ -56,7 +56,6 @@ class Tablet(TabletWriting, TabletReading, TabletExchange):
         show_digits: ShowDigits,
         address: str = "",
         keyring: Any = AUTO_KEYRING,
-        cost: Cost = DEFAULT_COST,
     ) -> Self:
         """Enrol this tablet with a district and open it.
 
@@ -73,7 +72,7 @@ class Tablet(TabletWriting, TabletReading, TabletExchange):
         # The choice of a secret is checked before the ticket is spent.
         keys.check(worker, secret)
         ready = enrol(read_invitation(code, address), name, show_digits)
-        return cls.make(directory, ready, keys, worker=worker, secret=secret, cost=cost)
+        return cls.make(directory, ready, keys, worker=worker, secret=secret)
 
     @classmethod
     def make(
@@ -99,9 +98,10 @@ class Tablet(TabletWriting, TabletReading, TabletExchange):
                 addresses=ready.addresses,
                 pin=ready.pin,
                 nonce=ready.nonce,
+                schema=ready.schema,
             )
             with key_of_store(master) as key:
-                tablet = cls.create(directory, key, identity, worker=worker, schema=ready.schema)
+                tablet = cls.create(directory, key, identity, worker=worker)
         tablet._keys = keys
         return tablet
 
@@ -139,8 +139,8 @@ class Tablet(TabletWriting, TabletReading, TabletExchange):
     def add_worker(self, own_secret: str, worker: str, secret: str) -> None:
         """Let another worker unlock this tablet, with a PIN or passphrase of their own.
 
-        ``own_secret`` is that of the worker who is at it now, as a counted try. Raises UnlockRefused,
-        SecretTooWeak with the reason, VaultRefused.
+        ``own_secret`` is that of the worker who is at it now, as a counted try. Raises
+        UnlockRefused, SecretTooWeak with the reason, VaultRefused.
         """
         keys = self._unlocking()
         with keys.unlock(self.worker, own_secret, self._clock()) as master:

@@ -42,7 +42,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     ``certificate`` is the district's word on ``device_key``, needed to meet teammates; without
     ``district`` nothing is sealed and nothing can be synced. ``workers`` are (id, name).
     ``everything``: teammates may show this tablet all households. ``addresses``, ``pin`` and
-    ``nonce`` are for the connection to the server.
+    ``nonce`` are for the connection to the server. ``schema`` is stored where it is not the
+    built-in one.
     """
 
     device_key: DeviceKey
@@ -55,6 +56,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     pin: bytes = b""
     nonce: bytes = b""
+    schema: Schema | None = None
 
     def __repr__(self) -> str:
         return f"Identity(name={self.name!r}, replica={self.device_key.replica.hex()})"
@@ -74,6 +76,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         store.put("addresses", list(self.addresses))
         store.put("pin", self.pin)
         store.put("nonce", self.nonce)
+        if self.schema is not None and self.schema is not SCHEMA:
+            store.put("schema", msgspec.json.encode(self.schema))
         district = self.district
         if district is not None:
             store.put("district", [district.public, district.box_public, district.name])
@@ -123,7 +127,6 @@ class TabletBase:
         identity: Identity,
         *,
         worker: str,
-        schema: Schema | None = None,
         clock: Clock = now_ms,
         entropy: Entropy = os.urandom,
         transport: Transport | None = None,
@@ -132,22 +135,20 @@ class TabletBase:
         """Make a store from keys that are at hand, without enrolment and without a PIN.
 
         For enrolment itself, tests and simulations. ``store_key`` is what
-        ``crypto.unlock.store_key`` gives; ``schema`` is stored where it is not the built-in one;
-        ``checked=False`` lets values through that no declaration allows. Raises StoreExists.
+        ``crypto.unlock.store_key`` gives; ``checked=False`` lets values through that no
+        declaration allows. Raises StoreExists.
         """
         store = Store(Path(directory), store_key, create=True, entropy=entropy)
         try:
             with store.transaction():
                 identity.keep(store)
-                if schema is not None and schema is not SCHEMA:
-                    store.put("schema", msgspec.json.encode(schema))
         except BaseException:
             store.close()
             raise
         return cls(
             store,
             worker=worker,
-            schema=schema or SCHEMA,
+            schema=identity.schema or SCHEMA,
             clock=clock,
             transport=transport,
             checked=checked,
@@ -201,6 +202,20 @@ class TabletBase:
         )
         return HttpTransport(store.get("addresses"), store.get("pin"), signing)
 
+    def set_server(self, addresses: Iterable[str], pin: bytes | None = None) -> None:
+        """Tell where the district answers now (``host:port``, tried in this order).
+
+        For a server that moved, and for tablets made without a ticket; ``pin`` is what
+        ``crypto.tls.tls_pin`` gives for its certificate, kept as it is where None is given.
+        """
+        with self._store.transaction():
+            self._store.put("addresses", list(addresses))
+            if pin is not None:
+                self._store.put("pin", pin)
+        if self.transport is not None:
+            self.transport.close()
+        self.transport = self._connection() if self._store.get("addresses") else None
+
     def close(self) -> None:
         """Close the store and forget the keys; doing so twice does no harm."""
         if self._outbox is not None:
@@ -222,7 +237,8 @@ class TabletBase:
 
     @property
     def replica(self) -> bytes:
-        """The id under which this tablet writes now, 16 bytes; it changes where a copy is found out."""
+        """The id under which this tablet writes now, 16 bytes; it changes where a copy is found
+        out."""
         return self._store.chain.replica
 
     @property

@@ -33,8 +33,8 @@ class TabletExchange(TabletBase):
     ) -> SyncReport:
         """Bring unsent work to the district and fetch what is new. Resumes where it broke off.
 
-        ``on_progress`` is called after every round trip. ``push_only`` fetches nothing, ``pull_only``
-        brings nothing. Raises NotEnrolled, Unreachable, Revoked, ServerRefused.
+        ``on_progress`` is called after every round trip. ``push_only`` fetches nothing,
+        ``pull_only`` brings nothing. Raises NotEnrolled, Unreachable, Revoked, ServerRefused.
         """
         if self.transport is None:
             raise NotEnrolled("transport")
@@ -55,7 +55,8 @@ class TabletExchange(TabletBase):
             self._outbox.compact(self._store)
 
     def outbox_files(self) -> list[Path]:
-        """The sealed files of what no receipt covers yet: the district opens them if all else fails."""
+        """The sealed files of what no receipt covers yet: the district opens them if all else
+        fails."""
         return self._outbox.files() if self._outbox is not None else []
 
     def prepare_search(self) -> None:
@@ -69,13 +70,15 @@ class TabletExchange(TabletBase):
         return MeetingReport(given.changes, taken.changes, taken.carried, taken.records)
 
     def give_to(self, other: TabletExchange) -> meeting.Taken:
-        """One direction: the other takes what this tablet has and it lacks. Heads are compared first."""
+        """One direction: the other takes what this tablet has and it lacks. Heads are compared
+        first."""
         while other.compare(self.greet(other.replica)) or self.compare(other.greet(self.replica)):
             continue
         return other.take(self.greet(other.replica), self.give(other.greet(self.replica)))
 
     def greet(self, other: bytes | None = None) -> bytes:
-        """What is shown first at a meeting, as bytes. ``other``: the replica it speaks to, if known."""
+        """What is shown first at a meeting, as bytes. ``other``: the replica it speaks to, if
+        known."""
         return meeting.greet(self._store, other)
 
     def compare(self, greeting: bytes) -> bool:

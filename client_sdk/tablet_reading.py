@@ -36,7 +36,8 @@ class TabletReading(TabletBase):
         return self._reader.households()
 
     def of_household(self, home: str, collection: str | None = None) -> list[Record]:
-        """A household's records, itself first; or those of one collection (``visit``, ``need``, …)."""
+        """A household's records, itself first; or those of one collection (``visit``, ``need``,
+        …)."""
         return self._reader.of_household(home, collection)
 
     def search(self, question: str) -> list[Hit]:

@@ -29,9 +29,10 @@ class TabletWriting(TabletBase):
     ) -> str:
         """Make a record and return its id, 22 characters that sort by time.
 
-        ``union`` fields take a list, ``sum`` fields an amount, ``append`` fields an entry or a list.
-        ``record`` gives an id of one's own (imports). Raises EntryRefused naming each field that may
-        not be written, OperationMisplaced for an unknown collection, StoreFull.
+        ``union`` fields take a list, ``sum`` fields an amount, ``append`` fields an entry or a
+        list.
+        ``record`` gives an id of one's own (imports). Raises EntryRefused naming each field that
+        may not be written, OperationMisplaced for an unknown collection, StoreFull.
         """
         return self._write(self._entering.creates(collection, record, fields or {}))
 
@@ -97,7 +98,8 @@ class TabletWriting(TabletBase):
         reason: str = "",
         collection: str | None = None,
     ) -> None:
-        """Settle a conflict with one of its values or a third one: a change that has seen them all."""
+        """Settle a conflict with one of its values or a third one: a change that has seen them
+        all."""
         self.set_fields(record, {field: value}, collection=collection, reason=reason)
 
     def _collection(self, record: str, given: str | None) -> str:

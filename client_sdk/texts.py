@@ -23,16 +23,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "file-secret": (
         "此设备没有系统密钥库，请设定至少十个字符的口令（不能全是数字）。",
-        "This device has no key store: choose a passphrase of ten characters or more, not all digits.",
+        "This device has no key store: choose ten characters or more, not all digits.",
     ),
     "saved": ("已保存：{record}", "Saved: {record}"),
     "attached": ("附件已保存：{record}", "Attachment saved: {record}"),
     "voided": ("已作废：{record}", "Voided: {record}"),
     "synced": (
-        "同步完成：往返 {rounds} 次，上传 {sent} 条，更新 {records} 条记录，"
-        "上行 {up} 字节，下行 {down} 字节。",
-        "Synced: {rounds} round trips, {sent} changes sent, {records} records updated, "
-        "{up} bytes up, {down} bytes down.",
+        "同步完成：往返 {rounds} 次，上传 {sent} 条，更新 {records} 条，上下行 {up}/{down} 字节。",
+        "Synced: {rounds} round trips, {sent} sent, {records} records, {up}/{down} bytes up/down.",
     ),
     "blobs-sent": ("上传附件 {count} 个。", "{count} attachments uploaded."),
     "differs": (

@@ -50,7 +50,8 @@ PARTS_PER_RUN_MAX = 60
 
 
 class Upload(NamedTuple):
-    """Runs to send: own ones whole, all else with blanks; ``rest``: more is left for another time."""
+    """Runs to send: own ones whole, all else with blanks; ``rest``: more is left for another
+    time."""
 
     segments: list[Segment]
     partials: list[Partial]

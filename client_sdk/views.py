@@ -17,9 +17,10 @@ from sync.messages import Notice
 class Writer:
     """Who wrote something, when, on what.
 
-    ``worker`` is the id, ``worker_name`` what people call them; ``replica`` the writing store in hex,
-    ``device`` the name of its tablet; ``at_ms`` the stamp's wall clock; ``clock_ms`` the raw clock of
-    the tablet, None where the change itself is not held here.
+    ``worker`` is the id, ``worker_name`` what people call them; ``replica`` the writing store in
+    hex,
+    ``device`` the name of its tablet; ``at_ms`` the stamp's wall clock; ``clock_ms`` the raw clock
+    of the tablet, None where the change itself is not held here.
     """
 
     worker: str
@@ -87,7 +88,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Hit:
-    """A household in a list: its id, its shown values, and whether something of it is in conflict."""
+    """A household in a list: its id, its shown values, and whether something of it is in
+    conflict."""
 
     id: str
     values: dict[str, Any]
@@ -111,9 +113,10 @@ class Unsent:
 class Status:
     """Where this tablet stands.
 
-    ``unsent`` counts own changes without a receipt, ``carried`` those of teammates, ``blobs`` photos
-    and sounds still to be uploaded, ``waiting`` changes that lack something they build on.
-    ``synced_at_ms`` is None before the first sync; ``clock_offset_ms`` is the server's clock less ours.
+    ``unsent`` counts own changes without a receipt, ``carried`` those of teammates, ``blobs``
+    photos and sounds still to be uploaded, ``waiting`` changes that lack something they build on.
+    ``synced_at_ms`` is None before the first sync; ``clock_offset_ms`` is the server's clock less
+    ours.
     """
 
     name: str

@@ -115,7 +115,8 @@ class Writer:
         return entry
 
     def _vector(self, record: str | None) -> bytes:
-        """What this store has seen of a record; goes on as a new replica where Law 5 asks for it."""
+        """What this store has seen of a record; goes on as a new replica where Law 5 asks for
+        it."""
         if record is None:
             return b""
         store = self._store

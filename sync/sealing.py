@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is said of a sealed thing when it is sealed and when it is opened.
 
-What lives here: the ``info`` of every seal that travels, so that both sides use the same bytes. What
-must not: sealing itself, which is ``crypto``'s. Invariant: an info names its purpose; whom it is for
-follows from the box key it is sealed to.
+What lives here: the ``info`` of every seal that travels, so that both sides use the same bytes.
+What
+must not: sealing itself, which is ``crypto``'s. Invariant: an info names its purpose; whom it is
+for follows from the box key it is sealed to.
 """
 
 from __future__ import annotations

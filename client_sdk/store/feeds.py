@@ -238,7 +238,8 @@ def parts(store: Store, named: Iterable[bytes]) -> list[bytes]:
 
 
 def mark_receipted(store: Store, point: Known) -> bool:
-    """A server holds a feed up to this point: mark what leads to it. False if it is not held here."""
+    """A server holds a feed up to this point: mark what leads to it. False if it is not held
+    here."""
     if point.counter == 0 or not has_head(store, point.replica, point.counter, point.mark):
         return False
     sql = "SELECT count(*), max(counter) FROM feed WHERE replica = ? AND counter <= ?"

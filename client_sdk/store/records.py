@@ -2,8 +2,8 @@
 """Records in the store: reading them, and keeping what merging made of them.
 
 What lives here: statements over records, their homes, what waits for them. What must not: rules of
-merging. Invariants: ``digest`` is that of the record's vector; ``home`` follows from the shown values,
-further homes stand in ``record_homes`` while the field ``household`` is in conflict.
+merging. Invariants: ``digest`` is that of the record's vector; ``home`` follows from the shown
+values, further homes stand in ``record_homes`` while the field ``household`` is in conflict.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """States as servers signed them: kept until another signed one covers them.
 
 What lives here: statements over pages and their states. What must not: checking signatures.
-Invariants: per record every signed state stays that no other covers; a page's digests stay as long as
-one of its states does, since its signature is over them.
+Invariants: per record every signed state stays that no other covers; a page's digests stay as long
+as one of its states does, since its signature is over them.
 """
 
 from __future__ import annotations
