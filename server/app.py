@@ -107,6 +107,7 @@ def build_app(service: Service) -> Litestar:
         ),
         logging_config=None,
         exception_handlers={Exception: unforeseen},
+        response_headers={name.decode(): value.decode() for name, value in SECURITY_HEADERS},
         debug=False,
         pdb_on_exception=False,
     )

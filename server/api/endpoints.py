@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import msgspec
 from litestar import HttpMethod, Request, Response, get, post, put, route
+from litestar.params import FromPath
 
 from crypto.certificate import STATEMENT_BYTES_MAX
 from server import devices, enrolment
 from server.api.body import Scope, headers_of, target_of
-from server.api.replies import JSON, NONCE_HEADER, SECURITY_HEADERS, TOLD, Answer, error_answer
+from server.api.replies import JSON, NONCE_HEADER, TOLD, Answer, error_answer
 from server.api.signed import Signer, check_sender, check_signer
 from server.api.sync import failed
 from server.blobs import BlobState, blob_state, get_piece, put_piece
@@ -74,7 +75,7 @@ async def respond(request: AnyRequest, route: str, limit: int, work: Work) -> Re
     finally:
         service.bodies.release(body)
     log_request(route, answer, len(body), timer)
-    headers = {k.decode(): v.decode() for k, v in (*SECURITY_HEADERS, *answer.headers)}
+    headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(
         answer.body,
         status_code=answer.status,
@@ -115,7 +116,7 @@ async def enrol_prove(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/v1/enrol/{ticket:str}")
-async def enrol_ask(request: AnyRequest, ticket: str) -> Response[bytes]:
+async def enrol_ask(request: AnyRequest, ticket: FromPath[str]) -> Response[bytes]:
     """Has the officer compared the digits? 202 ``Waiting`` or 200 ``Enrolled``."""
     service = service_of(request)
 
@@ -226,7 +227,7 @@ def _state_answer(state: BlobState) -> Answer:
 
 
 @put("/v1/blobs/{name:str}")
-async def blob_put(request: AnyRequest, name: str) -> Response[bytes]:
+async def blob_put(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """Send one piece, ``?offset=…&total=…`` in bytes: → ``[1, received, complete]``.
 
     409 server/blob-offset tells in ``received`` where to go on.
@@ -252,7 +253,7 @@ async def blob_put(request: AnyRequest, name: str) -> Response[bytes]:
 
 
 @route("/v1/blobs/{name:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def blob_get(request: AnyRequest, name: str) -> Response[bytes]:
+async def blob_get(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """Bytes of a complete attachment, ``?offset=…&length=…``, at most 1 MiB.
 
     HEAD tells how much is here: ``Doorstep-Received``, ``Doorstep-Total``, ``Doorstep-Complete``
