@@ -113,7 +113,7 @@ class Touched:
     def causal_bytes(self) -> bytes:
         """The causal data to store."""
         if isinstance(self.causal, list):
-            self.causal = encode_causal(trim(self.causal))
+            return encode_causal(trim(self.causal))
         return self.causal or b""
 
 

@@ -63,15 +63,15 @@ def decode_causal(data: bytes) -> Causal:
 
 
 def trim(causal: Causal) -> Causal:
-    """Leave out trailing empty parts."""
-    while len(causal) > 4 and not causal[-1]:
+    """Leave out trailing empty parts; an empty vector of edits says that there are only voids."""
+    while len(causal) > 4 and not causal[-1] and not (len(causal) == 7 and causal[-1] == b""):
         causal.pop()
     return causal
 
 
 def birth(vector: Dot, ms: int, n: int, worker: str) -> bytes:
     """The causal data of a record that is one plain change."""
-    return encode_causal([vector, ms, n, [[0, 0, 0, worker, True]]])
+    return encode_causal([vector, ms, n, [[0, 0, n, worker, True]]])
 
 
 def pack_state(state: RecordState, schema: Schema, collection: str) -> tuple[bytes, dict[str, Any]]:
