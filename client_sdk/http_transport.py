@@ -63,6 +63,8 @@ class Connection:
         self._pin = pin
         self._connection: http.client.HTTPSConnection | None = None
         self.seen_certificate: bytes | None = None
+        self.up_bytes = 0
+        self.down_bytes = 0
 
     def request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         """Send one request and read its answer. Raises Unreachable, PinMismatch.
@@ -97,6 +99,9 @@ class Connection:
             self.close()
             raise ServerRefused(response.status, "answer too long")
         found = {name.lower(): value for name, value in response.getheaders()}
+        # Bodies and heads; the handshake of a fresh connection is not among them.
+        self.up_bytes += len(body) + len(method) + len(path) + 12 + _head_bytes(headers)
+        self.down_bytes += len(data) + 17 + _head_bytes(found)
         return Answer(response.status, found, data)
 
     def _open(self) -> http.client.HTTPSConnection:
@@ -136,6 +141,10 @@ class Connection:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _head_bytes(headers: dict[str, str]) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers.items()) + 2
 
 
 def _context() -> ssl.SSLContext:
@@ -186,6 +195,11 @@ class HttpTransport:
                 break
             out += piece
         return out
+
+    @property
+    def used_bytes(self) -> tuple[int, int]:
+        """Bytes sent and received so far, heads and bodies."""
+        return self._connection.up_bytes, self._connection.down_bytes
 
     def close(self) -> None:
         """Let the connection go."""

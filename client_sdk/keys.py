@@ -152,6 +152,7 @@ class Keys:
 
         Raises SecretTooWeak with the reason, KeyStoreFailed.
         """
+        self.check(worker, pin)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         secret = self.secret.make()
         vault = new_vault(self.secret.place)
