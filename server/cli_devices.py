@@ -108,7 +108,7 @@ def enrol(
 def _wait(state: State, desk: Any, ticket: str, by: str) -> None:
     """Wait for the tablet; compare; confirm or refuse."""
     from server import enrolment
-    from server.control import SOCKET_NAME, Caller
+    from server.office import tell_server
 
     key = bytes.fromhex(ticket)
     until = desk.now_ms + state.settings.ticket_minutes * 60_000
@@ -135,11 +135,7 @@ def _wait(state: State, desk: Any, ticket: str, by: str) -> None:
             state.warn("已拒绝，此票作废 ‖ Refused; the ticket is void")
             raise SystemExit(1)
         found = enrolment.progress(desk.store, key)
-    path = state.settings.data / SOCKET_NAME
-    if path.is_socket():
-        caller = Caller(path)
-        caller.reload()
-        caller.close()
+    tell_server(state.settings)
     state.say("已登记：{device} ‖ Enrolled: {device}", device=found.device)
 
 
@@ -188,23 +184,17 @@ def devices(context: click.Context, /) -> None:
 @click.pass_context
 def revoke(context: click.Context, /, device: str, reason: str, by: str) -> None:
     """Revoke."""
-    from server.control import SOCKET_NAME, Caller
     from server.devices import find
     from server.devices import revoke as take_back
     from server.journal import note
-    from server.office import reading
+    from server.office import reading, tell_server
 
     state = state_of(context)
-    with reading(state.settings) as desk:
-        with desk.store.write() as tx:
-            found = find(tx, device)
-            take_back(tx, desk.keys.sign, found, reason, desk.now_ms)
-            note(tx, desk.now_ms, by, "device-revoked", found, reason)
-        path = state.settings.data / SOCKET_NAME
-        if path.is_socket():
-            caller = Caller(path)
-            caller.reload()
-            caller.close()
+    with reading(state.settings) as desk, desk.store.write() as tx:
+        found = find(tx, device)
+        take_back(tx, desk.keys.sign, found, reason, desk.now_ms)
+        note(tx, desk.now_ms, by, "device-revoked", found, reason)
+    tell_server(state.settings)
     state.say(
         "已吊销 {device}。它再次联系时会收到清除指令；它未上传的内容进入隔离区 ‖ "
         "Revoked {device}. At its next contact it gets its wipe order; what it still uploads"

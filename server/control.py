@@ -22,6 +22,7 @@ from crypto.errors import CryptoError
 from server.api.replies import TOLD, error_answer
 from server.errors import ServerError
 from server.own import Write
+from server.recovery import Recovered, recover
 from server.service import Service
 from sync.change import Value
 from sync.errors import SyncError
@@ -87,14 +88,9 @@ class Control:
         if name == "reload":
             self.service.reload()
             return None
-        if name == "call":
-            function, rest = arguments
-            return OPERATIONS[function](self.service, *rest)
+        if name == "recover":
+            return recover(self.service.district, arguments[0])
         raise ServerError(f"no such operation: {name[:20]}")
-
-
-OPERATIONS: dict[str, Any] = {}
-"""Further operations that other parts add: ``name → function(service, *plain arguments)``."""
 
 
 class Caller:
@@ -125,6 +121,10 @@ class Caller:
     ) -> str:
         """As ``District.write``, inside the server."""
         return self.write_many(worker, [(collection, record, sets, list(others))], reason)[0]
+
+    def recover(self, data: bytes) -> Recovered:
+        """As ``recovery.recover``, inside the server."""
+        return Recovered(*self.ask("recover", data))
 
     def reload(self) -> None:
         """Let the server read devices and revocations again."""

@@ -17,9 +17,11 @@ from typing import Protocol
 
 from server.app import open_store, opened_district, wall_clock_ms
 from server.control import SOCKET_NAME, Caller
+from server.district import District
 from server.errors import ServerRunning
 from server.keys import ServerKeys, read_keys
 from server.own import Write
+from server.recovery import Recovered, recover
 from server.settings import Settings, need_store
 from server.store.sqlite import SqliteStore
 from server.views import refresh_views
@@ -71,6 +73,14 @@ class Desk:
             raise ServerRunning("this desk only reads")
         return self._writer
 
+    def recover(self, data: bytes) -> Recovered:
+        """Take in a tablet's sealed outbox. Raises SealRefused."""
+        if isinstance(self._writer, District):
+            return recover(self._writer, data)
+        if isinstance(self._writer, Caller):
+            return self._writer.recover(data)
+        raise ServerRunning("this desk only reads")
+
     @property
     def now_ms(self) -> int:
         """Wall milliseconds."""
@@ -87,6 +97,17 @@ def reading(settings: Settings) -> Iterator[Desk]:
         yield Desk(settings, keys, store, None)
     finally:
         store.close()
+
+
+def tell_server(settings: Settings) -> None:
+    """Let a running server read devices and revocations again; nothing where none runs."""
+    path = settings.data / SOCKET_NAME
+    if path.is_socket():
+        caller = Caller(path)
+        try:
+            caller.reload()
+        finally:
+            caller.close()
 
 
 @contextmanager

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backing up while serving, and putting a backup back.
+
+What lives here: files. What must not: what happens after a restore at the next start, which is the
+same as at every start: a new incarnation; and a store behind its counter writes under a new key.
+Invariants
+- A backup counts only after it was opened with the key and checked.
+- A restore never deletes: the store that was there is set aside under another name.
+- What must be good once only is not good again: nonces and open tickets of the backup are void.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlcipher3
+
+from server.enrolment import DONE, SPENT
+from server.errors import BackupWrong, StoreDamaged
+from server.keys import ServerKeys, sync_folder
+from server.lock import store_lock
+from server.settings import Settings
+from server.store.sqlite import SqliteStore, connect
+
+SIDES = ("", "-wal", "-shm")
+
+
+class Checked(NamedTuple):
+    """What a backup holds: records, its commit sequence, its bytes."""
+
+    records: int
+    seq: int
+    bytes: int
+
+
+def check_backup(path: Path, keys: ServerKeys) -> Checked:
+    """Open a backup with this server's key and check every page. Raises BackupWrong."""
+    if not path.is_file():
+        raise BackupWrong("no such file")
+    try:
+        connection = connect(path, keys.store_hex)
+    except StoreDamaged:
+        raise BackupWrong("does not open with this key") from None
+    try:
+        if connection.execute("PRAGMA cipher_integrity_check").fetchall():
+            raise BackupWrong("a page was altered")
+        if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise BackupWrong("damaged")
+        seq = connection.execute("SELECT value FROM meta WHERE key = 'seq'").fetchone()
+        records = connection.execute("SELECT count(*) FROM records").fetchone()[0]
+    except sqlcipher3.Error:
+        raise BackupWrong("damaged") from None
+    finally:
+        connection.close()
+    return Checked(int(records), int(seq[0]) if seq else 0, path.stat().st_size)
+
+
+def back_up(
+    store: SqliteStore,
+    keys: ServerKeys,
+    target: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Checked:
+    """Write a consistent copy, encrypted by the same key, and check it; the server may go on.
+
+    Raises BackupWrong where the target exists or the copy does not hold, OSError.
+    """
+    if target.exists():
+        raise BackupWrong("the target exists")
+    fresh = target.with_name(target.name + ".part")
+    for side in SIDES:
+        fresh.with_name(fresh.name + side).unlink(missing_ok=True)
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL, 0o600))
+    store.backup(str(fresh), progress)
+    checked = check_backup(fresh, keys)
+    for side in SIDES[1:]:
+        fresh.with_name(fresh.name + side).unlink(missing_ok=True)
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    fresh.rename(target)
+    sync_folder(target.parent.absolute())
+    return checked
+
+
+def restore(settings: Settings, keys: ServerKeys, source: Path, now_ms: int) -> Checked:
+    """Put a backup in the place of the store, which is set aside as ``district.db.<ms>``.
+
+    Raises BackupWrong, ServerRunning.
+    """
+    checked = check_backup(source, keys)
+    path = settings.store_path
+    with store_lock(settings.data):
+        fresh = path.with_name(path.name + ".new")
+        shutil.copyfile(source, fresh)
+        fresh.chmod(0o600)
+        _void_what_was_good_once(fresh, keys)
+        for side in SIDES:
+            old = path.with_name(path.name + side)
+            if old.exists():
+                old.rename(path.with_name(f"{path.name}.{now_ms}{side}"))
+        fresh.rename(path)
+        sync_folder(path.parent)
+    return checked
+
+
+def _void_what_was_good_once(path: Path, keys: ServerKeys) -> None:
+    store = SqliteStore(path, keys.store_hex)
+    try:
+        with store.write() as tx:
+            tx.run("UPDATE devices SET nonce = NULL")
+            tx.run("UPDATE tickets SET state = ? WHERE state <> ?", [SPENT, DONE])
+    finally:
+        store.close()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing in what an office already has: households, persons and others from CSV or JSON.
+
+What lives here: reading rows, checking them against the declarations, and turning them into
+changes. What must not: a second write path: the changes go through the one there is. Invariants
+- All rows are checked before the first is written; a file that does not fit is not taken at all.
+- Importing the same file again changes nothing: only what differs from the record is written.
+- A problem names line, field and limit, never the value.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from server.errors import ImportRefused
+from server.own import Write
+from server.store.base import Transaction
+from sync.change import ADD, APPEND, COUNT, ID_CHARS_MAX, Value
+from sync.labels import field_of, value_of
+from sync.schema import Collection
+from sync.validation import problems
+
+ID_HEADINGS = frozenset({"id", "编号", "number", "no.", "no"})
+FILE_BYTES_MAX = 200 * 1024 * 1024
+"""One file: 100,000 households."""
+PROBLEMS_SHOWN_MAX = 20
+ROWS_PER_WRITE = 500
+"""Rows of one transaction: small enough that a running server goes on with its tablets."""
+
+
+class Row(NamedTuple):
+    """One row: where it stood, the office's own id or "", its values by field."""
+
+    line: int
+    id: str
+    values: dict[str, Any]
+
+
+def read_rows(path: Path, collection: Collection) -> list[Row]:
+    """Read ``.csv`` (headings in either language or field names), ``.json`` (a list of objects) or
+    ``.jsonl``.
+
+    Raises ImportRefused for what cannot be read, an unknown column, an id twice or too long.
+    """
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise ImportRefused(f"at most {FILE_BYTES_MAX} bytes")
+        if path.suffix.lower() == ".csv":
+            rows = list(_csv_rows(path, collection))
+        else:
+            rows = list(_json_rows(path))
+    except (OSError, UnicodeDecodeError, csv.Error, msgspec.DecodeError) as error:
+        raise ImportRefused(type(error).__name__) from None
+    seen: set[str] = set()
+    for row in rows:
+        if len(row.id) > ID_CHARS_MAX or (row.id and row.id in seen):
+            raise ImportRefused(f"line {row.line}: id twice or too long")
+        seen.add(row.id)
+    return rows
+
+
+def _csv_rows(path: Path, collection: Collection) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        names: list[str] = []
+        for place, heading in enumerate(next(reader, []), 1):
+            if heading.strip().casefold() in ID_HEADINGS:
+                names.append("")
+                continue
+            field = field_of(collection, heading)
+            if field is None:
+                raise ImportRefused(f"column {place} is no field of {collection.name}")
+            names.append(field)
+        for line, cells in enumerate(reader, 2):
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(names):
+                raise ImportRefused(f"line {line}: more cells than headings")
+            identity, values = "", {}
+            for name, cell in zip(names, cells, strict=False):
+                if not name:
+                    identity = cell.strip()
+                else:
+                    value = value_of(collection.field(name), cell)
+                    if value not in (None, []):
+                        values[name] = value
+            yield Row(line, identity, values)
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    data = path.read_bytes()
+    if path.suffix.lower() == ".jsonl":
+        objects: list[Any] = [msgspec.json.decode(line) for line in data.splitlines() if line]
+    else:
+        objects = msgspec.json.decode(data)
+    if not isinstance(objects, list):
+        raise ImportRefused("a list of objects is needed")
+    for line, found in enumerate(objects, 1):
+        if not isinstance(found, dict):
+            raise ImportRefused(f"line {line}: not an object")
+        values = {name: value for name, value in found.items() if value is not None}
+        yield Row(line, str(values.pop("id", "")), values)
+
+
+def check_rows(rows: list[Row], collection: Collection, known: set[str], lang: str) -> None:
+    """Raise ImportRefused with the lines of all rows that may not be written (the first twenty).
+
+    ``known`` are ids that the record has: those rows need not be complete.
+    """
+    found: list[str] = []
+    for row in rows:
+        creating = not row.id or row.id not in known
+        for problem in problems(collection, row.values, creating):
+            found.append(f"{row.line}: {problem.message(lang)}")
+    if found:
+        more = len(found) - PROBLEMS_SHOWN_MAX
+        shown = found[:PROBLEMS_SHOWN_MAX] + ([f"… +{more}"] if more > 0 else [])
+        raise ImportRefused("\n" + "\n".join(shown))
+
+
+def plan(tx: Transaction, rows: list[Row], collection: Collection) -> list[Write]:
+    """The changes that bring the record to what the rows say; rows that say nothing new are left
+    out."""
+    held = tx.bodies_of([row.id for row in rows if row.id])
+    writes: list[Write] = []
+    for row in rows:
+        body: dict[str, Any] = msgspec.json.decode(held[row.id]) if row.id in held else {}
+        sets: dict[str, Value] = {}
+        others: list[tuple[str, str, Value]] = []
+        for name, value in row.values.items():
+            _one(collection, name, value, body, sets, others)
+        if sets or others or not body:
+            writes.append((collection.name, row.id or None, sets, others))
+    return writes
+
+
+def _one(
+    collection: Collection,
+    name: str,
+    value: Any,
+    body: dict[str, Any],
+    sets: dict[str, Value],
+    others: list[tuple[str, str, Value]],
+) -> None:
+    policy, old = collection.field(name).policy, body.get(name)
+    if policy == "union":
+        missing = [one for one in value if one not in (old or [])]
+        if missing:
+            others.append((ADD, name, missing))
+    elif policy == "sum":
+        if value != (old or 0):
+            others.append((COUNT, name, value - (old or 0)))
+    elif policy == "append":
+        entries = value if isinstance(value, list) else [value]
+        missing = [one for one in entries if one not in (old or [])]
+        if missing:
+            others.append((APPEND, name, missing))
+    elif value != old:
+        sets[name] = value
+
+
+def in_parts(writes: list[Write], told: Callable[[int], None]) -> Iterator[list[Write]]:
+    """The writes in parts of one transaction each; ``told`` hears of each part after it was
+    used."""
+    for start in range(0, len(writes), ROWS_PER_WRITE):
+        part = writes[start : start + ROWS_PER_WRITE]
+        yield part
+        told(len(part))
