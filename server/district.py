@@ -30,6 +30,7 @@ from server.scope import (
     bump_scopes_of_areas,
     device_row,
     outside,
+    reassigned_rows,
 )
 from server.store.base import Store, Transaction
 from sync.change import Value
@@ -220,23 +221,46 @@ class District:
     def _after_ingest(
         self, tx: Transaction, device: Device, runs: Sequence[Run], out: Outcome, now_ms: int
     ) -> None:
-        """Give new homes to the writer's team; mark work on homes that are another team's now."""
-        for home in out.new_homes:
-            add_home(tx, device.team, home, now_ms)
+        """Give new homes to the writer's team; mark work on homes that are another team's now.
+
+        The writer is whoever signed the feed, not the tablet that carried it here.
+        """
+        teams = {run.replica: self._team_of(tx, run.replica, device) for run in runs}
+        for home, team in self._makers(runs, teams, out, device.team):
+            add_home(tx, team, home, now_ms)
         if out.new_homes:
             bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
-        beyond = outside(tx, device.team, out.homes)
-        if beyond:
-            rows = []
-            for run in runs:
-                for entry in run.entries:
-                    home = entry.record
-                    change = entry.change
-                    if "household" in change.names:
-                        home = str(change.values[change.names.index("household")])
-                    if home in beyond:
-                        rows.append((entry.dot, "reassigned", entry.record, home, now_ms))
-            tx.run_many("INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+        for team in set(teams.values()) - {""}:
+            beyond = outside(tx, team, out.homes)
+            if beyond:
+                of_team = [run for run in runs if teams[run.replica] == team]
+                rows = reassigned_rows(of_team, beyond, now_ms)
+                tx.run_many("INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+    def _team_of(self, tx: Transaction, replica: bytes, sender: Device) -> str:
+        """The team of the tablet that writes as this replica; empty for a server."""
+        found = self.devices.get(replica)
+        if found is None or found[0] == sender.id:
+            return sender.team if found else ""
+        device = device_row(tx, found[0])
+        return device.team if device else ""
+
+    @staticmethod
+    def _makers(
+        runs: Sequence[Run], teams: dict[bytes, str], out: Outcome, sender: str
+    ) -> set[tuple[str, str]]:
+        """Each new home with the teams that registered it; the sender's if only a state tells."""
+        if not out.new_homes:
+            return set()
+        made = {
+            (entry.record, teams[run.replica])
+            for run in runs
+            for entry in run.entries
+            if entry.record in out.new_homes and not entry.change.vector
+        }
+        told = {home for home, _ in made}
+        only_states = {(home, sender) for home in out.new_homes if home not in told}
+        return {(home, team) for home, team in made | only_states if team}
 
     def _known_of(self, tx: Transaction, replica: bytes) -> list[Known]:
         known = [Known(replica, counter, head) for counter, head in leaves_of(tx, replica)]

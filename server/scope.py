@@ -10,8 +10,10 @@ not: the states themselves (``pull.py``). Invariants
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from server.feeds import Run
 from server.store.base import Transaction
 from sync.session import HELD_MASK, held_part, held_sum
 
@@ -71,6 +73,21 @@ def outside(tx: Transaction, team: str, homes: set[str]) -> set[str]:
         known = tx.rows_in("SELECT id, area FROM homes WHERE id IN (?*)", list(left))
         left -= {home for home, area in known if any(area.startswith(a) for a in areas)}
     return left
+
+
+def reassigned_rows(
+    runs: Sequence[Run], homes: set[str], now_ms: int
+) -> list[tuple[bytes, str, str, str, int]]:
+    """Rows that mark the changes of these runs on homes that their writer's team does not hold."""
+    rows = []
+    for run in runs:
+        for entry in run.entries:
+            home, change = entry.record, entry.change
+            if "household" in change.names:
+                home = str(change.values[change.names.index("household")])
+            if home in homes:
+                rows.append((entry.dot, "reassigned", entry.record, home, now_ms))
+    return rows
 
 
 def add_home(tx: Transaction, team: str, home: str, now_ms: int) -> None:
