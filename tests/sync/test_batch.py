@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Batches: the quick path and the full rules give the same, and both what a model without vectors
+says. Histories are drawn by Hypothesis; each number is one step of several stores."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.batch import Batch
+from sync.change import Change, Entry, encode_change, entry_of
+from sync.packing import decode_causal
+from tests.conftest import SEED
+from tests.sync.histories import SCHEMA, World, as_model
+
+STEPS = st.lists(st.integers(0, 2**32 - 1), min_size=3, max_size=60)
+
+
+def play(steps: list[int], *, forks: bool, stores: int = 3, records: int = 2) -> World:
+    world = World(stores, records)
+    for seed in steps:
+        world.step(seed, forks=forks)
+    world.check()
+    return world
+
+
+@settings(max_examples=60)
+@given(STEPS)
+def test_concurrent_histories_give_what_the_model_says(steps: list[int]) -> None:
+    play(steps, forks=False)
+
+
+@settings(max_examples=60)
+@given(STEPS)
+def test_histories_of_restored_stores_give_what_the_model_says(steps: list[int]) -> None:
+    play(steps, forks=True)
+
+
+@settings(max_examples=30)
+@given(STEPS, st.integers(0, 2**32 - 1))
+def test_equal_knowledge_shows_equal_values_in_any_order_of_delivery(
+    steps: list[int], order: int
+) -> None:
+    world = play(steps, forks=False)
+    world.meet_all(random.Random(order))
+    world.check()
+    for record in world.records:
+        everything = {w.n for w in world.writes if w.record == record}
+        shown = [as_model(store.shown(record)) for store in world.stores]
+        assert all(one == shown[0] for one in shown)
+        assert all(store.merged(record) == everything for store in world.stores)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("forks", [False, True])
+def test_many_long_histories_give_what_the_model_says(forks: bool) -> None:
+    seen_forks = 0
+    for seed in range(250):
+        rng = random.Random(SEED + seed)
+        world = play(
+            [rng.getrandbits(32) for _ in range(rng.randint(3, 70))],
+            forks=forks,
+            stores=rng.choice((2, 3, 4)),
+            records=rng.choice((1, 2)),
+        )
+        world.meet_all(rng)
+        world.check()
+        seen_forks += any(store.forks for store in world.stores)
+    # Histories that never fork would prove nothing about forks.
+    assert (seen_forks > 50) if forks else seen_forks == 0
+
+
+class Desk:
+    """One store with one writer, to place single cases."""
+
+    def __init__(self, replica: bytes = b"A" * 16) -> None:
+        self.replica = replica
+        self.counter = 0
+
+    def change(
+        self,
+        sets: dict[str, Any],
+        vector: bytes = b"",
+        record: str | None = "r",
+        others: list[Any] | None = None,
+        stamp: tuple[int, int] = (1_000, 0),
+        collection: str = "thing",
+    ) -> Entry:
+        self.counter += 1
+        change = Change(
+            "w",
+            collection,
+            tuple(sets),
+            list(sets.values()),
+            record,
+            vector,
+            stamp[0],
+            stamp[1],
+            0,
+            others or [],
+        )
+        return entry_of(self.replica, self.counter, bytes(16), encode_change(change))
+
+
+def settled(entries: list[Entry], stored: dict[str, tuple[str, bytes, dict[str, Any]]]) -> Batch:
+    batch = Batch(SCHEMA, set(), {r: (c, causal) for r, (c, causal, _) in stored.items()})
+    for entry in entries:
+        batch.offer(entry)
+    for record in batch.wanting():
+        batch.give_body(record, stored[record][2])
+    batch.settle()
+    return batch
+
+
+def test_a_new_record_and_plain_edits_of_it_never_need_the_full_rules() -> None:
+    desk = Desk()
+    first = desk.change({"a": 1, "b": 2})
+    second = desk.change({"a": 3}, vector=first.dot, stamp=(1_000, 1))
+    third = desk.change({"b": 4}, vector=second.dot, stamp=(2_000, 0))
+    slot = settled([first, second, third], {}).touched["r"]
+    assert slot.full is None
+    assert slot.patch == {"a": 3, "b": 4}
+    assert slot.applied == [first.dot, second.dot, third.dot]
+    assert slot.vector() == third.dot
+    assert slot.stamp == (2_000, 0)
+
+
+def test_the_vector_of_a_slot_may_be_asked_before_and_after_its_bytes() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    first = mine.change({"a": 1})
+    second = hers.change({"a": 2}, vector=first.dot)
+    slot = settled([first, second], {}).touched["r"]
+    before = slot.vector()
+    assert decode_causal(slot.causal_bytes())[0] == before == slot.vector()
+
+
+def test_a_stored_record_wants_its_values_only_for_the_full_rules() -> None:
+    desk, hers = Desk(), Desk(b"B" * 16)
+    first = desk.change({"a": 1})
+    stored = {"r": ("thing", settled([first], {}).touched["r"].causal_bytes(), {"a": 1})}
+    quick = Batch(SCHEMA, set(), {"r": stored["r"][:2]})
+    quick.offer(desk.change({"a": 2}, vector=first.dot, stamp=(1_000, 1)))
+    assert quick.wanting() == []
+    full = Batch(SCHEMA, set(), {"r": stored["r"][:2]})
+    full.offer(hers.change({"a": 3}))
+    assert full.wanting() == ["r"]
+    full.give_body("r", {"a": 1})
+    assert full.wanting() == []
+
+
+def test_a_change_that_comes_too_early_waits_and_is_handed_back() -> None:
+    desk = Desk()
+    first = desk.change({"a": 1})
+    second = desk.change({"a": 2}, vector=first.dot)
+    slot = settled([second], {}).touched["r"]
+    assert slot.waiting == [second]
+    assert not slot.dirty
+    again = settled([second, first], {}).touched["r"]
+    assert again.waiting == []
+    assert again.body == {"a": 2}
+
+
+def test_a_change_that_is_there_already_changes_nothing() -> None:
+    desk = Desk()
+    first = desk.change({"a": 1})
+    stored = {"r": ("thing", settled([first], {}).touched["r"].causal_bytes(), {"a": 1})}
+    slot = settled([first, first], stored).touched["r"]
+    assert not slot.dirty
+    assert slot.applied == []
+
+
+def test_a_change_of_another_collection_than_its_record_is_set_aside() -> None:
+    desk = Desk()
+    first = desk.change({"a": 1})
+    other = desk.change({"a": 2}, vector=first.dot, collection="person")
+    batch = settled([first, other], {})
+    assert batch.misfits == [(other, "collection")]
+    assert batch.touched["r"].patch == {"a": 1}
+
+
+def test_what_becomes_of_a_conflict_is_told_in_order() -> None:
+    mine, hers, third = Desk(), Desk(b"B" * 16), Desk(b"C" * 16)
+    a, b = mine.change({"a": 1}), hers.change({"a": 2})
+    c = third.change({"a": 3})
+    seen = b"".join(sorted((a.dot, b.dot, c.dot)))
+    end = mine.change({"a": 2}, vector=seen)
+    told = settled([a, b, c, end], {}).touched["r"].happenings
+    assert [(h.kind, h.field, h.by.dot if h.by else None) for h in told] == [
+        ("opened", "a", b.dot),
+        ("changed", "a", c.dot),
+        ("settled", "a", end.dot),
+    ]
+    assert {s.dot for s in told[2].siblings} == {a.dot, b.dot, c.dot}
+
+
+def test_equal_values_written_apart_are_no_conflict_but_both_writes_stay() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    a, b = mine.change({"a": 1}), hers.change({"a": 1})
+    slot = settled([a, b], {}).touched["r"]
+    assert slot.happenings == []
+    assert slot.full is not None
+    assert set(slot.full.registers["a"]) == {a.dot, b.dot}
+
+
+def test_a_conflict_that_a_joined_state_brings_is_told_without_an_author() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    a, b = mine.change({"a": 1}), hers.change({"a": 2})
+    one = settled([a], {}).touched["r"]
+    other = settled([b], {}).touched["r"]
+    batch = Batch(SCHEMA, set(), {"r": ("thing", one.causal_bytes())})
+    batch.offer_state("r", "thing", decode_causal(other.causal_bytes()), {"a": 2})
+    batch.give_body("r", {"a": 1})
+    batch.settle()
+    assert [(h.kind, h.by) for h in batch.touched["r"].happenings] == [("opened", None)]
+
+
+def test_a_state_that_is_held_already_touches_nothing() -> None:
+    first = Desk().change({"a": 1})
+    causal = settled([first], {}).touched["r"].causal_bytes()
+    batch = Batch(SCHEMA, set(), {"r": ("thing", causal)})
+    batch.offer_state("r", "thing", decode_causal(causal), {"a": 1})
+    assert batch.wanting() == []
+    batch.settle()
+    assert not batch.touched["r"].dirty
+
+
+def test_a_fork_is_spotted_when_a_second_branch_arrives() -> None:
+    mine, copy = Desk(), Desk()
+    a = mine.change({"a": 1})
+    b = copy.change({"a": 2})
+    batch = settled([a, b], {})
+    assert batch.forks == {b"A" * 16}
+    assert batch.forks_before == frozenset()
+    assert batch.touched["r"].full is not None
+    assert set(batch.touched["r"].full.registers["a"]) == {a.dot, b.dot}
+
+
+def test_sixteen_writes_of_one_replica_leave_the_quick_path_and_agree_with_it() -> None:
+    desk = Desk()
+    entries = [desk.change({"a": 0})]
+    for i in range(1, 40):
+        entries.append(desk.change({"a": i}, vector=entries[-1].dot, stamp=(1_000, i)))
+    stored: dict[str, tuple[str, bytes, dict[str, Any]]] = {}
+    for entry in entries:
+        slot = settled([entry], stored).touched["r"]
+        body = slot.body if slot.full is not None else slot.patch
+        assert body is not None
+        stored["r"] = ("thing", slot.causal_bytes(), body)
+    causal = decode_causal(stored["r"][1])
+    assert len(causal[7]) == 15 * 28
+    assert stored["r"][2] == {"a": 39}
+    assert causal[0] == entries[-1].dot
