@@ -36,6 +36,10 @@ Write = tuple[str, str | None, dict[str, Value], list[tuple[str, str, Value]]]
 """Collection, record or None for a new one, fields to set, other operations."""
 
 
+POINTS_MAX = 100_000
+"""Points of the chain kept at hand, about 20 MB: those of a district's import."""
+
+
 class OwnFeed:
     """The chain this server writes."""
 
@@ -52,6 +56,7 @@ class OwnFeed:
         self.head = head
         self._clock = clock
         self._random = random
+        self._points: dict[int, tuple[bytes, bytes]] = {}
 
     def __repr__(self) -> str:
         return f"OwnFeed({self.key.replica.hex()}, {self.counter})"
@@ -87,20 +92,28 @@ class OwnFeed:
         """The head after this counter, None where it is not held."""
         if counter == self.counter:
             return self.head
-        for first, before, entries in stored_runs(tx, self.key.replica, counter, counter):
-            head = before
-            for at, entry in enumerate(entries, first):
-                head = next_head(head, entry.digest)
-                if at == counter:
-                    return head
-        return None
+        found = self._point(tx, counter)
+        return found[0] if found else None
 
     def tag_at(self, tx: Transaction, counter: int) -> bytes | None:
         """The tag of the change at this counter, None where it is not held."""
-        for first, _, entries in stored_runs(tx, self.key.replica, counter, counter):
-            if first <= counter < first + len(entries):
-                return entries[counter - first].dot[24:]
-        return None
+        found = self._point(tx, counter)
+        return found[1] if found else None
+
+    def _point(self, tx: Transaction, counter: int) -> tuple[bytes, bytes] | None:
+        """Head and tag at a counter. What is stored of a chain never changes, so it is kept: each
+        exchange shows dozens of points, and a run is thousands of changes to unpack."""
+        found = self._points.get(counter)
+        if found is None and 1 <= counter <= self.counter:
+            if len(self._points) > POINTS_MAX:
+                self._points.clear()
+            for first, before, entries in stored_runs(tx, self.key.replica, counter, counter):
+                head = before
+                for at, entry in enumerate(entries, first):
+                    head = next_head(head, entry.digest)
+                    self._points[at] = (head, entry.dot[24:])
+            found = self._points.get(counter)
+        return found
 
     def would_forget(self, tx: Transaction, records: Sequence[str | None]) -> bool:
         """Law 5: does the store hold some record without this feed's own last change on it?

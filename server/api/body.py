@@ -39,6 +39,8 @@ class Bodies:
             if name == b"content-length" and (not value.isdigit() or int(value) > limit):
                 raise BodyTooLarge(f"at most {limit} bytes")
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyTooSlow("the sender went away")
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
             self._claim(len(body), len(body), limit)
