@@ -53,8 +53,9 @@ PIECE_BYTES = 2 * 1024 * 1024
 """Contents sent in one request: a first upload of weeks goes in several, each with its receipt."""
 HANDED_PAGES_MAX = 200
 """Pages handed on in one request."""
-KNOWN_MAX = 60
-"""Points of the server's own feed that are shown to it."""
+KNOWN_MAX = 4
+"""Points of the server's own feed shown to it, the highest first: one beyond its chain is enough
+to tell it that it was set back, and each tablet shows its highest before it hears anything newer."""
 
 
 class Asked(NamedTuple):

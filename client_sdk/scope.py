@@ -12,16 +12,16 @@ from collections.abc import Iterable
 
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import FeedRow, rows_where
-from client_sdk.store.records import homes_of_record, in_parts, records_of_homes
+from client_sdk.store.records import LISTED, homes_of_record, in_parts, records_of_homes
 from client_sdk.store.signed import drop_bare_pages
 from client_sdk.upload import seal_rows
 
 
 def enter(store: Store, homes: Iterable[str]) -> None:
     """These homes are held completely from now on."""
-    rows = [(home,) for home in homes]
-    store.run_many("INSERT OR IGNORE INTO held (home) VALUES (?)", rows)
-    store.run_many("DELETE FROM leaving WHERE home = ?", rows)
+    listed = list(homes)
+    store.run_ids("INSERT OR IGNORE INTO held (home) SELECT value FROM json_each(?)", listed)
+    store.run_ids(f"DELETE FROM leaving WHERE home IN {LISTED}", listed)
 
 
 def leave(store: Store, homes: Iterable[str]) -> None:

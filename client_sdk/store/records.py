@@ -22,6 +22,9 @@ from sync.session import DIGEST_MASK, HOME_FIELD, home_of, homes_of, record_dige
 VALUES_AT_ONCE = 500
 """Values in one IN (…): few statements, each small."""
 
+LISTED = "(SELECT value FROM json_each(?))"
+"""The texts that ``Store.run_ids`` hands to a statement."""
+
 _json = msgspec.json.Encoder().encode
 from_json = msgspec.json.Decoder().decode
 
@@ -128,12 +131,12 @@ def keep_records(store: Store, kept: list[Kept], *, search_all: bool = True) -> 
         "body = excluded.body",
         rows,
     )
-    store.run_many("DELETE FROM record_homes WHERE record = ?", ((i.record,) for i in kept))
+    ids = [item.record for item in kept]
+    store.run_ids(f"DELETE FROM record_homes WHERE record IN {LISTED}", ids)
     store.run_many("INSERT INTO record_homes (record, home) VALUES (?, ?)", homes)
     if search_all:
-        store.run_many(
-            "INSERT OR IGNORE INTO search_stale (record) VALUES (?)", ((i.record,) for i in kept)
-        )
+        sql = "INSERT OR IGNORE INTO search_stale (record) SELECT value FROM json_each(?)"
+        store.run_ids(sql, ids)
 
 
 def _voided(store: Store, item: Kept) -> bool:
