@@ -55,7 +55,7 @@ HANDED_PAGES_MAX = 200
 """Pages handed on in one request."""
 KNOWN_MAX = 4
 """Points of the server's own feed shown to it, the highest first: one beyond its chain is enough
-to tell it that it was set back, and each tablet shows its highest before it hears anything newer."""
+to tell it that it was set back; each tablet shows its highest before it hears anything newer."""
 
 
 class Asked(NamedTuple):
