@@ -112,13 +112,13 @@ def _wait(state: State, desk: Any, ticket: str, by: str) -> None:
 
     key = bytes.fromhex(ticket)
     until = desk.now_ms + state.settings.ticket_minutes * 60_000
-    found = enrolment.progress(desk.store, key)
+    found = enrolment.look(desk.store, key)
     while found.state in (enrolment.OPEN, enrolment.BEGUN):
         if desk.now_ms > until:
             state.warn("登记票已过期，请重新生成 ‖ The ticket has expired; make a new one")
             raise SystemExit(1)
         time.sleep(ASK_EVERY_S)
-        found = enrolment.progress(desk.store, key)
+        found = enrolment.look(desk.store, key)
     if found.state == enrolment.PROVED:
         state.say(
             "平板“{name}”显示的六位数字应为：{digits} ‖ Tablet “{name}” should show: {digits}",
@@ -134,7 +134,12 @@ def _wait(state: State, desk: Any, ticket: str, by: str) -> None:
         if not agreed:
             state.warn("已拒绝，此票作废 ‖ Refused; the ticket is void")
             raise SystemExit(1)
-        found = enrolment.progress(desk.store, key)
+        found = enrolment.look(desk.store, key)
+    if found.state != enrolment.DONE:
+        state.warn(
+            "登记未完成，此票作废，请重新生成 ‖ Not enrolled; the ticket is void: make a new one"
+        )
+        raise SystemExit(1)
     tell_server(state.settings)
     state.say("已登记：{device} ‖ Enrolled: {device}", device=found.device)
 

@@ -266,12 +266,10 @@ def refuse(tx: Transaction, ticket: str, by: str, now_ms: int) -> None:
     note(tx, now_ms, by, "enrolment-refused", ticket, "")
 
 
-def progress(store: Store, ticket: bytes) -> Progress:
-    """Where an enrolment stands. Raises TicketRefused for an unknown or spent ticket."""
+def look(store: Store, ticket: bytes) -> Progress:
+    """Where an enrolment stands, for the officer. Raises TicketRefused for an unknown ticket."""
     with store.read() as tx:
         row = _row(tx, ticket)
-    if row.state == SPENT:
-        raise TicketUsed("spent")
     asked = row.asked
     return Progress(
         row.state,
@@ -281,3 +279,19 @@ def progress(store: Store, ticket: bytes) -> Progress:
         row.device,
         asked.server_proof if asked else b"",
     )
+
+
+def progress(store: Store, ticket: bytes) -> Progress:
+    """Where an enrolment stands, for the tablet.
+
+    Raises TicketRefused for an unknown ticket, TicketUsed for a spent one and for one whose tablet
+    has been heard of since: it has what it needs, and nobody else should learn the team's names.
+    """
+    found = look(store, ticket)
+    with store.read() as tx:
+        heard = found.device and tx.rows(
+            "SELECT 1 FROM devices WHERE id = ? AND last_contact_ms IS NOT NULL", [found.device]
+        )
+    if found.state == SPENT or heard:
+        raise TicketUsed("spent")
+    return found

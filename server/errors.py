@@ -103,14 +103,6 @@ class ServerRunning(ServerError):
     )
 
 
-class SetBack(ServerError):
-    """The store counts less than its counter outside: it was set back or copied."""
-
-    code = "server/set-back"
-    zh = "存储比外部计数更旧，可能被回退或复制。存储未被改动。请用 doorstep restore 恢复备份。"
-    en = "The store is older than its counter outside. It is unchanged. Use doorstep restore."
-
-
 class NotFound(ServerError):
     """Something named by the caller does not exist."""
 
