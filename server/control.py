@@ -23,6 +23,7 @@ from server.api.replies import TOLD, error_answer
 from server.errors import ServerError
 from server.own import Write
 from server.recovery import Recovered, recover
+from server.resolving import decide
 from server.service import Service
 from sync.change import Value
 from sync.errors import SyncError
@@ -90,6 +91,8 @@ class Control:
             return None
         if name == "recover":
             return recover(self.service.district, arguments[0])
+        if name == "decide":
+            return decide(self.service.district, *arguments)
         raise ServerError(f"no such operation: {name[:20]}")
 
 
@@ -125,6 +128,11 @@ class Caller:
     def recover(self, data: bytes) -> Recovered:
         """As ``recovery.recover``, inside the server."""
         return Recovered(*self.ask("recover", data))
+
+    def decide(self, what: str, arguments: dict[str, Any]) -> list[Any]:
+        """As ``resolving.decide``, inside the server."""
+        found: list[Any] = self.ask("decide", what, arguments)
+        return found
 
     def reload(self) -> None:
         """Let the server read devices and revocations again."""

@@ -33,7 +33,7 @@ from server.scope import (
     reassigned_rows,
 )
 from server.store.base import Store, Transaction
-from sync.change import Value
+from sync.change import Entry, Value
 from sync.feed import (
     Partial,
     Segment,
@@ -109,11 +109,6 @@ class District:
         """Read devices and forks again, after they were changed outside an exchange."""
         with self._lock, self.store.read() as tx:
             self._load(tx)
-
-    def go_on_as_new_writer(self) -> None:
-        """Write on under a new key: something outside the store says that it was set back."""
-        with self._lock, self.store.write() as tx:
-            self._succeed(tx)
 
     # ---- signatures ------------------------------------------------------------------------------
 
@@ -377,11 +372,20 @@ class District:
         worker: str,
         writes: Sequence[tuple[str, str | None, dict[str, Value], list[tuple[str, str, Value]]]],
         reason: str = "",
+        *,
+        before: Callable[[Transaction], None] | None = None,
+        after: Callable[[Transaction, list[Entry]], None] | None = None,
     ) -> list[str]:
-        """Write many changes in one transaction, at most one a record; the ids of their records."""
+        """Write many changes in one transaction, at most one a record; the ids of their records.
+
+        ``before`` looks at the record as it is held and may refuse by raising; ``after`` keeps what
+        belongs to the changes, in the same transaction.
+        """
         with self._lock:
             now_ms = self.clock()
             with self.store.write() as tx:
+                if before is not None:
+                    before(tx)
                 if self.own.would_forget(tx, [w[1] for w in writes if w[1]]):
                     self._succeed(tx)
                 run, ids = self.own.build(tx, worker, writes, reason)
@@ -389,6 +393,8 @@ class District:
                 out = Ingest(tx, self.schema, self.forks, now_ms).take([run], [], sender)
                 if out.new_homes:
                     bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
+                if after is not None:
+                    after(tx, run.entries)
             self.own.commit(run)
             self.forks |= out.forked
         return ids

@@ -194,7 +194,9 @@ def store_runs(tx: Transaction, rows: Sequence[SegmentRow]) -> None:
         number = tx.number_of(row.replica)
         tx.run(
             "INSERT INTO segments (replica, first, last, before, head, kind, seq, received_at_ms,"
-            " offset_ms, carrier, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " offset_ms, carrier, body, contact_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            " (SELECT d.last_contact_ms FROM devices d JOIN device_keys k ON k.device = d.id"
+            " WHERE k.replica = ?))",
             [
                 number,
                 row.first,
@@ -207,6 +209,7 @@ def store_runs(tx: Transaction, rows: Sequence[SegmentRow]) -> None:
                 row.offset_ms,
                 tx.number_of(row.carrier),
                 row.body,
+                row.carrier,
             ],
         )
         tx.run(

@@ -100,7 +100,22 @@ CREATE TABLE journal (n INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NO
   what TEXT NOT NULL, target TEXT NOT NULL, detail TEXT NOT NULL);
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("0001-first", TABLES_1),)
+TABLES_2 = """
+ALTER TABLE segments ADD COLUMN contact_ms INTEGER;
+ALTER TABLE conflicts ADD COLUMN undone INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE conflict_sides (conflict INTEGER NOT NULL, dot BLOB NOT NULL, replica BLOB NOT NULL,
+  worker TEXT NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (conflict, dot)) WITHOUT ROWID;
+CREATE TABLE decisions (n INTEGER PRIMARY KEY, conflict INTEGER NOT NULL, what TEXT NOT NULL,
+  dot BLOB NOT NULL, officer TEXT NOT NULL, reason TEXT NOT NULL, value TEXT NOT NULL,
+  at_ms INTEGER NOT NULL);
+CREATE INDEX decisions_by_conflict ON decisions (conflict, n);
+CREATE TABLE releases (dot BLOB PRIMARY KEY, by_dot BLOB NOT NULL, officer TEXT NOT NULL,
+  reason TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+"""
+"""What the audit adds: the carrier's contact before each upload, all values that ever stood in a
+conflict, what officers decided, and what they released from quarantine."""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (("0001-first", TABLES_1), ("0002-audit", TABLES_2))
 
 
 def migrate(db: sqlite_utils.Database) -> None:

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every change of one record, in causal order, from the feeds.
+
+What lives here: finding changes by their dots, walking back from a record's vector, replaying a
+prefix. What must not: words (``audit_words.py``), drawing (``audit_graph.py``), writing. Invariants
+- Reading needs no write: nothing here gives numbers to replicas.
+- A change comes after all that its writer had seen of the record.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from server.errors import NotFound
+from server.feeds import open_stored
+from server.ingest import thaw
+from server.store.base import Transaction
+from sync.change import Entry, own_tips
+from sync.clock import Chains, Dot, VersionVector, counter_of, dots_of
+from sync.packing import decode_causal, unpack_state
+from sync.record import RecordState, apply_change, deliverable
+
+SEGMENTS_KEPT_MAX = 32
+"""Unpacked segments kept while a record is looked at: a segment has at most 2,000 changes."""
+
+_load = msgspec.json.Decoder(dict[str, Any]).decode
+
+Fate = Literal["merged", "waiting", "quarantined"]
+
+
+class Found(NamedTuple):
+    """A change with how its segment came.
+
+    ``carrier`` is the replica that brought it, ``offset_ms`` that replica's clock less the
+    server's, ``contact_ms`` when the carrier had been heard of before (server's clock).
+    """
+
+    entry: Entry
+    received_at_ms: int | None
+    offset_ms: int | None
+    carrier: bytes
+    contact_ms: int | None
+
+
+class ChangeReader:
+    """Finds changes by their dots; keeps the segments it opened last."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._opened: OrderedDict[int, dict[Dot, Found]] = OrderedDict()
+
+    def find(self, d: Dot) -> Found | None:
+        """The change that a dot names; None if no feed held has it."""
+        for opened in reversed(self._opened.values()):
+            if d in opened:
+                return opened[d]
+        counter = counter_of(d)
+        found = self._tx.rows(
+            "SELECT s.n, s.kind, s.body, s.received_at_ms, s.offset_ms, c.replica, s.contact_ms"
+            " FROM segments s JOIN replicas r ON r.n = s.replica"
+            " LEFT JOIN replicas c ON c.n = s.carrier"
+            " WHERE r.replica = ? AND s.last >= ? AND s.first <= ?",
+            [d[:16], counter, counter],
+        )
+        for n, kind, body, received, offset, carrier, contact in found:
+            entries = open_stored(kind, bytes(body))
+            self._opened[int(n)] = {
+                e.dot: Found(e, received, offset, bytes(carrier or b""), contact) for e in entries
+            }
+            while len(self._opened) > SEGMENTS_KEPT_MAX:
+                self._opened.popitem(last=False)
+        return next((o[d] for o in reversed(self._opened.values()) if d in o), None)
+
+
+class Moment(NamedTuple):
+    """One change in a record's history. ``parents`` are those its writer had seen last."""
+
+    found: Found
+    fate: Fate
+    parents: tuple[Dot, ...]
+
+    @property
+    def entry(self) -> Entry:
+        """The change."""
+        return self.found.entry
+
+    @property
+    def dot(self) -> Dot:
+        """Its name."""
+        return self.found.entry.dot
+
+
+class History(NamedTuple):
+    """All that is known of a record's changes, oldest first in causal order.
+
+    ``missing`` are dots that are named but in no feed held: they came as a state that a server
+    signed. ``preds`` is the whole list of dots, for telling branches apart.
+    """
+
+    record: str
+    collection: str
+    moments: tuple[Moment, ...]
+    missing: tuple[Dot, ...]
+    preds: dict[Dot, tuple[Dot, ...]]
+    forks: frozenset[bytes]
+
+    def chains(self) -> Chains:
+        """What is known of branches."""
+        return Chains(set(self.forks), dict(self.preds))
+
+    def covers(self, vector: bytes, d: Dot) -> bool:
+        """Had whoever held this vector of the record seen that change?"""
+        return VersionVector(vector).covers(d, self.chains())
+
+    def moment(self, d: Dot) -> Moment | None:
+        """The change of a name."""
+        return next((m for m in self.moments if m.dot == d), None)
+
+    def last_writes(self, field: str, seen_by: Iterable[bytes]) -> list[Moment]:
+        """The last changes of a field that all holders of these vectors had seen."""
+        chains = self.chains()
+        vectors = [VersionVector(v) for v in seen_by]
+        known = [
+            m
+            for m in self.moments
+            if m.fate == "merged"
+            and field in m.entry.change.names
+            and all(v.covers(m.dot, chains) for v in vectors)
+        ]
+        seen = [VersionVector(m.entry.change.vector) for m in known]
+        return [m for m in known if not any(v.covers(m.dot, chains) for v in seen)]
+
+    def state_at(self, count: int) -> RecordState:
+        """The record after its first ``count`` changes in this order.
+
+        A change that builds on one of ``missing`` cannot be replayed and is left out.
+        """
+        state, chains = RecordState(), self.chains()
+        for moment in self.moments[:count]:
+            if moment.fate == "merged" and deliverable(state, moment.entry, chains):
+                apply_change(state, moment.entry, chains)
+        return state
+
+
+class Stored(NamedTuple):
+    """A record as the store holds it."""
+
+    record: str
+    collection: str
+    home: str
+    vector: bytes
+    voided: bool
+    state: RecordState
+    body: dict[str, Any]
+
+
+def stored_record(tx: Transaction, record: str) -> Stored | None:
+    """The record as it is held, None if there is none."""
+    found = tx.rows(
+        "SELECT k.collection, h.id, r.causal, r.body, r.voided FROM records r"
+        " JOIN kinds k ON k.kind = r.kind JOIN homes h ON h.n = r.home WHERE r.id = ?",
+        [record],
+    )
+    if not found:
+        return None
+    collection, home, packed, text, voided = found[0]
+    causal, body = decode_causal(bytes(packed)), _load(text)
+    state = unpack_state(causal, body)
+    return Stored(record, collection, home, causal[0], bool(voided), state, body)
+
+
+def known_forks(tx: Transaction) -> frozenset[bytes]:
+    """The replicas whose chain is known to have forked."""
+    return frozenset(bytes(r[0]) for r in tx.rows("SELECT replica FROM forks"))
+
+
+def read_history(tx: Transaction, record: str, reader: ChangeReader | None = None) -> History:
+    """Walk back from the record's vector, and from what waits or is in quarantine.
+
+    Raises NotFound where nothing of this name was ever received.
+    """
+    reader = reader or ChangeReader(tx)
+    stored = stored_record(tx, record)
+    fates: dict[Dot, Fate] = {}
+    aside: dict[Dot, Found] = {}
+    for table, fate in (("waiting", "waiting"), ("quarantine", "quarantined")):
+        for (frozen,) in tx.rows(f"SELECT entry FROM {table} WHERE record = ?", [record]):
+            entry = thaw(bytes(frozen))
+            fates[entry.dot] = "waiting" if fate == "waiting" else "quarantined"
+            aside[entry.dot] = reader.find(entry.dot) or Found(entry, None, None, b"", None)
+    if stored is None and not aside:
+        raise NotFound("record")
+    todo = list(dots_of(stored.vector) if stored else []) + list(aside)
+    found: dict[Dot, Found] = {}
+    missing: set[Dot] = set()
+    while todo:
+        d = todo.pop()
+        if d in found or d in missing:
+            continue
+        change = aside.get(d) or reader.find(d)
+        if change is None or change.entry.record != record:
+            missing.add(d)
+            continue
+        found[d] = change
+        todo += dots_of(change.entry.change.vector)
+    preds = {d: own_tips(f.entry) for d, f in found.items()}
+    if stored:
+        preds = {**stored.state.preds, **preds}
+    collection = stored.collection if stored else next(iter(found.values())).entry.change.collection
+    forks = known_forks(tx)
+    moments = tuple(
+        Moment(found[d], fates.get(d, "merged"), _parents(found[d].entry, found, preds, forks))
+        for d in _in_order(found)
+    )
+    return History(record, collection, moments, tuple(sorted(missing)), preds, forks)
+
+
+def _in_order(found: dict[Dot, Found]) -> list[Dot]:
+    """Causal order; what is concurrent by (stamp, dot)."""
+    needs = {d: {x for x in dots_of(f.entry.change.vector) if x in found} for d, f in found.items()}
+    followers: dict[Dot, list[Dot]] = {}
+    for d, before in needs.items():
+        for x in before:
+            followers.setdefault(x, []).append(d)
+    ready = [(found[d].entry.change.stamp, d) for d, before in needs.items() if not before]
+    heapq.heapify(ready)
+    order: list[Dot] = []
+    while ready:
+        _, d = heapq.heappop(ready)
+        order.append(d)
+        for x in followers.get(d, ()):
+            needs[x].discard(d)
+            if not needs[x]:
+                heapq.heappush(ready, (found[x].entry.change.stamp, x))
+    return order
+
+
+def _parents(
+    entry: Entry,
+    found: dict[Dot, Found],
+    preds: dict[Dot, tuple[Dot, ...]],
+    forks: frozenset[bytes],
+) -> tuple[Dot, ...]:
+    """The tips the writer had seen that no other tip builds on."""
+    tips = [d for d in dots_of(entry.change.vector) if d in found]
+    if len(tips) < 2:
+        return tuple(tips)
+    chains = Chains(set(forks), preds)
+    pasts = {d: VersionVector(found[d].entry.change.vector) for d in tips}
+    return tuple(d for d in tips if not any(x != d and pasts[x].covers(d, chains) for x in tips))
