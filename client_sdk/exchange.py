@@ -149,9 +149,9 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
     # Checking and unpacking come before the transaction: it shall be short.
     pages = [open_page(page, verifier(store, PAGE)) for page in unpack_pages(reply.pages)]
     with store.transaction():
-        succeeded = _check_chain(store, asked, reply)
+        succeeded, forgot = _check_chain(store, reply)
+        forgot |= _take_lineage(store, asked, reply, pages)
         _take_receipts(store, district, reply)
-        _take_lineage(store, reply)
         store.run_many(
             "UPDATE pages SET unknown = 0 WHERE signature = ?", ((s,) for s in asked.pages)
         )
@@ -169,9 +169,10 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         store.put("homes_wanted", reply.wanted)
         store.put("server_offset_ms", reply.clock_ms - now_ms)
         differs = _compare(store, asked, reply)
-    more = (reply.more or asked.rest or succeeded or reply.wanted) and reply.protocol == PROTOCOL
+    # What the server lost and this request did not bring goes at once.
+    more = reply.more or asked.rest or succeeded or reply.wanted or forgot
     return Absorbed(
-        more or differs,
+        (more and reply.protocol == PROTOCOL) or differs,
         succeeded,
         merged,
         waiting,
@@ -183,9 +184,11 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
     )
 
 
-def _check_chain(store: Store, asked: Asked, reply: Reply) -> bool:
-    """Does the server know a point of this feed that is not on this chain? Then go on as
-    another."""
+def _check_chain(store: Store, reply: Reply) -> tuple[bool, bool]:
+    """Does the server know a point of this feed that is not on this chain? Then go on as another.
+
+    The second word: the server holds less of this feed than it once gave receipts for.
+    """
     chain = store.chain
 
     def head_at(counter: int) -> bytes | None:
@@ -198,13 +201,12 @@ def _check_chain(store: Store, asked: Asked, reply: Reply) -> bool:
 
     if off_my_chain(reply.known, chain.replica, chain.counter, head_at, tag_at):
         succeed(store)
-        return True
+        return True, False
     mine = [
         p.counter for p in reply.known if p.replica == chain.replica and len(p.mark) == HEAD_BYTES
     ]
-    if mine:
-        forget_receipts(store, chain.replica, max(mine))
-    return False
+    # A server that names no point holds nothing of it, whatever it signed before it was set back.
+    return False, forget_receipts(store, chain.replica, max(mine, default=0))
 
 
 def _take_receipts(store: Store, district: District, reply: Reply) -> None:
@@ -219,26 +221,42 @@ def _take_receipts(store: Store, district: District, reply: Reply) -> None:
         mark_receipted(store, point)
 
 
-def _take_lineage(store: Store, reply: Reply) -> None:
-    """Which pages the server still knows that it signed, where it says what became of it."""
-    incarnation, seq, _ = store.get("cursor", [b"", 0, ""])
-    if incarnation in (b"", reply.incarnation):
-        return
-    known = dict(reply.lineage)
-    if known.get(incarnation, -1) < seq:
-        # The server was set back behind what it told this tablet: its receipts count no more.
-        # For the present feed it says itself where it stands.
-        current = store.chain.replica if any(k.counter for k in reply.known) else b""
-        store.run("UPDATE feed SET receipted = 0 WHERE replica != ?", (current,))
-    rows = store.rows("SELECT id, incarnation, seq, server FROM pages WHERE unknown = 0")
-    lost = [
-        (number,)
-        for number, incarnation, seq, server in rows
-        if server == reply.server
-        and incarnation != reply.incarnation
-        and seq > known.get(incarnation, -1)
-    ]
-    store.run_many("UPDATE pages SET unknown = 1 WHERE id = ?", lost)
+def _take_lineage(store: Store, asked: Asked, reply: Reply, pages: list[SignedStates]) -> bool:
+    """What the server no longer knows where it was set back: receipts it gave, pages it signed.
+
+    To be called before the receipts of this reply are taken. True if something was lost.
+    ``told`` is the furthest point that this server told of; a push moves it, not the cursor.
+    """
+    incarnation, seq = store.get("told", store.get("cursor", [b"", 0, ""])[:2])
+    lost: list[tuple[int]] = []
+    set_back = False
+    if incarnation != reply.incarnation:
+        known = dict(reply.lineage)
+        if incarnation and known.get(incarnation, -1) < seq:
+            # For the present feed the server says itself where it stands.
+            sql = "UPDATE feed SET receipted = 0 WHERE replica != ? AND receipted = 1"
+            set_back = store.run(sql, (store.chain.replica,)).rowcount > 0
+        rows = store.rows("SELECT id, incarnation, seq, server FROM pages WHERE unknown = 0")
+        lost = [
+            (number,)
+            for number, signed_in, signed_at, server in rows
+            if server == reply.server
+            and signed_in != reply.incarnation
+            and signed_at > known.get(signed_in, -1)
+        ]
+        store.run_many("UPDATE pages SET unknown = 1 WHERE id = ?", lost)
+    _keep_told(store, asked, reply, pages)
+    return set_back or bool(lost)
+
+
+def _keep_told(store: Store, asked: Asked, reply: Reply, pages: list[SignedStates]) -> None:
+    seqs = [page.seq for page in pages]
+    # The sequence of a reply that was cut, or that asks for the list of homes, is the old cursor's.
+    if not (reply.more or reply.wanted) or not asked.request.want & WANT_STATES:
+        seqs.append(reply.seq)
+    told = [reply.incarnation, max(seqs, default=0)]
+    if seqs and store.get("told") != told:
+        store.put("told", told)
 
 
 def take_states(

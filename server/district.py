@@ -59,6 +59,7 @@ class Done(NamedTuple):
     pulled: Pulled | None
     notices: list[bytes]
     lineage: list[tuple[bytes, int]]
+    seq: int
 
 
 class District:
@@ -210,8 +211,10 @@ class District:
                 "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
                 [now_ms, sender.offset_ms, device_id],
             )
+            # A push is told how far the server has come: it must notice when that is taken back.
+            seq = pulled.seq if pulled else self.lineage.last_seq(tx)
         self.forks |= out.forked
-        return Done(known, out, pulled, notices, self.lineage.told(request.incarnation))
+        return Done(known, out, pulled, notices, self.lineage.told(request.incarnation), seq)
 
     def _after_ingest(
         self, tx: Transaction, device: Device, runs: Sequence[Run], out: Outcome, now_ms: int
@@ -321,7 +324,7 @@ class District:
         nonce: bytes,
         now_ms: int,
     ) -> Reply:
-        known, out, pulled, notices, lineage = done
+        known, out, pulled, notices, lineage, seq = done
         receipts = None
         if out.receipts:
             receipts = sign_receipts(
@@ -333,7 +336,7 @@ class District:
             self.key.replica,
             self.own.key.replica,
             self.lineage.incarnation,
-            pulled.seq if pulled else request.seq,
+            seq,
             pulled.after if pulled else request.after,
             now_ms,
             pulled.digest if pulled else 0,

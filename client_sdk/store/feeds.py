@@ -12,6 +12,7 @@ a blank has a digest and no content.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from client_sdk.store.base import Store
@@ -145,7 +146,8 @@ def known_of(store: Store, replica: bytes) -> list[Known]:
     dots = [
         row[0] for row in store.rows(sql, (replica, upper if upper > replica else b"\xff" * 29))
     ]
-    beyond = [d for d in dots if digest_at(store, d) is None][:HEADS_SHOWN_MAX]
+    unheld = (d for d in dots if digest_at(store, d) is None)
+    beyond = list(islice(unheld, HEADS_SHOWN_MAX))
     return out + [Known(replica, counter_of(d), d[24:]) for d in beyond]
 
 
@@ -267,9 +269,10 @@ def mark_receipted(store: Store, point: Known) -> bool:
     return True
 
 
-def forget_receipts(store: Store, replica: bytes, above: int) -> None:
-    """The server no longer holds this feed above a counter (it was set back)."""
-    store.run(
+def forget_receipts(store: Store, replica: bytes, above: int) -> bool:
+    """The server no longer holds this feed above a counter (it was set back). True if it did."""
+    found = store.run(
         "UPDATE feed SET receipted = 0 WHERE replica = ? AND counter > ? AND receipted = 1",
         (replica, above),
     )
+    return bool(found.rowcount > 0)
