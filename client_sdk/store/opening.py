@@ -81,7 +81,8 @@ def _open(path: Path, key: SecretBytes) -> Connection:
     try:
         connection.execute(f'PRAGMA key = "{key.reveal().decode("ascii")}"')
         connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA cipher_memory_security = ON")
+        # Decision 0006: wiping every freed block costs five times the work and protects little.
+        connection.execute("PRAGMA cipher_memory_security = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
