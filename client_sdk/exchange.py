@@ -15,7 +15,7 @@ from typing import NamedTuple
 from client_sdk.devices import PAGE, RECEIPTS, District, district_of, succeed, verifier
 from client_sdk.errors import ServerRefused
 from client_sdk.merging import Incoming, incoming_of, merge
-from client_sdk.scope import enter, leave, purge, purge_leaving
+from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
     first_unsent,
@@ -290,12 +290,8 @@ def _placed(store: Store, page: SignedStates) -> bool:
 
 
 def _take_gone(store: Store, records: list[str]) -> None:
-    """Records that moved out of every home held here go, unless something of them is unsent."""
-    gone = set()
-    for record in records:
-        sql = "SELECT 1 FROM feed WHERE record = ? AND own = 1 AND receipted = 0 LIMIT 1"
-        if store.one(sql, (record,)) is None:
-            gone.add(record)
+    """Records that moved out of every home held here go, unless the server lacks something."""
+    gone = {record for record in records if not is_owed(store, {record})}
     if gone:
         purge(store, gone)
 

@@ -2,7 +2,7 @@
 """Which households this tablet holds, and taking those away that it no longer may.
 
 What lives here: homes entering and leaving, purging. What must not: who decides it (the district).
-Invariants: nothing that no receipt covers is purged; what a purge takes of changes is kept sealed
+Invariants: nothing that the server lacks is purged; what a purge takes of changes is kept sealed
 to the district; the last own dot on a purged record is remembered (Law 5).
 """
 
@@ -37,12 +37,12 @@ def leave(store: Store, homes: Iterable[str]) -> None:
 
 
 def purge_leaving(store: Store) -> int:
-    """Purge what is to leave and has its receipts; returns how many records went."""
+    """Purge what is to leave and is held by the server; returns how many records went."""
     homes = [home for (home,) in store.rows("SELECT home FROM leaving")]
     gone = 0
     for home in homes:
         records = _only_in(store, home)
-        if _unsent(store, records):
+        if is_owed(store, records):
             continue
         purge(store, records)
         store.run("DELETE FROM leaving WHERE home = ?", (home,))
@@ -60,9 +60,17 @@ def _only_in(store: Store, home: str) -> set[str]:
     }
 
 
-def _unsent(store: Store, records: set[str]) -> bool:
+def is_owed(store: Store, records: set[str]) -> bool:
+    """Is something of them only here: a change without receipt, a state that the server lost?"""
     for marks, part in in_parts(records):
         sql = f"SELECT 1 FROM feed WHERE record IN ({marks}) AND own = 1 AND receipted = 0 LIMIT 1"
+        if store.one(sql, part) is not None:
+            return True
+        # A server that was set back knows neither the household nor that it signed this state.
+        sql = (
+            f"SELECT 1 FROM signed s JOIN pages p ON p.id = s.page WHERE s.record IN ({marks})"
+            " AND p.unknown = 1 LIMIT 1"
+        )
         if store.one(sql, part) is not None:
             return True
     return False
