@@ -27,7 +27,8 @@ _json = msgspec.json.decode
 
 
 class Mention(NamedTuple):
-    """An edit that is named: whose it is and when, by its writer's raw clock.
+    """An edit that is named: whose it is and when: by the server's clock where the offset of its
+    writer's was measured, else by the writer's raw clock.
 
     ``own`` is an earlier edit of the same worker on the same tablet; ``dot`` alone where no feed
     held has it. ``value`` is what it wrote to the field, ``wrote`` whether it wrote it.
@@ -36,7 +37,7 @@ class Mention(NamedTuple):
     dot: Dot
     worker: str
     tablet: str
-    clock_ms: int | None
+    at_ms: int | None
     own: bool
     wrote: bool
     value: Any
@@ -296,7 +297,7 @@ class _Showing:
             d,
             names.worker(change.worker),
             names.tablet(d[:16]),
-            _raw_clock(found),
+            _written_at(found),
             d[:16] == writer[:16] and change.worker == worker,
             wrote,
             change.values[change.names.index(field)] if wrote else None,
@@ -347,11 +348,17 @@ def _offset(found: Found | None) -> int | None:
     return found.offset_ms
 
 
+def _written_at(found: Found | None) -> int | None:
+    """When it was written by the server's clock, as far as that can be told."""
+    raw = _raw_clock(found)
+    return None if raw is None else raw - (_offset(found) or 0)
+
+
 def _offline(found: Found | None) -> int | None:
-    raw, offset = _raw_clock(found), _offset(found)
-    if found is None or raw is None or offset is None or found.received_at_ms is None:
+    at_ms = _written_at(found)
+    if found is None or at_ms is None or _offset(found) is None or found.received_at_ms is None:
         return None
-    return max(0, found.received_at_ms - (raw - offset))
+    return max(0, found.received_at_ms - at_ms)
 
 
 def _silent(found: Found | None) -> int | None:

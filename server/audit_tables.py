@@ -34,7 +34,7 @@ from server.history import History, Moment, Stored
 from server.verify import Verdict
 from server.why import why_shown
 from server.words import fill, pick
-from sync.policy import kinds, shown_fields
+from sync.policy import kinds, same_key, shown_fields
 from sync.schema import Schema
 
 Setting = tuple[Schema, Names, str]
@@ -80,7 +80,9 @@ def print_conflict(out: Console, schema: Schema, found: Conflict, lang: str) -> 
     )
     table = Table("", header_style="bold", show_lines=True)
     for i, side in enumerate(found.sides, 1):
-        mark = "" if side.live else pick("（已被取代） ‖ (superseded)", lang)
+        mark = "" if side.live else pick("（已被取代） ‖  (superseded)", lang)
+        if side.live and found.state == "open" and same_key(side.value) == same_key(found.shown):
+            mark = pick("（暂显示） ‖  (shown for now)", lang)
         table.add_column(f"[{i}]{mark}".replace("[", "\\["), overflow="fold")
     for label, cells in _rows(schema, found, lang):
         table.add_row(pick(label, lang), *(Text(cell) for cell in cells))

@@ -2,8 +2,8 @@
 """What the audit says, in Chinese and English.
 
 What lives here: sentences made from what ``audit_show`` and ``history`` found. What must not:
-finding anything out. Invariants: every sentence stands in both languages; people go by name,
-a moment by the writer's own raw clock, and where a clock was off the sentence says by how much.
+finding anything out. Invariants: every sentence stands in both languages; people go by name;
+edits are dated by the server's clock where the tablet's offset was measured, else by the tablet's.
 """
 
 from __future__ import annotations
@@ -168,34 +168,34 @@ def field_words(schema: Schema, collection: str, field: str, lang: str) -> str:
     return heading(declared, field, lang) if declared else field
 
 
-def whose(mention: Mention, lang: str) -> str:
-    """An edit that is named: whose, and of which day."""
+def whose(mention: Mention, lang: str, *, exact: bool = False) -> str:
+    """An edit that is named: whose, and of which day; with the time of day where ``exact``."""
     if not mention.worker:
         text = "一处尚未收到的修改 ‖ an edit that has not arrived"
         return pick(text, lang)
     text = "{who}{day}的修改 ‖ {who}'s edit of {day}"
     if mention.own:
         text = "自己{day}的修改 ‖ their own edit of {day}"
-    return fill(text, lang, who=mention.worker, day=day(mention.clock_ms, lang))
+    when = moment(mention.at_ms, lang) if exact else day(mention.at_ms, lang)
+    return fill(text, lang, who=mention.worker, day=when)
 
 
 def seen_words(side: Side, lang: str) -> str:
     """What a writer had seen, in one clause: ``had seen 张霞's edit of 9 June, not 陈宇轩's``."""
-    had = _listed([whose(m, lang) for m in side.had_seen[:SEEN_MAX]], lang)
-    had_not = _listed([whose(m, lang) for m in side.had_not_seen], lang)
+    seen, missed = side.had_seen[:SEEN_MAX], side.had_not_seen
+    # Two edits of one person on one day are told apart by the time of day.
+    exact = bool({whose(m, lang) for m in seen} & {whose(m, lang) for m in missed})
+    had = _listed([whose(m, lang, exact=exact) for m in seen], lang)
+    had_not = _listed([whose(m, lang, exact=exact) for m in missed], lang)
     if had and had_not:
-        return fill(
-            "看过{had}，没看过{not_} ‖ had seen {had}, not {not_}", lang, had=had, not_=had_not
-        )
-    if had:
-        return fill("看过{had} ‖ had seen {had}", lang, had=had)
-    if had_not:
-        return fill(
-            "此前没看过任何修改，也没看过{not_} ‖ had seen nothing before, nor {not_}",
-            lang,
-            not_=had_not,
-        )
-    return pick("此前没看过任何修改 ‖ had seen nothing before", lang)
+        text = "看过{had}，没看过{missed} ‖ had seen {had}, not {missed}"
+    elif had:
+        text = "看过{had} ‖ had seen {had}"
+    elif had_not:
+        text = "此前没看过任何修改，也没看过{missed} ‖ had seen nothing before, nor {missed}"
+    else:
+        text = "此前没看过任何修改 ‖ had seen nothing before"
+    return fill(text, lang, had=had, missed=had_not)
 
 
 def _listed(parts: Sequence[str], lang: str) -> str:

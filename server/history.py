@@ -248,6 +248,8 @@ def _parents(
 ) -> tuple[Dot, ...]:
     """The tips the writer had seen that no other tip builds on."""
     tips = [d for d in dots_of(entry.change.vector) if d in found]
+    # The newest first: the picture goes straight down along it.
+    tips.sort(key=lambda d: (found[d].entry.change.stamp, d), reverse=True)
     if len(tips) < 2:
         return tuple(tips)
     chains = Chains(set(forks), preds)

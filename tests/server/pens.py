@@ -8,6 +8,7 @@ rules and talks to the district through real requests; it is a tablet without a 
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Self
 
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
@@ -29,6 +30,7 @@ from sync.feed import (
 from sync.messages import (
     PROTOCOL,
     WANT_STATES,
+    Handed,
     Notice,
     Reply,
     Request,
@@ -76,6 +78,17 @@ class Office:
             tx.run("INSERT INTO teams VALUES ('t', '龙津一组', 1)")
             tx.run("INSERT INTO team_areas VALUES ('t', '', 0)")
 
+    @classmethod
+    def around(cls, district: District, first_key: DeviceKey) -> Self:
+        """The same over a district that is open already; its clock is the machine's."""
+        made = cls.__new__(cls)
+        made.now_ms, made.store, made.first_key = district.clock(), district.store, first_key
+        made.schema, made.district = district.schema, district
+        with made.store.write() as tx:
+            tx.run("INSERT INTO teams VALUES ('t', '龙津一组', 1) ON CONFLICT DO NOTHING")
+            tx.run("INSERT INTO team_areas VALUES ('t', '', 0) ON CONFLICT DO NOTHING")
+        return made
+
     def verify(self) -> Verdict:
         with self.store.read() as tx:
             return verify_store(tx, self.schema, self.first_key.public)
@@ -84,7 +97,7 @@ class Office:
         with self.store.write() as tx:
             assert tx.run(statement, list(values)) > 0
 
-    def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self.store.read() as tx:
             return tx.rows(query, list(values))
 
@@ -110,6 +123,7 @@ class Pen:
         self.held: set[str] = set()
         self.notices: list[Notice] = []
         self.relayed: list[Segment] = []
+        self.handed: list[Handed] = []
         with office.store.write() as tx:
             tx.run("INSERT INTO workers VALUES (?, ?, 't', 'worker')", [worker, name])
             tx.run(
@@ -211,7 +225,7 @@ class Pen:
             None,
             [*self.relayed, *([self.segment()] if self.unsent else [])],
             [],
-            [],
+            self.handed,
         )
         reply = district.sync(self.worker, decode_request(encode(request)))
         assert not off_my_chain(

@@ -2,6 +2,7 @@
 """The audit: every conflict is kept, told in full, settled by a change, and undone by another."""
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,13 +79,29 @@ def test_a_conflict_is_told_in_full(office: Office) -> None:
 def test_what_a_writer_had_seen_is_said_in_words(office: Office) -> None:
     _, _, _ = clash(office)
     second = shown(office).sides[1]
-    seen, missed = second.had_seen[0].clock_ms, second.had_not_seen[0].clock_ms
+    seen, missed = second.had_seen[0].at_ms, second.had_not_seen[0].at_ms
     assert seen_words(second, "en") == (
         f"had seen 张霞's edit of {day(seen, 'en')}, not 张霞's edit of {day(missed, 'en')}"
     )
     assert seen_words(second, "zh") == (
         f"看过张霞{day(seen, 'zh')}的修改，没看过张霞{day(missed, 'zh')}的修改"
     )
+
+
+def test_two_edits_of_one_person_on_one_day_are_told_apart(office: Office) -> None:
+    a, b = Pen(office, "zx", "张霞"), Pen(office, "cyx", "陈宇轩")
+    home = a.write(None, phone="0")
+    a.sync()
+    b.sync()
+    office.now_ms += 60_000
+    a.write(home, phone="1")
+    b.write(home, phone="2")
+    a.push()
+    b.push()
+    side = next(s for s in shown(office).sides if s.worker == "cyx")
+    had, missed = seen_words(side, "en").split(", not ")
+    assert had != f"had seen {missed}"
+    assert re.search(r"edit of \d+ \w+ \d{4} \d\d:\d\d", missed)
 
 
 def test_a_clock_that_is_thirty_years_off_is_measured_and_shown(office: Office) -> None:

@@ -1,0 +1,536 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verify holds after whatever tablets and officers do, and finds what is altered in the store."""
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from server import verify as verify_module
+from server.audit import EVERYTHING, list_conflicts
+from server.replay import Became
+from server.resolving import release, resolve, undo
+from server.store.rows import HomeRow
+from server.verify import verify_store
+from sync.clock import Dot
+from sync.feed import Segment
+from sync.messages import WANT_STATES, Handed, unpack_pages
+from sync.packing import decode_causal, encode_causal, trim
+from sync.session import state_digest
+from tests.conftest import SEED
+from tests.server.pens import HOUR_MS, Office, Pen
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path)
+    yield made
+    made.store.close()
+
+
+VALUES = ["0", "1", "2", "3"]
+
+
+def step(rng: random.Random, office: Office, pens: list[Pen], homes: list[str]) -> None:
+    """One thing that happens in a district."""
+    pen = rng.choice(pens)
+    office.now_ms += rng.randrange(HOUR_MS)
+    what = rng.random()
+    known = [h for h in homes if h in pen.records]
+    if not known or what < 0.08:
+        homes.append(pen.write(None, phone="0", mood="0", area="440103019003"))
+    elif what < 0.55:
+        home = rng.choice(known)
+        field = rng.choice(["phone", "mood", "risk", "score"])
+        value = {"risk": rng.choice(["low", "middle", "high"]), "score": rng.randrange(5)}
+        pen.write(home, **{field: value.get(field, rng.choice(VALUES))})
+    elif what < 0.70:
+        home = rng.choice(known)
+        operation = rng.choice(
+            [
+                ("add", "tags", [rng.choice(VALUES)]),
+                ("remove", "tags", [rng.choice(VALUES)]),
+                ("count", "meals", rng.randrange(-2, 3)),
+                ("append", "notes", [rng.choice(VALUES)]),
+                ("void", "", "搬走"),
+            ]
+        )
+        pen.write(home, others=[operation])
+    elif what < 0.76:
+        pen.write(None, "person", household=rng.choice(known), name="陈阿婆")
+    elif what < 0.80:
+        people = [r for r, s in pen.records.items() if "name" in s.registers]
+        if people:
+            pen.write(rng.choice(people), "person", household=rng.choice(known))
+    elif what < 0.87:
+        pen.show(rng.choice([p for p in pens if p is not pen]))
+    elif what < 0.93:
+        pen.push()
+    else:
+        pen.sync()
+
+
+def decide_something(rng: random.Random, office: Office) -> None:
+    with office.store.read() as tx:
+        lines = list_conflicts(tx, EVERYTHING, 100).lines
+    for line in rng.sample(lines, min(2, len(lines))):
+        words = {"officer": "gsy", "reason": "问过", "seen": ""}
+        if line.state not in ("open", "rule", "undone"):
+            continue
+        value = rng.randrange(9) if line.field == "score" else rng.choice(VALUES)
+        resolve(office.district, line.n, value=value, **words)
+        if rng.random() < 0.3:
+            undo(office.district, line.n, **words)
+
+
+@pytest.mark.parametrize("turn", range(6))
+def test_it_holds_after_random_concurrent_work(tmp_path: Path, turn: int) -> None:
+    rng = random.Random(SEED + turn)
+    office = Office(tmp_path)
+    pens = [Pen(office, f"w{i}", f"工{i}") for i in range(4)]
+    homes: list[str] = []
+    for _ in range(6):
+        for _ in range(40):
+            step(rng, office, pens, homes)
+        decide_something(rng, office)
+        verdict = office.verify()
+        assert verdict.problems == []
+    for pen in pens * 2:
+        pen.sync()
+    verdict = office.verify()
+    assert verdict.problems == []
+    assert verdict.changes == sum(verdict.fates.values()) > 150
+    assert verdict.conflicts > 0
+    office.store.close()
+
+
+def test_every_change_has_its_fate_by_name(office: Office) -> None:
+    a, b = Pen(office, "zx", "张霞"), Pen(office, "cyx", "陈宇轩")
+    home = a.write(None, phone="0")
+    a.sync()
+    b.sync()
+    a.write(home, phone="1")
+    office.now_ms += 1
+    b.write(home, phone="2")
+    a.push()
+    b.push()
+    a.write(home, mood="x")
+    a.write(home, mood="y")
+    a.push()
+    b.write(home, others=[("remove", "tags", ["0"])])
+    b.push()
+    found: dict[Dot, Became] = {}
+    with office.store.read() as tx:
+        verdict = verify_store(
+            tx,
+            office.schema,
+            office.first_key.public,
+            on_fate=lambda record, dot, became: found.__setitem__(dot, became),
+        )
+    assert verdict.holds
+    by_counter = {
+        (pen.worker, int.from_bytes(d[16:24], "big")): found[d]
+        for d in found
+        for pen in (a, b)
+        if d[:16] == pen.key.replica
+    }
+    assert {k: v.fate for k, v in by_counter.items()} == {
+        ("zx", 1): "overwritten",
+        ("zx", 2): "sibling",
+        ("zx", 3): "overwritten",
+        ("zx", 4): "shown",
+        ("cyx", 1): "shown",
+        ("cyx", 2): "effect",
+    }
+    last = next(d for d in found if d[:16] == a.key.replica and d[23] == 4)
+    assert by_counter["zx", 3].by == last
+
+
+def test_a_change_that_waits_for_another_is_accounted_for(office: Office) -> None:
+    a, b = Pen(office, "zx", "张霞"), Pen(office, "cyx", "陈宇轩")
+    home = a.write(None, phone="0")
+    a.sync()
+    b.sync()
+    a.write(home, phone="1")
+    a.show(b)
+    b.relayed = []
+    b.write(home, mood="x")
+    b.push()
+    verdict = office.verify()
+    assert verdict.holds
+    assert verdict.fates["waiting"] == 1
+    a.push()
+    verdict = office.verify()
+    assert verdict.holds
+    assert verdict.fates["waiting"] == 0
+
+
+def test_what_a_revoked_tablet_brings_is_accounted_for(office: Office) -> None:
+    a = Pen(office, "zx", "张霞")
+    home = a.write(None, phone="0")
+    a.sync()
+    office.sql("UPDATE devices SET state = 'revoked', revoked_at_ms = ?", office.now_ms)
+    a.write(home, phone="1")
+    a.push()
+    verdict = office.verify()
+    assert verdict.holds
+    assert verdict.fates["quarantined"] == 1
+    with office.store.read() as tx:
+        dot = bytes(tx.rows("SELECT dot FROM quarantine")[0][0])
+    release(office.district, dot.hex(), officer="g", reason="核实")
+    verdict = office.verify()
+    assert verdict.holds
+    assert (verdict.fates["quarantined"], verdict.fates["released"]) == (0, 1)
+
+
+def test_a_large_store_is_verified_in_parts_that_leave_nothing_behind(
+    office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    work(office)
+    whole = office.verify()
+    monkeypatch.setattr(verify_module, "IN_MEMORY_CHANGES_MAX", 3)
+    spilled = tmp_path / "spilled"
+    spilled.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spilled))
+    parts = office.verify()
+    assert parts.holds
+    assert (parts.fates, parts.records, parts.conflicts) == (
+        whole.fates,
+        whole.records,
+        whole.conflicts,
+    )
+    assert list(spilled.iterdir()) == []
+
+
+# ---- what is planted -----------------------------------------------------------------------------
+
+
+def work(office: Office) -> tuple[Pen, Pen, str, str]:
+    """A store with a bit of everything; two pens, a household in conflict, a plain one."""
+    a, b = Pen(office, "zx", "张霞"), Pen(office, "cyx", "陈宇轩")
+    home = a.write(None, phone="0", area="440103019003")
+    plain = a.write(None, phone="7", area="440103019003")
+    person = a.write(None, "person", household=home, name="陈阿婆")
+    a.sync()
+    b.sync()
+    a.write(home, phone="1")
+    b.write(home, phone="2")
+    a.write(plain, others=[("add", "tags", ["x"]), ("append", "notes", ["n"])])
+    a.write(person, "person", household=plain)
+    b.write(person, "person", household=home)
+    a.write(plain, mood="m")
+    a.push()
+    b.push()
+    resolve(office.district, 1, officer="g", reason="r", seen="", value="9")
+    undo(office.district, 1, officer="g", reason="r", seen="")
+    b.sync()
+    b.write(home, phone="5")
+    a.write(home, phone="6")
+    a.push()
+    b.push()
+    assert office.verify().problems == []
+    return a, b, home, plain
+
+
+def alter_body(office: Office, home: str) -> None:
+    office.sql("UPDATE records SET body = json_set(body, '$.phone', '8') WHERE id = ?", home)
+
+
+def alter_body_kind(office: Office, home: str) -> None:
+    office.sql("UPDATE records SET body = json_set(body, '$.mood', NULL) WHERE id = ?", home)
+
+
+def alter_causal_byte(office: Office, home: str) -> None:
+    causal = bytearray(bytes(office.rows("SELECT causal FROM records WHERE id = ?", home)[0][0]))
+    causal[12] ^= 1
+    office.sql("UPDATE records SET causal = ? WHERE id = ?", bytes(causal), home)
+
+
+def drop_sibling(office: Office, home: str) -> None:
+    found = office.rows("SELECT causal FROM records WHERE id = ?", home)[0][0]
+    causal = decode_causal(bytes(found))
+    causal[3] = [row for i, row in enumerate(causal[3]) if i != causal[4][0][0]]
+    causal[4] = []
+    office.sql("UPDATE records SET causal = ? WHERE id = ?", encode_causal(trim(causal)), home)
+
+
+def change_losing_value(office: Office, home: str) -> None:
+    found = office.rows("SELECT causal FROM records WHERE id = ?", home)[0][0]
+    causal = decode_causal(bytes(found))
+    causal[4][0][2] = "forged"
+    office.sql("UPDATE records SET causal = ? WHERE id = ?", encode_causal(trim(causal)), home)
+
+
+def break_causal(office: Office, home: str) -> None:
+    office.sql("UPDATE records SET causal = ? WHERE id = ?", b"\xc1\xc1", home)
+
+
+def break_body(office: Office, home: str) -> None:
+    office.sql("UPDATE records SET body = '{' WHERE id = ?", home)
+
+
+def delete_record(office: Office, home: str) -> None:
+    office.sql("DELETE FROM records WHERE id = ?", home)
+
+
+def add_record(office: Office, home: str) -> None:
+    office.sql(
+        "INSERT INTO records (id, home, kind, seq, origin, voided, causal, body)"
+        " SELECT 'forged', home, kind, seq, origin, voided, causal, body FROM records WHERE id = ?",
+        home,
+    )
+
+
+def void_record(office: Office, home: str) -> None:
+    office.sql("UPDATE records SET voided = 1 WHERE id = ?", home)
+
+
+def move_record(office: Office, home: str) -> None:
+    office.sql(
+        "UPDATE records SET home = (SELECT max(n) FROM homes WHERE id <> ?) WHERE id = ?",
+        home,
+        home,
+    )
+
+
+def lower_seq(office: Office, home: str) -> None:
+    office.sql("UPDATE records SET seq = 1 WHERE id = ?", home)
+
+
+def forge_origin(office: Office, home: str) -> None:
+    office.sql("UPDATE records SET origin = (SELECT min(n) FROM replicas) WHERE id = ?", home)
+
+
+def alter_segment_byte(office: Office, home: str) -> None:
+    body = bytearray(bytes(office.rows("SELECT body FROM segments WHERE n = 2")[0][0]))
+    body[len(body) // 2] ^= 1
+    office.sql("UPDATE segments SET body = ? WHERE n = 2", bytes(body))
+
+
+def forge_signature(office: Office, home: str) -> None:
+    body = bytes(office.rows("SELECT body FROM segments WHERE n = 2")[0][0])
+    parts = msgspec.msgpack.decode(body)
+    parts[6] = bytes(64)
+    office.sql("UPDATE segments SET body = ? WHERE n = 2", msgspec.msgpack.encode(parts))
+
+
+def delete_segment(office: Office, home: str) -> None:
+    office.sql("DELETE FROM segments WHERE n = 2")
+
+
+def delete_last_segment_and_leaf(office: Office, home: str) -> None:
+    replica, last, first, before = office.rows(
+        "SELECT replica, last, first, before FROM segments ORDER BY n DESC LIMIT 1"
+    )[0]
+    office.sql("DELETE FROM segments WHERE n = (SELECT max(n) FROM segments)")
+    office.sql(
+        "UPDATE leaves SET counter = ?, head = ? WHERE replica = ? AND counter = ?",
+        first - 1,
+        before,
+        replica,
+        last,
+    )
+
+
+def renumber_segment(office: Office, home: str) -> None:
+    office.sql("UPDATE segments SET last = last + 1 WHERE n = 2")
+
+
+def promise_too_much(office: Office, home: str) -> None:
+    office.sql("UPDATE leaves SET counter = counter + 1 WHERE counter = 3 OR counter > 4")
+
+
+def alter_digest(office: Office, home: str) -> None:
+    office.sql("UPDATE homes SET digest = digest + 1 WHERE id = ?", home)
+
+
+def lower_home_seq(office: Office, home: str) -> None:
+    office.sql("UPDATE homes SET seq = 1 WHERE id = ?", home)
+
+
+def alter_area(office: Office, home: str) -> None:
+    office.sql("UPDATE homes SET area = '1101' WHERE id = ?", home)
+
+
+def delete_also(office: Office, home: str) -> None:
+    office.sql("DELETE FROM also WHERE until_seq IS NULL")
+
+
+def delete_conflict(office: Office, home: str) -> None:
+    office.sql("DELETE FROM conflicts WHERE n = 1")
+
+
+def delete_open_conflict(office: Office, home: str) -> None:
+    office.sql("DELETE FROM conflicts WHERE state = 'open' AND record = ?", home)
+
+
+def invent_conflict(office: Office, home: str) -> None:
+    office.sql(
+        "INSERT INTO conflicts (record, home, collection, field, policy, state, opened_seq,"
+        " opened_at_ms, siblings) VALUES (?, ?, 'household', 'mood', 'latest', 'rule', 1, 1, '[]')",
+        home,
+        home,
+    )
+
+
+def settle_conflict_quietly(office: Office, home: str) -> None:
+    office.sql("UPDATE conflicts SET state = 'settled' WHERE state = 'open'")
+
+
+def invent_decision(office: Office, home: str) -> None:
+    office.sql(
+        "INSERT INTO decisions (conflict, what, dot, officer, reason, value, at_ms)"
+        " VALUES (1, 'resolve', ?, 'x', 'x', '1', 1)",
+        b"\x00" * 28,
+    )
+
+
+def invent_waiting(office: Office, home: str) -> None:
+    office.sql("INSERT INTO waiting VALUES (?, ?, 1, ?)", home, b"\x01" * 28, b"")
+
+
+def hide_in_quarantine(office: Office, home: str) -> None:
+    office.sql("INSERT INTO quarantine VALUES (?, ?, 'x', '', 1, ?, NULL)", b"\x01" * 28, home, b"")
+
+
+def swap_key(office: Office, home: str) -> None:
+    office.sql("UPDATE device_keys SET public = ? WHERE device = 'zx'", bytes(32))
+
+
+PLANTED: list[tuple[Callable[[Office, str], None], set[str]]] = [
+    (alter_body, {"shown"}),
+    (alter_body_kind, {"shown"}),
+    (alter_causal_byte, {"vector", "causal", "siblings", "writes"}),
+    (drop_sibling, {"sibling-missing"}),
+    (change_losing_value, {"siblings"}),
+    (break_causal, {"causal"}),
+    (break_body, {"body"}),
+    (delete_record, {"record-missing"}),
+    (add_record, {"rows"}),
+    (void_record, {"voided"}),
+    (move_record, {"home"}),
+    (lower_seq, {"sequence"}),
+    (forge_origin, {"origin"}),
+    (alter_segment_byte, {"segment"}),
+    (forge_signature, {"segment"}),
+    (delete_segment, {"gap"}),
+    (delete_last_segment_and_leaf, {"vector"}),
+    (renumber_segment, {"segment-row"}),
+    (promise_too_much, {"leaf"}),
+    (alter_digest, {"home-digest"}),
+    (lower_home_seq, {"home-sequence"}),
+    (alter_area, {"home-area"}),
+    (delete_also, {"also"}),
+    (delete_conflict, {"conflict-missing"}),
+    (delete_open_conflict, {"conflict-missing"}),
+    (invent_conflict, {"conflict-false"}),
+    (settle_conflict_quietly, {"conflict"}),
+    (invent_decision, {"decision"}),
+    (invent_waiting, {"waiting"}),
+    (hide_in_quarantine, {"quarantine"}),
+    (swap_key, {"key"}),
+]
+
+
+@pytest.mark.parametrize(("plant", "kinds"), PLANTED, ids=[p.__name__ for p, _ in PLANTED])
+def test_what_is_altered_in_the_store_is_found_and_named(
+    office: Office, plant: Callable[[Office, str], None], kinds: set[str]
+) -> None:
+    _, _, home, _ = work(office)
+    plant(office, home)
+    verdict = office.verify()
+    found = {problem.kind for problem in verdict.problems}
+    assert found & kinds, verdict.problems
+    named = [p for p in verdict.problems if p.kind in kinds]
+    assert all(p.record or p.name for p in named)
+    if kinds & {"shown", "causal", "record-missing", "siblings", "sibling-missing", "conflict"}:
+        assert home in {p.record for p in named}
+
+
+def test_a_digest_that_follows_a_forged_record_does_not_hide_it(office: Office) -> None:
+    _, _, home, _ = work(office)
+    alter_body(office, home)
+    with office.store.write() as tx:
+        tx.touch_homes([HomeRow(home, "", tx.next_seq(), 0)])
+    assert not office.verify().holds
+
+
+# ---- forks and signed states ---------------------------------------------------------------------
+
+
+def test_it_holds_where_a_copied_tablet_wrote_on_both_sides(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.server.pens.off_my_chain", lambda *_: False)
+    a, b = Pen(office, "zx", "张霞"), Pen(office, "cyx", "陈宇轩")
+    home = a.write(None, phone="0")
+    a.sync()
+    b.sync()
+    twin = copy.copy(a)
+    twin.records, twin.forks = copy.deepcopy(a.records), set(a.forks)
+    twin.unsent, twin.held, twin.relayed = [], set(a.held), []
+    a.write(home, phone="1")
+    twin.write(home, phone="2")
+    a.push()
+    twin.push()
+    b.sync()
+    b.write(home, mood="x")
+    b.push()
+    verdict = office.verify()
+    assert verdict.problems == []
+    assert office.rows("SELECT count(*) FROM forks") == [(1,)]
+    assert office.rows("SELECT count(*) FROM leaves WHERE counter = 2") == [(2,)]
+    office.sql("DELETE FROM forks")
+    assert "fork" in {p.kind for p in office.verify().problems}
+
+
+def test_what_came_only_as_a_signed_state_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    old, new = Office(tmp_path / "a"), Office(tmp_path / "b")
+    pen = Pen(old, "zx", "张霞")
+    home = pen.write(None, phone="0")
+    pen.write(home, phone="1")
+    pen.push()
+    page = unpack_pages(Pen(old, "cyx", "陈宇轩")._exchange(WANT_STATES).pages)[0]
+    with new.store.write() as tx:
+        tx.run(
+            "INSERT INTO server_keys (replica, n, public, since_ms) VALUES (?, 0, ?, 0)",
+            [old.first_key.replica, old.first_key.public],
+        )
+    carrier = Pen(new, "cyx", "陈宇轩")
+    carrier.handed = [
+        Handed(
+            page.server,
+            page.incarnation,
+            page.seq,
+            b"".join(state_digest(raw) for raw in page.states),
+            page.signature,
+            list(enumerate(page.states)),
+        )
+    ]
+    carrier.push()
+    verdict = new.verify()
+    assert verdict.problems == []
+    assert (verdict.joined, verdict.records, verdict.changes) == (1, 1, 0)
+    # The feed itself arrives later: what the state had is told apart from what was applied.
+    with new.store.write() as tx:
+        tx.run(
+            "INSERT INTO device_keys VALUES (?, 'cyx', ?, ?, NULL, 0)",
+            [pen.key.replica, pen.key.public, b""],
+        )
+    new.district.reload()
+    with old.store.read() as tx:
+        bodies = [bytes(r[0]) for r in tx.rows("SELECT body FROM segments")]
+    carrier.relayed = [msgspec.msgpack.decode(body, type=Segment) for body in bodies]
+    carrier.push()
+    verdict = new.verify()
+    assert verdict.problems == []
+    assert (verdict.fates["shown"], verdict.fates["superseded"]) == (1, 1)
+    new.sql("UPDATE joined_states SET state = ?", page.states[0][:-1] + b"\x00")
+    assert "signed-state" in {p.kind for p in new.verify().problems}
+    old.store.close()
+    new.store.close()
