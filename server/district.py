@@ -206,7 +206,7 @@ class District:
             if request.want & WANT_STATES and not sender.revoked:
                 device = device_row(tx, device_id) or device
                 pulled = self._pull(tx, device, request, out)
-                notices = self._notices(tx, device_id, now_ms)
+                notices = self._notices(tx, device_id, request, now_ms)
             tx.run(
                 "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
                 [now_ms, sender.offset_ms, device_id],
@@ -306,11 +306,15 @@ class District:
         cursor = read_cursor(request, placed)
         return Pull(tx, device, request, own, sign, now_seq).pull(cursor)
 
-    def _notices(self, tx: Transaction, device: str, now_ms: int) -> list[bytes]:
+    def _notices(self, tx: Transaction, device: str, request: Request, now_ms: int) -> list[bytes]:
+        """What the tablet was not told, and what it was told in an answer that never arrived: the
+        cursor it shows is older than the notice then. It keeps each once."""
+        placed = self.lineage.places(request.incarnation, request.seq)
         found = tx.rows(
             "SELECT n.n, n.body FROM notices n JOIN device_keys k ON k.replica = n.replica"
-            " WHERE k.device = ? AND n.told_at_ms IS NULL ORDER BY n.n LIMIT ?",
-            [device, NOTICES_PER_REPLY_MAX],
+            " WHERE k.device = ? AND (n.told_at_ms IS NULL OR n.seq > ?)"
+            " ORDER BY n.told_at_ms IS NOT NULL, n.n LIMIT ?",
+            [device, request.seq if placed else 0, NOTICES_PER_REPLY_MAX],
         )
         tx.run_many(
             "UPDATE notices SET told_at_ms = ? WHERE n = ?", [(now_ms, row[0]) for row in found]
