@@ -159,8 +159,10 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         enter(store, reply.entered)
         leave(store, reply.left)
         _take_gone(store, reply.gone)
-        purge_leaving(store)
         if asked.request.want & WANT_STATES:
+            # A push alone may just have brought a household back that the server had lost: whether
+            # it is to leave, the next answer with states tells anew.
+            purge_leaving(store)
             store.put("cursor", [reply.incarnation, reply.seq, reply.after])
         store.put("server_feed", reply.feed)
         if reply.nonce:
