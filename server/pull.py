@@ -113,7 +113,8 @@ class Pull:
             entering, leaving = sorted(scope - mine), sorted(mine - scope)
         staying = mine - set(leaving)
         seq, after, gone = self._changed(staying, cursor, differing)
-        more = bool(after)
+        # What was committed between two pieces comes with the next: the digest covers it already.
+        more = bool(after) or seq < self.now_seq
         entered: list[str] = []
         if not more:
             for home in entering:
