@@ -40,7 +40,8 @@ def shown(office: Office, n: int = 1) -> Conflict:
 def clash(office: Office, field: str = "phone") -> tuple[Pen, Pen, str]:
     """Two pens that saw one value and wrote two; a day passes in between."""
     a, b = Pen(office, "zx", "张霞"), Pen(office, "cyx", "陈宇轩")
-    home = a.write(None, area="440103019003", **{field: "0"})
+    home = a.write(None, area="440103019003", **{field: "older"})
+    a.write(home, **{field: "0"})
     a.sync()
     b.sync()
     office.now_ms += 24 * HOUR_MS
@@ -298,6 +299,9 @@ def test_a_value_superseded_within_a_conflict_stays_in_the_audit(office: Office)
     b.push()
     found = shown(office)
     assert [(s.value, s.live) for s in found.sides] == [("1", True), ("2", False), ("3", True)]
+    last = found.sides[2]
+    assert [m.value for m in last.had_seen] == ["2", "0"]
+    assert [m.value for m in last.had_not_seen] == ["1"]
     assert office.verify().holds
 
 
