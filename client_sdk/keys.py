@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from client_sdk.errors import KeyStoreFailed, StoreMissing
+from crypto.errors import UnlockErased
 from crypto.pin import SecretStore, check_secret
 from crypto.secret import SecretBytes
 from crypto.unlock import (
@@ -164,7 +165,13 @@ class Keys:
         Raises UnlockRefused, UnlockWait, UnlockErased, UnlockUnknown, KeyStoreFailed.
         """
         vault = self.vault()
-        secret = self.secret.load()
+        try:
+            secret = self.secret.load()
+        except KeyStoreFailed:
+            if not vault.workers():
+                # It went with the last wrapped key: what is to be told is why.
+                raise UnlockErased(vault=vault) from None
+            raise
         try:
             _, master = unlock(vault, worker, pin, secret, now_ms, store=self._store)
         finally:
