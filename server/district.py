@@ -321,13 +321,7 @@ class District:
         )
         return [bytes(row[1]) for row in found]
 
-    def _signed(
-        self,
-        done: Done,
-        request: Request,
-        nonce: bytes,
-        now_ms: int,
-    ) -> Reply:
+    def _signed(self, done: Done, request: Request, nonce: bytes, now_ms: int) -> Reply:
         known, out, pulled, notices, lineage, seq = done
         receipts = None
         if out.receipts:
@@ -385,8 +379,7 @@ class District:
     ) -> list[str]:
         """Write many changes in one transaction, at most one a record; the ids of their records.
 
-        ``before`` looks at the record as it is held and may refuse by raising; ``after`` keeps what
-        belongs to the changes, in the same transaction.
+        In the same transaction ``before`` may refuse by raising, ``after`` keeps what belongs to it.
         """
         with self._lock:
             now_ms = self.clock()
