@@ -379,7 +379,7 @@ class District:
     ) -> list[str]:
         """Write many changes in one transaction, at most one a record; the ids of their records.
 
-        In the same transaction ``before`` may refuse by raising, ``after`` keeps what belongs to it.
+        In that transaction ``before`` may refuse by raising, ``after`` keeps what belongs to it.
         """
         with self._lock:
             now_ms = self.clock()
