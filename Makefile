@@ -21,7 +21,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test demo bench kill conformance lock clean
+.PHONY: help setup system static quick test plant demo bench kill conformance lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ quick: static ## static checks and the unit tests, in under 90 s
 
 test: setup system static ## everything: static checks and all tests
 	$(call stage,all tests,$(TESTS) $(ARGS))
+
+plant: setup ## planted bugs, each of which a named test must catch (ARGS: words, --markdown)
+	@$(RUN) -m tests.plant $(ARGS)
 
 demo: setup ## a server and 15 tablets on loopback: a day offline, an evening sync
 	@$(RUN) -m fixtures.demo $(ARGS)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sync.batch import Batch
 from sync.change import Change, Entry, encode_change, entry_of
-from sync.packing import decode_causal
+from sync.packing import decode_causal, pack_state, unpack_state
+from sync.record import RecordState, apply_change, chains_for, note_forks
 from tests.conftest import SEED
 from tests.sync.histories import SCHEMA, World, as_model
 
@@ -252,3 +253,36 @@ def test_sixteen_writes_of_one_replica_leave_the_quick_path_and_agree_with_it() 
     assert len(causal[7]) == 15 * 28
     assert stored["r"][2] == {"a": 39}
     assert causal[0] == entries[-1].dot
+
+
+def full_rules(*entries: Entry) -> tuple[bytes, dict[str, Any]]:
+    """The same changes by the full rules alone, packed."""
+    state, forks = RecordState(), set[bytes]()
+    for entry in entries:
+        note_forks(state, entry, forks)
+        apply_change(state, entry, chains_for(state, forks))
+    return pack_state(state, SCHEMA, "thing")
+
+
+def test_a_writer_whose_counter_fell_back_is_taken_for_a_fork() -> None:
+    desk, set_back = Desk(), Desk()
+    desk.counter, set_back.counter = 4, 2
+    first = desk.change({"a": 5})
+    second = set_back.change({"a": 3}, vector=first.dot, stamp=(1_000, 1))
+    batch = settled([first, second], {})
+    slot = batch.touched["r"]
+    assert batch.forks == {b"A" * 16}
+    assert slot.vector() == b"".join(sorted((first.dot, second.dot)))
+    assert (slot.causal_bytes(), slot.body) == full_rules(first, second)
+
+
+@pytest.mark.parametrize("stamp", [(900, 0), (1_000, 4), (1_000, 5), (1_000, 6), (1_100, 0)])
+def test_the_stamp_of_a_record_never_falls_back(stamp: tuple[int, int]) -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    first = mine.change({"a": 1, "b": 1}, stamp=(1_000, 5))
+    second = hers.change({"a": 2}, vector=first.dot, stamp=stamp)
+    slot = settled([first, second], {}).touched["r"]
+    assert slot.full is None
+    assert slot.stamp == max((1_000, 5), stamp)
+    state = unpack_state(decode_causal(slot.causal_bytes()), slot.patch)
+    assert pack_state(state, SCHEMA, "thing") == full_rules(first, second)
