@@ -197,3 +197,21 @@ def mark_certified(store: Store, certificate: Certificate, statement: bytes) -> 
 def own_replicas(store: Store) -> list[bytes]:
     """All replicas this store wrote as, the present one included."""
     return [row[0] for row in store.rows("SELECT replica FROM replicas")]
+
+
+def own_successions(store: Store) -> list[bytes]:
+    """The successions that lead to the present key, oldest first, told or not."""
+    by_new: dict[bytes, tuple[bytes, bytes]] = {}
+    for replica, statement in store.rows("SELECT replica, statement FROM replicas"):
+        try:
+            named = msgspec.msgpack.decode(statement[_BODY_AT:], type=Succession)
+        except msgspec.DecodeError:
+            # The first key has a certificate, or nothing, in place of a succession.
+            continue
+        by_new[replica] = (named.old_replica, statement)
+    out: list[bytes] = []
+    at = store.chain.replica
+    while at in by_new:
+        at, statement = by_new.pop(at)
+        out.append(statement)
+    return out[::-1]

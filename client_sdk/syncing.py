@@ -8,9 +8,16 @@ store is whole; a sync that breaks goes on at the next one from where receipts a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from client_sdk.devices import district_of, mark_certified, own_replicas, untold_successions
+from client_sdk.devices import (
+    district_of,
+    mark_certified,
+    own_replicas,
+    own_successions,
+    untold_successions,
+)
+from client_sdk.errors import ServerRefused
 from client_sdk.exchange import PIECE_BYTES, Absorbed, absorb_reply, build_request
 from client_sdk.store.base import Clock, Store
 from client_sdk.transport import Transport
@@ -23,6 +30,9 @@ from sync.schema import Schema
 ROUNDS_MAX = 2_000
 """Rounds of one sync: a first upload of years ends far below it; a server that never ends does
 not."""
+
+KEY_UNKNOWN = frozenset({"crypto/request-refused", "server/device-unknown"})
+"""How a server refuses a key that it does not know."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -43,6 +53,7 @@ class Syncing:
         self._clock = clock
         self._transport = transport
         self._on_progress = on_progress
+        self._told_again = False
         self.bytes_up = 0
         self.bytes_down = 0
         self.rounds = 0
@@ -100,16 +111,29 @@ class Syncing:
         asked = build_request(store, self._clock(), want=want, bring=bring, piece_bytes=piece_bytes)
         body = encode(asked.request)
         self.rounds += 1
-        answer = self._transport.exchange(body)
+        answer = self._exchange(body)
         self.bytes_up += len(body)
         self.bytes_down += len(answer)
         return absorb_reply(store, self._schema, asked, decode_reply(answer), self._clock())
 
-    def _tell_successions(self) -> None:
+    def _exchange(self, body: bytes) -> bytes:
+        """One round trip. A server that was set back may have lost this tablet's newer keys: where
+        it refuses, it is told of them again, once."""
+        try:
+            return self._transport.exchange(body)
+        except ServerRefused as error:
+            known = own_successions(self._store)
+            if self._told_again or error.server_code not in KEY_UNKNOWN or not known:
+                raise
+            self._told_again = True
+            self._tell_successions(known)
+        return self._transport.exchange(body)
+
+    def _tell_successions(self, statements: Sequence[bytes] | None = None) -> None:
         """The server is told of every new key before anything signed with it arrives."""
         store = self._store
         mine = set(own_replicas(store))
-        for statement in untold_successions(store):
+        for statement in untold_successions(store) if statements is None else statements:
             body = enrolment.encode(enrolment.Succeed(PROTOCOL, statement))
             answer = enrolment.decode(self._transport.succeed(body), enrolment.Succeeded)
             certificate = check_certificate(answer.certificate, district_of(store).public)

@@ -164,8 +164,13 @@ class District:
         return Run(segment.replica, segment.first, segment.before, head, entries, segment)
 
     def _open_partial(self, partial: Partial) -> Run | None:
-        """Open what is sealed to this server; None where a blank stays blank: its carrier keeps
-        it."""
+        """Open what is sealed to this server.
+
+        None where a blank stays blank, or where the writer is not known (yet, or since this server
+        was set back): its carrier keeps it, and the rest of the request is taken.
+        """
+        if partial.replica not in self.devices and partial.replica not in self.servers:
+            return None
         contents = {}
         for sealed in partial.sealed:
             opened = open_sealed(self.box, SEALED_INFO, sealed)
