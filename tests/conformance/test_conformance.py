@@ -13,8 +13,15 @@ import pytest
 from fixtures.conformance import Played, differences, play_all, read_histories
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "conformance"
-ONE_SERVER = ("named", "random", "moves", "restored-tablets", "forks")
-COUNTS = {"named": 30, "random": 100, "moves": 60, "restored-tablets": 40, "forks": 140}
+ONE_SERVER = ("named", "random", "moves", "restored-tablets", "forks", "set-back-server")
+COUNTS = {
+    "named": 30,
+    "random": 100,
+    "moves": 60,
+    "restored-tablets": 40,
+    "forks": 140,
+    "set-back-server": 27,
+}
 NEED_TIERS = {"named": 1}
 
 
