@@ -90,6 +90,17 @@ class StoreFull(TabletError):
     en = "The disk is full; this was not saved. All saved before is kept. Free space, save again."
 
 
+class StoreFailed(TabletError):
+    """The disk failed while something was read or written."""
+
+    code = "tablet/store-failed"
+    zh = "存储器读写出错，这次没有完成。之前保存的都完好。请重试；若仍失败，请把平板交给管理员。"
+    en = (
+        "The disk failed; this was not done. All saved before is kept. "
+        "Try again; if it fails, hand the tablet to the administrator."
+    )
+
+
 class Locked(TabletError):
     """The tablet is locked or closed."""
 

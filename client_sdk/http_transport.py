@@ -95,6 +95,11 @@ class Connection:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Unreachable(type(error).__name__) from error
+        announced = response.getheader("content-length", "")
+        if method != "HEAD" and announced.isdigit() and len(data) < int(announced):
+            # Reading up to a limit does not tell by itself that the line broke in the middle.
+            self.close()
+            raise Unreachable("cut off")
         if len(data) > ANSWER_BYTES_MAX:
             self.close()
             raise ServerRefused(response.status, "answer too long")

@@ -212,7 +212,9 @@ def write_durably(path: Path, data: bytes) -> None:
     new = path.with_name(path.name + ".new")
     found = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(found, data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(found, view) :]
         os.fsync(found)
     finally:
         os.close(found)

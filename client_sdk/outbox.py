@@ -14,6 +14,7 @@ store was set back.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class Outbox:
         self._file: int | None = None
         self._writer: SealedWriter | None = None
         self._size = 0
+        self._kept = ("", 0)
         self.name = ""
 
     def files(self) -> list[Path]:
@@ -65,7 +67,7 @@ class Outbox:
         if file is None or writer is None:
             raise OSError("outbox is closed")
         frame = writer.seal_next(segment_of(key, entry, before, head, self._seed(store, entry)))
-        os.write(file, frame)
+        write_all(file, frame)
         os.fdatasync(file)
         self._size += len(frame)
         store.run(
@@ -94,9 +96,29 @@ class Outbox:
         self.name = f"{max(known, default=0) + 1:08d}-{self._entropy(4).hex()}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(self.folder / self.name, flags, 0o600)
-        os.write(self._file, self._writer.header)
+        write_all(self._file, self._writer.header)
         _sync_folder(self.folder)
         self._size = len(self._writer.header)
+
+    def begin(self) -> None:
+        """A transaction begins: ``undo`` goes back to here."""
+        self._kept = (self.name, self._size)
+
+    def undo(self) -> None:
+        """The transaction did not come to its end: take back what was added in it.
+
+        Otherwise a change that nobody was told is saved would stand in the outbox under the counter
+        that the next one gets; and a torn frame would cost those after it.
+        """
+        name, size = self._kept
+        begun = self.name if self._file is not None and self.name != name else ""
+        # The stream counts its frames: a new one begins with the next change.
+        self.close()
+        with contextlib.suppress(OSError):
+            if begun:
+                (self.folder / begun).unlink(missing_ok=True)
+            if name and (self.folder / name).exists():
+                os.truncate(self.folder / name, size)
 
     def compact(self, store: Store) -> int:
         """Remove files all of whose changes have receipts; returns how many. Outside
@@ -131,6 +153,13 @@ def segment_of(key: DeviceKey, entry: Entry, before: bytes, head: bytes, block: 
     return msgspec.msgpack.encode(segment)
 
 
+def write_all(file: int, data: bytes) -> None:
+    """Write all of it: a disk that fills up takes a part, and says so only at the next call."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
 def _sync_folder(folder: Path) -> None:
     found = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -148,9 +177,12 @@ class OutsideCounter:
 
     def write(self, chain: Chain) -> None:
         """Keep where the chain stands; after the commit."""
-        if self._file is None:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.pwrite(self._file, chain.replica + chain.counter.to_bytes(8, "big") + chain.head, 0)
+        # A full disk must not make a save that is durable look as if it were none: a counter that
+        # stays behind is only less likely to notice that the store was set back.
+        with contextlib.suppress(OSError):
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.pwrite(self._file, chain.replica + chain.counter.to_bytes(8, "big") + chain.head, 0)
 
     def is_ahead(self, store: Store) -> bool:
         """Did this tablet once write more than the store knows? Then the store was set back."""

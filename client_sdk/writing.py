@@ -68,17 +68,24 @@ class Writer:
     def write_all(self, drafts: Sequence[Draft], worker: str) -> list[Entry]:
         """Write several changes, all or none."""
         store = self._store
+        if self._outbox is not None:
+            self._outbox.begin()
         try:
             with store.transaction():
                 entries = [self._one(draft, worker) for draft in drafts]
         except OSError as error:
-            self._salter.forget()
+            self._take_back()
             raise StoreFull(error.strerror or "") from error
         except BaseException:
-            self._salter.forget()
+            self._take_back()
             raise
         self._outside.write(store.chain)
         return entries
+
+    def _take_back(self) -> None:
+        self._salter.forget()
+        if self._outbox is not None:
+            self._outbox.undo()
 
     def _one(self, draft: Draft, worker: str) -> Entry:
         store = self._store

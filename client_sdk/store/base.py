@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlcipher3
 
-from client_sdk.errors import Locked, NotEnrolled, StoreFull
+from client_sdk.errors import Locked, NotEnrolled, StoreFailed, StoreFull
 from client_sdk.store.opening import connect
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
@@ -44,6 +44,13 @@ class Chain(NamedTuple):
 _ids = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
+
+
+def _named(error: sqlcipher3.OperationalError) -> Exception:
+    """The error by the tablet's own name, where it is one of the disk."""
+    if "full" in str(error):
+        return StoreFull()
+    return StoreFailed() if "disk I/O" in str(error) else error
 
 
 class Store:
@@ -73,9 +80,7 @@ class Store:
         try:
             return self._connection.execute(sql, tuple(values))
         except sqlcipher3.OperationalError as error:
-            if "full" in str(error):
-                raise StoreFull() from error
-            raise
+            raise _named(error) from error
 
     def run_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Run one statement for every row."""
@@ -84,9 +89,7 @@ class Store:
         try:
             self._connection.executemany(sql, rows)
         except sqlcipher3.OperationalError as error:
-            if "full" in str(error):
-                raise StoreFull() from error
-            raise
+            raise _named(error) from error
 
     def run_ids(self, sql: str, ids: Iterable[str]) -> None:
         """Run one statement over many texts, read as ``(SELECT value FROM json_each(?))``.
