@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from crypto.certificate import issue_succession
@@ -33,6 +34,7 @@ from server.scope import (
     reassigned_rows,
 )
 from server.store.base import Store, Transaction
+from server.told import known_of, notices_for
 from sync.change import Entry, Value
 from sync.feed import (
     Partial,
@@ -48,7 +50,6 @@ from sync.session import SignedStates, off_my_chain, open_handed, sign_receipts
 
 SEALED_INFO = b"doorstep/sealed-changes/1"
 """What binds sealed parts of feeds to their purpose."""
-NOTICES_PER_REPLY_MAX = 200
 
 
 class Done(NamedTuple):
@@ -191,13 +192,13 @@ class District:
         states: Sequence[SignedStates],
         now_ms: int,
     ) -> Done:
-        with self.store.write() as tx:
+        with self._writing() as tx:
             device = device_row(tx, device_id)
             if device is None:
                 raise DeviceUnknown(device_id)
             self._look_at_own_chain(tx, request)
             # What is known of the sender's chain is read before anything of this batch is joined.
-            known = self._known_of(tx, request.replica)
+            known = known_of(tx, request.replica)
             sender = Sender(
                 request.replica,
                 device.id,
@@ -211,7 +212,7 @@ class District:
             if request.want & WANT_STATES and not sender.revoked:
                 device = device_row(tx, device_id) or device
                 pulled = self._pull(tx, device, request, out)
-                notices = self._notices(tx, device_id, request, now_ms)
+                notices = notices_for(tx, self.lineage, device_id, request, now_ms)
             tx.run(
                 "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
                 [now_ms, sender.offset_ms, device_id],
@@ -265,14 +266,6 @@ class District:
         only_states = {(home, sender) for home in out.new_homes if home not in told}
         return {(home, team) for home, team in made | only_states if team}
 
-    def _known_of(self, tx: Transaction, replica: bytes) -> list[Known]:
-        known = [Known(replica, counter, head) for counter, head in leaves_of(tx, replica)]
-        heard = tx.rows(
-            "SELECT counter, tag FROM heard WHERE replica = ? ORDER BY counter DESC LIMIT 32",
-            [replica],
-        )
-        return known[:32] + [Known(replica, int(c), bytes(tag)) for c, tag in heard]
-
     def _look_at_own_chain(self, tx: Transaction, request: Request) -> None:
         """Somebody who knows a point of this server's feed that is not on its chain: it was set
         back."""
@@ -286,6 +279,17 @@ class District:
         ):
             self._succeed(tx)
 
+    @contextmanager
+    def _writing(self) -> Iterator[Transaction]:
+        """A transaction after which, if it is undone, the writer in memory is the stored one."""
+        own = self.own
+        try:
+            with self.store.write() as tx:
+                yield tx
+        except BaseException:
+            self.own = own
+            raise
+
     def _succeed(self, tx: Transaction) -> None:
         """Go on under a new key that the old one signs."""
         new = DeviceKey.generate()
@@ -297,7 +301,7 @@ class District:
 
     def go_on_as_new_writer(self) -> None:
         """Write under a new key from now on: the store was set back, or is a copy."""
-        with self._lock, self.store.write() as tx:
+        with self._lock, self._writing() as tx:
             self._succeed(tx)
 
     def _pull(self, tx: Transaction, device: Device, request: Request, out: Outcome) -> Pulled:
@@ -310,21 +314,6 @@ class District:
         sign = (self.key.replica, self.lineage.incarnation, self._sign_page)
         cursor = read_cursor(request, placed)
         return Pull(tx, device, request, own, sign, now_seq).pull(cursor)
-
-    def _notices(self, tx: Transaction, device: str, request: Request, now_ms: int) -> list[bytes]:
-        """What the tablet was not told, and what it was told in an answer that never arrived: the
-        cursor it shows is older than the notice then. It keeps each once."""
-        placed = self.lineage.places(request.incarnation, request.seq)
-        found = tx.rows(
-            "SELECT n.n, n.body FROM notices n JOIN device_keys k ON k.replica = n.replica"
-            " WHERE k.device = ? AND (n.told_at_ms IS NULL OR n.seq > ?)"
-            " ORDER BY n.told_at_ms IS NOT NULL, n.n LIMIT ?",
-            [device, request.seq if placed else 0, NOTICES_PER_REPLY_MAX],
-        )
-        tx.run_many(
-            "UPDATE notices SET told_at_ms = ? WHERE n = ?", [(now_ms, row[0]) for row in found]
-        )
-        return [bytes(row[1]) for row in found]
 
     def _signed(self, done: Done, request: Request, nonce: bytes, now_ms: int) -> Reply:
         known, out, pulled, notices, lineage, seq = done
@@ -388,7 +377,7 @@ class District:
         """
         with self._lock:
             now_ms = self.clock()
-            with self.store.write() as tx:
+            with self._writing() as tx:
                 if before is not None:
                     before(tx)
                 if self.own.would_forget(tx, [w[1] for w in writes if w[1]]):

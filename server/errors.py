@@ -58,6 +58,41 @@ class StoreFull(ServerError):
     en = "The disk is full; this upload was not taken. The tablet keeps it and sends it again."
 
 
+class StoreUnreachable(ServerError):
+    """The database does not answer, or the line to it broke: nothing of this exchange was kept."""
+
+    code = "server/store-unreachable"
+    status = 503
+    zh = "服务器连不上数据库，本次上传未被接受。平板上的内容完好，会再次发送。请管理员检查数据库。"
+    en = "The database does not answer; nothing was taken. The tablet sends it again. Check it."
+
+
+class StoreContended(ServerError):
+    """The database gave way to other work, or waited too long for it; nothing was kept."""
+
+    code = "server/store-contended"
+    status = 503
+    zh = "数据库正忙于其他写入，本次上传未被接受。平板上的内容完好。请稍后自动或手动重试。"
+    en = "The database was busy with other writes. Nothing was taken. Try again shortly."
+
+
+class StoreUnsure(ServerError):
+    """The line broke at the commit, and whether it came through could not be found out."""
+
+    code = "server/store-unsure"
+    status = 503
+    zh = "提交时与数据库断开，无法确认是否已保存，因此未给回执。平板保留全部内容。请稍后重试，不会重复。"
+    en = "The line broke at the commit, so no receipt was given. The tablet keeps all. Try again."
+
+
+class StoreUnfit(ServerError):
+    """The database's settings do not hold what a receipt promises."""
+
+    code = "server/store-unfit"
+    zh = "数据库的设置不能保证已提交的数据不丢失。服务器没有启动，数据未变。请按提示更改设置。"
+    en = "The database would not keep what it commits. Nothing was started. Change the setting."
+
+
 class ConfigurationWrong(ServerError):
     """A setting that does not hold: unknown name, wrong kind or beyond its limit."""
 

@@ -268,9 +268,12 @@ def _unpack(causal: Causal, body: dict[str, Any]) -> RecordState:
     for field, parts in appended.items():
         _split_appended(state, field, parts, body[field])
     if rest is not None:
-        for field, value in body.items():
-            if field not in named:
-                state.registers[field] = {rest: value}
+        unnamed = [field for field in body if field not in named]
+        for field in unnamed:
+            state.registers[field] = {rest: body[field]}
+        if not unnamed:
+            # The quick path cannot see that nothing is left of it, since it does not read the body.
+            state.drop_dead()
     for ref, back, count, worker, reason, seen in voids:
         d = packed[ref * 28 : ref * 28 + 28] if type(ref) is int else ref
         state.writes[d] = Write(Stamp(ms - back, count), worker)

@@ -30,9 +30,12 @@ def home_of(record: str, body: dict[str, object]) -> str:
 
 
 def homes_of(record: str, values: Iterable[object]) -> set[str]:
-    """All households that the siblings of ``household`` name; the record itself if there is
-    none."""
-    return {v for v in values if isinstance(v, str) and v} or {record}
+    """All homes that the siblings of ``household`` name.
+
+    A sibling that names none, and a record without siblings, make the record its own home, as
+    ``home_of`` has it for the shown one.
+    """
+    return {v if isinstance(v, str) and v else record for v in values} or {record}
 
 
 def record_digest(record: str, vector: bytes) -> int:

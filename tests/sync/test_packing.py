@@ -203,3 +203,12 @@ def test_causal_data_altered_anywhere_gives_a_state_or_is_refused() -> None:
         except StateInvalid:
             refused += 1
     assert refused > 100
+
+
+def test_a_first_write_of_which_nothing_is_left_is_no_live_write() -> None:
+    replica, worker = b"\x01" * 16, "w1"
+    first = dot(replica, 1, b"aaaa")
+    second = dot(replica, 2, b"bbbb")
+    causal = [second, 5, 0, [[first, 1, 0, worker, True], [0, 0, 0, worker, False, ["phone"]]]]
+    state = unpack_state([*causal, [], [], None, first, []], {"phone": "2"})
+    assert set(state.writes) == {second}

@@ -63,7 +63,8 @@ def test_a_record_belongs_to_the_household_it_names_or_to_itself(
 
 
 def test_a_person_whose_household_is_open_belongs_to_both() -> None:
-    assert homes_of("r", ["h1", "h2", None]) == {"h1", "h2"}
+    assert homes_of("r", ["h1", "h2"]) == {"h1", "h2"}
+    assert homes_of("r", ["h1", None]) == homes_of("r", ["h1", ""]) == {"h1", "r"}
     assert homes_of("r", []) == {"r"}
 
 
