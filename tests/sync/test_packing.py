@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.change import Change, Entry, encode_change, entry_of
+from sync.clock import dot
 from sync.errors import StateInvalid
 from sync.packing import (
     OLDER_PER_REPLICA_MAX,
