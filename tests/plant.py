@@ -266,8 +266,8 @@ PLANTS = (
     Plant(
         "receipt before the commit",
         "server/district.py",
-        "        with self.store.write() as tx:\n            device = device_row(tx, device_id)\n",
-        '        with __import__("contextlib").suppress(OSError), self.store.write() as tx:\n'
+        "        with self._writing() as tx:\n            device = device_row(tx, device_id)\n",
+        '        with __import__("contextlib").suppress(OSError), self._writing() as tx:\n'
         "            device = device_row(tx, device_id)\n",
         "tests/server/test_promises.py",
     ),
