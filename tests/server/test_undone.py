@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An exchange that is undone leaves nothing behind, in the store or in memory; nothing gets stuck."""
+"""An exchange that is undone leaves nothing behind, in the store or in memory."""
 
 from pathlib import Path
 
