@@ -77,7 +77,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
 }
 CODES = frozenset(_WORDS)
-_UNITS_ZH = {"yuan": "元", "min": "分钟", "h": "小时", "bytes": "字节", "kg": "公斤"}
+_UNITS_ZH = {"yuan": "元", "min": "分钟", "h": "小时", "d": "天", "bytes": "字节", "kg": "公斤"}
 
 
 class Problem(msgspec.Struct, frozen=True):

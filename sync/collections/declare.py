@@ -34,6 +34,26 @@ def order_of(stages: tuple[Choice, ...]) -> tuple[str, ...]:
     return tuple(stage.value for stage in stages)
 
 
+ENDED = frozenset(
+    {
+        "brought_back",
+        "cancelled",
+        "checked",
+        "closed",
+        "confirmed",
+        "done",
+        "granted",
+        "handed_over",
+        "left",
+        "not_counted",
+        "paid",
+        "signed",
+        "solved",
+        "withdrawn",
+    }
+)
+"""Stages of any life cycle (a field named ``status``) that leave nothing to do. In every order
+they stand below all others, so that whoever says that something is left to do is heard."""
 CATEGORIES = choices(
     ("dibao", "低保", "Minimum living allowance"),
     ("extreme_poverty", "特困", "Extreme poverty support"),

@@ -9,7 +9,7 @@ with more left to do is shown: a need reopened here while it is closed there sta
 from __future__ import annotations
 
 from sync.change import ID_CHARS_MAX
-from sync.collections import declare
+from sync.collections import declare, fields
 from sync.collections.declare import choices, order_of
 from sync.schema import Collection, Field, Label
 
@@ -46,6 +46,16 @@ STAGES = choices(
 )
 SOLVED = frozenset({"closed", "confirmed", "solved"})
 """Stages that count as solved in every report."""
+SOURCES = choices(
+    ("visit", "走访发现", "Visit"),
+    ("call", "电联发现", "Call"),
+    ("hotline", "热线来电", "Hotline"),
+    ("assessment", "照料评估", "Care assessment"),
+    ("inspection", "督导发现", "Inspection"),
+    ("own_word", "本人提出", "They asked"),
+    ("office", "上级交办", "Handed down"),
+)
+_FIRST = "Marked twice unknowing, the first time is when the household could count on it."
 LEVELS = choices(
     ("community", "社区", "Community"),
     ("street", "街道", "Street"),
@@ -123,6 +133,36 @@ NEED = Collection(
             why="One person answers for it: two owners are none.",
             label=Label(zh="承办人", en="Owner"),
             chars_max=ID_CHARS_MAX,
+        ),
+        "source": fields.pick(
+            "ask", "发现方式", "How it was found", "Reports count each way apart.", SOURCES
+        ),
+        "accepted_at_ms": fields.moment("lowest", "受理时间", "Accepted at", _FIRST),
+        "solved_at_ms": fields.moment("lowest", "解决时间", "Solved at", _FIRST),
+        "confirmed_at_ms": fields.moment("lowest", "确认时间", "Confirmed at", _FIRST),
+        "confirmed_by": fields.line(
+            "ask",
+            "确认人",
+            "Confirmed by",
+            "It is closed on someone's word: it must be known whose.",
+            chars=declare.NAME_CHARS,
+        ),
+        "closed_at_ms": fields.moment("lowest", "办结时间", "Closed at", _FIRST),
+        "reopened_count": fields.number(
+            "sum",
+            "重开次数",
+            "Times reopened",
+            "Each time it came back is one more.",
+            10,
+        ),
+        "seen_by_levels": fields.pick(
+            "union", "已阅层级", "Seen by levels", "Each level that saw it has seen it.", LEVELS
+        ),
+        "referred_to": fields.line(
+            "ask", "转往单位", "Referred to", "Sent to two places it is done by none."
+        ),
+        "answers": fields.words(
+            "各级答复", "Answers of the levels", "Each level's answer is kept beside the others."
         ),
         "handled_at_ms": Field(
             policy="latest",
