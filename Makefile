@@ -12,8 +12,8 @@ ARGS ?=
 BIN := .venv/bin
 RUN := $(BIN)/python
 CODE := $(wildcard sync crypto client_sdk server fixtures tests)
-# Debian packages that the tests need, such as: postgresql chromium fonts-noto-cjk
-SYSTEM_PACKAGES ?=
+# Debian packages that the tests need
+SYSTEM_PACKAGES ?= postgresql
 TESTS := $(RUN) -m pytest -q
 
 # $(call stage,NAME,COMMAND): says what runs and how long it took; the command's failure ends make.

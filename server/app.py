@@ -31,6 +31,8 @@ from server.lock import store_lock
 from server.logs import log_fault
 from server.service import Service
 from server.settings import Settings, need_store
+from server.store.base import Store
+from server.store.postgres import PostgresStore
 from server.store.sqlite import SqliteStore
 from server.views import refresh_views
 from sync.collections import SCHEMA
@@ -42,9 +44,14 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def open_store(settings: Settings, keys: ServerKeys) -> SqliteStore:
-    """Open the store with its key. Raises StoreDamaged, StoreTooOld, NotInitialised."""
+def open_store(settings: Settings, keys: ServerKeys) -> Store:
+    """Open the store: PostgreSQL where a DSN is set, else the file with its key.
+
+    Raises StoreDamaged, StoreTooOld, StoreUnreachable, StoreUnfit, NotInitialised.
+    """
     need_store(settings)
+    if settings.store_dsn:
+        return PostgresStore(settings.store_dsn, settings.store_district)
     return SqliteStore(settings.store_path, keys.store_hex)
 
 

@@ -24,9 +24,11 @@ from server.errors import BackupWrong, StoreDamaged
 from server.keys import ServerKeys, sync_folder
 from server.lock import store_lock
 from server.settings import Settings
+from server.store.base import Store
 from server.store.sqlite import SqliteStore, connect
 
 SIDES = ("", "-wal", "-shm")
+ELSEWHERE = "kept in PostgreSQL: use pg_basebackup or pg_dump"
 
 
 class Checked(NamedTuple):
@@ -60,15 +62,18 @@ def check_backup(path: Path, keys: ServerKeys) -> Checked:
 
 
 def back_up(
-    store: SqliteStore,
+    store: Store,
     keys: ServerKeys,
     target: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Checked:
     """Write a consistent copy, encrypted by the same key, and check it; the server may go on.
 
-    Raises BackupWrong where the target exists or the copy does not hold, OSError.
+    Raises BackupWrong where the target exists or the copy does not hold, and for a store in
+    PostgreSQL, which has its own tools; OSError.
     """
+    if not isinstance(store, SqliteStore):
+        raise BackupWrong(ELSEWHERE)
     if target.exists():
         raise BackupWrong("the target exists")
     fresh = target.with_name(target.name + ".part")
@@ -91,6 +96,8 @@ def restore(settings: Settings, keys: ServerKeys, source: Path, now_ms: int) -> 
 
     Raises BackupWrong, ServerRunning.
     """
+    if settings.store_dsn:
+        raise BackupWrong(ELSEWHERE)
     checked = check_backup(source, keys)
     path = settings.store_path
     with store_lock(settings.data):

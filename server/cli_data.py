@@ -172,13 +172,16 @@ def sql(context: click.Context, /, query: str, as_csv: bool, limit: int, by: str
     import csv
     import sys
 
+    from server.errors import QueryRefused
     from server.journal import note
     from server.office import reading
     from server.views import query as run
 
     state = state_of(context)
     with reading(state.settings) as desk:
-        found = run(desk.store.path, desk.keys.store_hex, query, (), limit)
+        if state.settings.store_dsn:
+            raise QueryRefused("kept in PostgreSQL: ask there, in the district's schema")
+        found = run(state.settings.store_path, desk.keys.store_hex, query, (), limit)
         with desk.store.write() as tx:
             note(tx, desk.now_ms, by, "query", "", query[:2_000])
     if as_csv:

@@ -81,7 +81,7 @@ class StoreUnsure(ServerError):
 
     code = "server/store-unsure"
     status = 503
-    zh = "提交时与数据库断开，无法确认是否已保存，因此未给回执。平板保留全部内容。请稍后重试，不会重复。"
+    zh = "提交时与数据库断开，不知是否已保存，未给回执。平板保留全部内容。请稍后重试，不会重复。"
     en = "The line broke at the commit, so no receipt was given. The tablet keeps all. Try again."
 
 

@@ -23,7 +23,7 @@ from server.keys import ServerKeys, read_keys
 from server.own import Write
 from server.recovery import Recovered, recover
 from server.settings import Settings, need_store
-from server.store.sqlite import SqliteStore
+from server.store.base import Store
 from server.views import refresh_views
 from sync.change import Value
 from sync.collections import SCHEMA
@@ -55,7 +55,7 @@ class Desk:
     """A store to read and to keep office tables in, and a writer for the record."""
 
     def __init__(
-        self, settings: Settings, keys: ServerKeys, store: SqliteStore, writer: Writer | None
+        self, settings: Settings, keys: ServerKeys, store: Store, writer: Writer | None
     ) -> None:
         self.settings = settings
         self.keys = keys
@@ -117,10 +117,7 @@ def writing(settings: Settings) -> Iterator[Desk]:
     path = settings.data / SOCKET_NAME
     try:
         with opened_district(settings) as (district, keys):
-            store = district.store
-            if not isinstance(store, SqliteStore):
-                raise ServerRunning("another kind of store")
-            yield Desk(settings, keys, store, district)
+            yield Desk(settings, keys, district.store, district)
             return
     except ServerRunning:
         if not path.is_socket():

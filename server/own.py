@@ -139,6 +139,7 @@ class OwnFeed:
         if len(set(ids)) != len(ids):
             raise ChangeInvalid("one record twice in one batch")
         held = tx.causal_of(ids)
+        self._catch_up(tx)
         stamp, now_ms = last_stamp(tx), self._clock()
         first = self.counter + 1
         starts = range(first, first + len(writes), BLOCK_CHANGES)
@@ -173,6 +174,16 @@ class OwnFeed:
         )
         run = Run(self.key.replica, first, self.head, head, entries, segment)
         return run, [entry.record for entry in entries]
+
+    def _catch_up(self, tx: Transaction) -> None:
+        """Stand where the chain in the store ends.
+
+        A commit whose answer never came may have been made all the same, and another process may
+        write the same feed: a number must not be given twice.
+        """
+        leaves = leaves_of(tx, self.key.replica)
+        if leaves and leaves[0][0] > self.counter:
+            self.counter, self.head = leaves[0]
 
     def commit(self, run: Run) -> None:
         """Move on; to be called when the transaction that stored the run is durable."""

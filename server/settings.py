@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     data_dir: str = "doorstep-data"
     key_dir: str = ""
+    store_dsn: str = ""
+    store_district: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "district"
     host: str = "0.0.0.0"
     port: Port = 8443
     addresses: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
@@ -71,6 +73,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 ABOUT: dict[str, str] = {
     "data_dir": "存放记录的目录 ‖ folder of the store",
     "key_dir": "密钥文件目录（空：data_dir/keys）‖ folder of the key files (empty: data_dir/keys)",
+    "store_dsn": (
+        "PostgreSQL 连接串，不含密码（空：data_dir 中的加密文件）‖ "
+        "how to reach PostgreSQL, without a password (empty: an encrypted file in data_dir)"
+    ),
+    "store_district": (
+        "PostgreSQL 中本区的模式名 ‖ schema of this district in PostgreSQL: a-z, 0-9, _"
+    ),
     "host": "监听的地址 ‖ address to listen on",
     "port": "监听的端口；0 为任选空闲端口 ‖ port to listen on; 0 takes a free one",
     "addresses": (
@@ -159,6 +168,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def need_store(settings: Settings) -> Settings:
     """The settings, if there is a server in their folder. Raises NotInitialised."""
-    if not settings.store_path.is_file():
+    there = settings.keys.is_dir() if settings.store_dsn else settings.store_path.is_file()
+    if not there:
         raise NotInitialised(str(settings.data))
     return settings

@@ -13,6 +13,8 @@ import socket
 from server.errors import AlreadyInitialised, ConfigurationWrong
 from server.keys import ServerKeys, make_keys
 from server.settings import Settings
+from server.store.base import Store
+from server.store.postgres import PostgresStore
 from server.store.sqlite import SqliteStore
 from server.views import refresh_views
 from sync.collections import SCHEMA
@@ -22,7 +24,7 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,88}[A-Za-z0-9])?")
 
 def init_server(settings: Settings, names: tuple[str, ...] = ()) -> ServerKeys:
     """Make keys, certificate and store. Raises AlreadyInitialised, ConfigurationWrong."""
-    if settings.store_path.exists():
+    if settings.store_path.exists() or (settings.store_dsn and _is_used(settings)):
         raise AlreadyInitialised(settings.data_dir)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.data.chmod(0o700)
@@ -30,11 +32,25 @@ def init_server(settings: Settings, names: tuple[str, ...] = ()) -> ServerKeys:
         keys = make_keys(settings.keys, tuple(dict.fromkeys((*names, *host_names(settings)))))
     except ValueError as error:
         raise ConfigurationWrong(str(error)) from None
-    store = SqliteStore(settings.store_path, keys.store_hex)
-    settings.store_path.chmod(0o600)
+    store: Store
+    if settings.store_dsn:
+        store = PostgresStore(settings.store_dsn, settings.store_district)
+    else:
+        store = SqliteStore(settings.store_path, keys.store_hex)
+        settings.store_path.chmod(0o600)
     refresh_views(store, SCHEMA)
     store.close()
     return keys
+
+
+def _is_used(settings: Settings) -> bool:
+    """Did a server ever start on this schema? Its records are bound to that server's keys."""
+    store = PostgresStore(settings.store_dsn, settings.store_district)
+    try:
+        with store.read() as tx:
+            return bool(tx.rows("SELECT 1 FROM incarnations LIMIT 1"))
+    finally:
+        store.close()
 
 
 def host_names(settings: Settings) -> list[str]:

@@ -31,17 +31,15 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def view_sql(collection: Collection, name: str) -> str:
-    """The statement that makes the view of one collection."""
+def view_sql(collection: Collection, store: Store) -> str:
+    """The query of the view of one collection."""
     columns = ['r.id AS "id"', 'h.id AS "home"', 'r.voided AS "voided"']
     for field in collection.fields:
         if field not in FIXED:
-            path = '$."' + field.replace('"', "") + '"'
-            literal = path.replace("'", "''")
-            columns.append(f"json_extract(r.body, '{literal}') AS {quoted(field)}")
+            columns.append(f"{store.field_sql(field)} AS {quoted(field)}")
     kind = collection.name.replace("'", "''")
     return (
-        f"CREATE VIEW {quoted(name)} AS SELECT {', '.join(columns)} FROM records r"
+        f"SELECT {', '.join(columns)} FROM records r"
         " JOIN homes h ON h.n = r.home"
         f" WHERE r.kind = (SELECT kind FROM kinds WHERE collection = '{kind}')"
     )
@@ -53,22 +51,18 @@ def refresh_views(store: Store, schema: Schema) -> list[str]:
     A collection named like a table of the store gets a view named ``<collection>_records``.
     """
     with store.read() as tx:
-        known = {
-            str(name): (str(kind), sql)
-            for name, kind, sql in tx.rows("SELECT name, type, sql FROM sqlite_master")
-        }
+        known = tx.relations()
     wanted: dict[str, str] = {}
     for collection in schema.collections.values():
         name = collection.name
         if known.get(name, ("view", ""))[0] != "view":
             name += "_records"
-        wanted[name] = view_sql(collection, name)
+        wanted[name] = view_sql(collection, store)
     stale = {name: sql for name, sql in wanted.items() if known.get(name, ("", ""))[1] != sql}
     if stale:
         with store.write() as tx:
             for name, sql in stale.items():
-                tx.run(f"DROP VIEW IF EXISTS {quoted(name)}")
-                tx.run(sql)
+                tx.make_view(name, sql)
     return list(wanted)
 
 

@@ -7,7 +7,10 @@ an engine. Invariants
   3).
 - ``next_seq`` gives commit order: no reader steps over a number whose transaction commits later.
 - Portable SQL (``rows``, ``run``) uses ``?`` for parameters and only what SQLite and PostgreSQL
-  share.
+  share; a set of values is written ``IN (?*)``, and ``?`` stands in no literal.
+- Bytes come back as bytes, whole numbers as ``int``, text and JSON as ``str``, to the last bit and
+  whatever text holds; the order of names in shown values is the store's own.
+- ``meta`` holds whole numbers by name.
 """
 
 from __future__ import annotations
@@ -56,13 +59,19 @@ class Transaction(Protocol):
         """Raise the high-water sequence of homes and add to their digests; new homes are made."""
 
     def kind_of(self, collection: str) -> int:
-        """The number of a collection, made on first sight."""
+        """The number of a collection, made on first sight; 0 where reading finds none."""
 
     def collection_of(self, kind: int) -> str:
         """The name of a collection by its number."""
 
     def number_of(self, replica: bytes) -> int:
-        """The number of a replica, from 1, made on first sight."""
+        """The number of a replica, from 1, made on first sight; 0 where reading finds none."""
+
+    def relations(self) -> dict[str, tuple[str, str]]:
+        """Tables and views: name to ``table`` or ``view``, and for a view what it was made from."""
+
+    def make_view(self, name: str, select: str) -> None:
+        """Make a view anew from a query."""
 
 
 class Store(Protocol):
@@ -75,8 +84,14 @@ class Store(Protocol):
         """A transaction that writes; committed durably when the block ends, undone when it
         raises."""
 
+    def field_sql(self, field: str) -> str:
+        """A shown value of the record ``r`` as a plain column, in this store's SQL."""
+
     def backup(self, target: str) -> None:
-        """Write a consistent copy of the whole store, encrypted by the same key."""
+        """Write a consistent copy of the whole store, encrypted by the same key.
+
+        Raises BackupWrong where that is left to the database's own tools.
+        """
 
     def close(self) -> None:
         """Release everything; the store can be opened again."""

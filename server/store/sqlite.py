@@ -31,6 +31,7 @@ CACHE_KIB = 64 * 1024
 """Page cache of the writer: the working set of a district's day."""
 MMAP_OFF = 0
 IDS_PER_QUERY_MAX = 20_000
+BEGIN_READ = "BEGIN"
 
 _json = msgspec.json.Encoder().encode
 
@@ -72,8 +73,9 @@ def connect(path: Path | str, key_hex: str) -> sqlcipher3.Connection:
 class SqliteTransaction:
     """One transaction of the embedded store."""
 
-    def __init__(self, store: SqliteStore, connection: sqlcipher3.Connection) -> None:
+    def __init__(self, store: SqliteStore, connection: sqlcipher3.Connection, writes: bool) -> None:
         self._store = store
+        self._writes = writes
         self._db = connection
         self._seq: int | None = None
         self._home_numbers: dict[str, int] = {}
@@ -183,9 +185,11 @@ class SqliteTransaction:
         self._home_numbers.update(known)
 
     def kind_of(self, collection: str) -> int:
-        """The number of a collection, made on first sight."""
+        """The number of a collection, made on first sight; 0 where reading finds none."""
         found = self._store.kinds.get(collection)
         if found is None:
+            if not self._writes:
+                return 0
             self._db.execute("INSERT INTO kinds (collection) VALUES (?)", [collection])
             row = self._db.execute(
                 "SELECT kind FROM kinds WHERE collection = ?", [collection]
@@ -200,14 +204,28 @@ class SqliteTransaction:
         return self._store.collections[kind]
 
     def number_of(self, replica: bytes) -> int:
-        """The number of a replica, from 1, made on first sight."""
+        """The number of a replica, from 1, made on first sight; 0 where reading finds none."""
         found = self._store.numbers.get(replica)
         if found is None:
+            if not self._writes:
+                return 0
             row = self._db.execute(
                 "INSERT INTO replicas (replica) VALUES (?) RETURNING n", [replica]
             ).fetchone()
             found = self._store.numbers[replica] = int(row[0])
         return found
+
+    def relations(self) -> dict[str, tuple[str, str]]:
+        """Tables and views: name to kind and, for a view, what it was made from."""
+        found = self.rows("SELECT name, type, sql FROM sqlite_master")
+        # What is stored begins with CREATE VIEW "name" AS.
+        return {str(n): (str(kind), str(sql or "").partition(" AS ")[2]) for n, kind, sql in found}
+
+    def make_view(self, name: str, select: str) -> None:
+        """Make a view anew from a query."""
+        quoted = '"' + name.replace('"', '""') + '"'
+        self._db.execute(f"DROP VIEW IF EXISTS {quoted}")
+        self._db.execute(f"CREATE VIEW {quoted} AS {select}")
 
 
 class SqliteStore:
@@ -237,7 +255,7 @@ class SqliteStore:
         with self._lock:
             self._db.execute(begin)
             try:
-                yield SqliteTransaction(self, self._db)
+                yield SqliteTransaction(self, self._db, begin != BEGIN_READ)
             except BaseException:
                 self._undo()
                 raise
@@ -256,11 +274,16 @@ class SqliteStore:
 
     def read(self) -> Any:
         """A transaction that only reads."""
-        return self._transaction("BEGIN")
+        return self._transaction(BEGIN_READ)
 
     def write(self) -> Any:
         """A transaction that writes; durable when the block ends."""
         return self._transaction("BEGIN IMMEDIATE")
+
+    def field_sql(self, field: str) -> str:
+        """A shown value of ``r`` as a plain column."""
+        path = '$."' + field.replace('"', "") + '"'
+        return "json_extract(r.body, '" + path.replace("'", "''") + "')"
 
     def backup(self, target: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Write a consistent copy, encrypted by the same key, to a file that must not exist."""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the store in PostgreSQL: the embedded store's, in PostgreSQL's words.
+
+What lives here: translating the migrations and applying them. What must not: queries. Invariants
+- One list of tables for both stores (``migrations.py``); only types and storage differ here.
+- Each district has its own schema, so that nothing of it is mixed with another's and it can be
+  moved or dropped alone.
+- Text compares by bytes (``COLLATE "C"``), as it does in the embedded store: ranges of area codes
+  and orders of ids are the same on both.
+- ``meta`` holds whole numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from server.store.migrations import MIGRATIONS
+
+MIGRATION_LOCK = 0x646F6F7273746570
+"""Key of the advisory lock under which one process at a time makes tables ("doorstep")."""
+FILL_PERCENT = 85
+"""Room left in the pages of what is updated often: new versions stay on the page, and indexes are
+left alone."""
+
+_WORDS = (
+    (re.compile(r"\s+"), " "),
+    (re.compile(r" WITHOUT ROWID"), ""),
+    (re.compile(r"\b(\w+) INTEGER PRIMARY KEY"), r"\1 bigserial PRIMARY KEY"),
+    (re.compile(r"\bINTEGER\b"), "bigint"),
+    (re.compile(r"\bBLOB\b"), "bytea"),
+    (re.compile(r"\bTEXT\b"), 'text COLLATE "C"'),
+)
+_OWN = {
+    "CREATE TABLE meta ": (("value bytea", "value bigint NOT NULL"),),
+    "CREATE TABLE records ": (('body text COLLATE "C"', "body jsonb"),),
+}
+_OFTEN_UPDATED = ("CREATE TABLE records ", "CREATE TABLE homes ")
+
+
+def translated(statement: str) -> str:
+    """One statement of the embedded store's migrations, for PostgreSQL."""
+    out = statement.strip()
+    for pattern, word in _WORDS:
+        out = pattern.sub(word, out)
+    for beginning, changes in _OWN.items():
+        if out.startswith(beginning):
+            for old, new in changes:
+                out = out.replace(old, new)
+    if out.startswith(_OFTEN_UPDATED):
+        out += f" WITH (fillfactor = {FILL_PERCENT})"
+    return out
+
+
+def migrate(connection: psycopg.Connection[Any], schema: str) -> None:
+    """Bring a district's schema to the newest tables; all in one transaction, each applied once."""
+    with connection.transaction():
+        # Two processes may start at once; the second waits here and then finds all done.
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        connection.execute(
+            'CREATE TABLE IF NOT EXISTS migrations (name text COLLATE "C" PRIMARY KEY,'
+            " applied_at timestamptz NOT NULL)"
+        )
+        done = {row[0] for row in connection.execute("SELECT name FROM migrations")}
+        for name, script in MIGRATIONS:
+            if name in done:
+                continue
+            for statement in filter(str.strip, script.split(";\n")):
+                connection.execute(translated(statement.strip().rstrip(";")).encode())
+            connection.execute("INSERT INTO migrations VALUES (%s, now())", [name])
+        # The row that gives commit order is there from the start: writers queue up for it.
+        connection.execute("INSERT INTO meta VALUES ('seq', 0) ON CONFLICT DO NOTHING")
