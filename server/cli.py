@@ -78,7 +78,7 @@ def init(context: click.Context, /, names: tuple[str, ...]) -> None:
         " them no backup opens)\n"
         "Next: doorstep areas import, teams add, workers add, then doorstep serve",
         replica=keys.sign.replica.hex(),
-        store=state.settings.store_path,
+        store=state.settings.store_dsn or state.settings.store_path,
         keys=state.settings.keys,
     )
 
