@@ -68,13 +68,16 @@ def siblings_of(state: RecordState, field: str) -> tuple[Sibling, ...]:
 
 
 def choose(siblings: tuple[Sibling, ...], declared: Field) -> Sibling:
-    """The sibling that is shown; ``siblings`` are in order and not empty."""
-    if declared.policy == "highest":
-        return max(siblings, key=lambda s: (_rank(s.value, declared.order), s.stamp, s.dot))
-    if declared.policy == "lowest":
-        best = min(_rank(s.value, declared.order) for s in siblings)
-        return [s for s in siblings if _rank(s.value, declared.order) == best][-1]
-    return siblings[-1]
+    """The sibling that is shown; ``siblings`` are in order and not empty.
+
+    An extreme is one of the values there are: a field that was cleared is not the lowest of them.
+    """
+    if declared.policy not in ("highest", "lowest"):
+        return siblings[-1]
+    valued = [s for s in siblings if s.value is not None] or list(siblings)
+    pick = max if declared.policy == "highest" else min
+    best = pick(_rank(s.value, declared.order) for s in valued)
+    return [s for s in valued if _rank(s.value, declared.order) == best][-1]
 
 
 def in_conflict(siblings: tuple[Sibling, ...]) -> bool:

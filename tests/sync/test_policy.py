@@ -198,3 +198,14 @@ def test_the_choice_depends_on_the_declaration_only() -> None:
     assert choose(siblings, Field(policy="lowest")).value == 1
     assert choose(siblings, Field(policy="highest")).value == 3
     assert choose(siblings, Field(policy="latest")).value == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("high", 3), ("low", 3), ("stage", "closed"), ("calm", "urgent")]
+)
+def test_a_cleared_field_is_no_extreme_beside_a_value(field: str, value: Any) -> None:
+    for cleared_ms in (1_000, 9_000):
+        found = shown(entry(A, {field: value}, ms=5_000), entry(B, {field: None}, ms=cleared_ms))
+        assert found[field].value == value
+        assert found[field].conflict
+    assert shown(entry(A, {field: None}), entry(B, {field: None}, ms=2_000))[field].value is None
