@@ -18,7 +18,7 @@ import msgspec
 
 from server.errors import NotFound
 from server.feeds import open_stored
-from server.ingest import thaw
+from server.set_aside import thaw
 from server.store.base import Transaction
 from sync.change import Entry, own_tips
 from sync.clock import Chains, Dot, VersionVector, counter_of, dots_of

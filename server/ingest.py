@@ -18,22 +18,21 @@ import msgspec
 
 from server.conflicts import Happened, keep_conflicts
 from server.feeds import Placed, Run, place, row_of, store_runs
+from server.set_aside import freeze, thaw
 from server.stamps import keep_stamp
 from server.store.base import Transaction
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from sync.batch import Batch, Touched
-from sync.change import Entry, decode_change
+from sync.change import Entry
 from sync.clock import Chains, Stamp, VersionVector, counter_of
 from sync.errors import FeedGap, SyncError
 from sync.messages import Known, decode_state
-from sync.packing import decode_causal
+from sync.packing import birth, decode_causal
 from sync.schema import Schema
 from sync.session import HOME_FIELD, SignedStates, home_of, homes_of, record_digest
 
 _json = msgspec.json.Encoder().encode
 _load = msgspec.json.Decoder(dict[str, Any]).decode
-_entry = msgspec.msgpack.Decoder(tuple[bytes, str, bytes, bytes, bytes]).decode
-_pack = msgspec.msgpack.Encoder().encode
 
 AREA_FIELD = "area"
 
@@ -90,9 +89,8 @@ class Ingest:
         self.out.seq = self.tx.next_seq()
         ids = list({e.record for e in entries} | {state.record for _, state in offered})
         held = self.tx.causal_of(ids)
-        batch = Batch(
-            self.schema, self.forks, {k: (h.collection, h.causal) for k, h in held.items()}
-        )
+        stored = {k: (h.collection, h.causal) for k, h in held.items()}
+        batch = Batch(self.schema, self.forks, stored, apart=True)
         waited = self._load_waiting(ids)
         for _, state in offered:
             body = dict(zip(state.names, state.values, strict=True))
@@ -210,7 +208,7 @@ class Ingest:
     # ---- rows ------------------------------------------------------------------------------------
 
     def _store(self, batch: Batch, held: dict[str, Held]) -> None:
-        new: list[NewRow] = []
+        new = self._births(batch)
         patches: list[PatchRow] = []
         full: list[FullRow] = []
         seq, kind_of = self.out.seq, self.tx.kind_of
@@ -259,9 +257,28 @@ class Ingest:
         self.tx.insert_records(new)
         self.tx.patch_records(patches)
         self.tx.replace_records(full)
-        keep_stamp(self.tx, Stamp(*max((s.stamp for s in batch.touched.values()), default=(0, 0))))
+        stamps = [slot.stamp for slot in batch.touched.values()]
+        stamps += [entry.change.stamp for entry in batch.births.values()]
+        keep_stamp(self.tx, Stamp(*max(stamps, default=(0, 0))))
         if self.out.happened:
             keep_conflicts(self.tx, self.schema, self.out.happened, seq, self.now_ms)
+
+    def _births(self, batch: Batch) -> list[NewRow]:
+        """The rows of new records that are one plain change each."""
+        rows = []
+        seq, kind_of, number_of = self.out.seq, self.tx.kind_of, self.tx.number_of
+        for record, entry in batch.births.items():
+            change, d = entry.change, entry.dot
+            body = dict(zip(change.names, change.values, strict=True))
+            home = home_of(record, body)
+            causal = birth(d, change.stamp_ms, change.stamp_n, change.worker)
+            kind, text = kind_of(change.collection), _json(body).decode()
+            rows.append(NewRow(record, home, kind, seq, number_of(d[:16]), 0, causal, text))
+            self._touch(home, record_digest(record, d))
+            if home == record:
+                self._note_area(record, body, True)
+        self.out.applied += len(rows)
+        return rows
 
     def _origin(self, slot: Touched) -> int:
         replica = slot.applied[0][:16]
@@ -371,14 +388,3 @@ class Ingest:
 def json_path(name: str) -> str:
     """The path of a field in the shown values, whatever characters its name has."""
     return '$."' + name.replace('"', "") + '"'
-
-
-def freeze(entry: Entry) -> bytes:
-    """A change that waits or is set aside, as it is stored."""
-    return _pack((entry.dot, entry.record, entry.digest, entry.salt, entry.raw))
-
-
-def thaw(data: bytes) -> Entry:
-    """A stored change that waited or was set aside."""
-    d, record, digest, salt, raw = _entry(data)
-    return Entry(d, record, decode_change(raw), digest, salt, raw)

@@ -27,7 +27,7 @@ from server.audit_errors import (
 from server.audit_show import Row, row_of, seen_digest, shown_sibling
 from server.district import District
 from server.history import Stored, known_forks, stored_record
-from server.ingest import thaw
+from server.set_aside import thaw
 from server.store.base import Transaction
 from sync.change import REASON, VOID, Entry, Value
 from sync.clock import Chains, Dot, VersionVector

@@ -23,8 +23,8 @@ from typing import Any
 
 import sqlcipher3
 
-from server.ingest import freeze, thaw
 from server.replay import FATES, Became, Received, Replay
+from server.set_aside import freeze, thaw
 from server.store.base import Transaction
 from server.verify_feeds import UNREADABLE, Feeds, Problem, SegmentRow
 from server.verify_records import Comparer, ConflictRow, Placed, StoredRecord

@@ -121,18 +121,27 @@ class Batch:
     """Changes (and states) on their way into a store's records.
 
     ``causal_of`` holds the causal data of every record that the batch names and the store has;
-    ``collections_of`` what kind each is. ``forks`` is the store's set and grows here.
+    ``collections_of`` what kind each is. ``forks`` is the store's set and grows here. With
+    ``apart`` new records that are one plain change stay in ``births`` and not in ``touched``: most
+    of what a day brings, for callers that store them as they are.
     """
 
     def __init__(
-        self, schema: Schema, forks: set[bytes], causal_of: Mapping[str, tuple[str, bytes]]
+        self,
+        schema: Schema,
+        forks: set[bytes],
+        causal_of: Mapping[str, tuple[str, bytes]],
+        *,
+        apart: bool = False,
     ) -> None:
         self.schema = schema
         self.forks = forks
         self.forks_before = frozenset(forks)
         self.touched: dict[str, Touched] = {}
+        self.births: dict[str, Entry] = {}
         self.misfits: list[tuple[Entry, str]] = []
         self._stored = causal_of
+        self._apart = apart
 
     def slot(self, record: str, collection: str) -> Touched:
         """The record's place in this batch."""
@@ -140,15 +149,31 @@ class Batch:
         if found is None:
             found = self.touched[record] = Touched(record, collection)
             stored = self._stored.get(record)
+            born = self.births.pop(record, None)
             if stored is not None:
                 found.collection, found.causal = stored
                 found.new = False
+            elif born is not None:
+                # Something more happens to it: it is no longer one plain change.
+                found.collection = born.change.collection
+                self._bear(found, born)
         return found
 
     def offer(self, entry: Entry) -> None:
         """Take one change: apply it on the quick path, or keep it for ``settle``."""
-        change = entry.change
-        slot = self.slot(entry.record, change.collection)
+        change, record = entry.change, entry.record
+        if (
+            self._apart
+            and not change.vector
+            and change.names
+            and not change.others
+            and record not in self.touched
+            and record not in self._stored
+            and record not in self.births
+        ):
+            self.births[record] = entry
+            return
+        slot = self.slot(record, change.collection)
         if slot.collection != change.collection:
             self.misfits.append((entry, "collection"))
             return
@@ -158,13 +183,18 @@ class Batch:
             if change.vector or not change.names:
                 slot.waiting.append(entry)
                 return
-            slot.causal = birth(entry.dot, change.stamp_ms, change.stamp_n, change.worker)
-            slot.patch = dict(zip(change.names, change.values, strict=True))
-            slot.applied.append(entry.dot)
-            slot.stamp = (change.stamp_ms, change.stamp_n)
-            slot.dirty = True
+            self._bear(slot, entry)
         elif not self._quick_edit(slot, entry):
             slot.waiting.append(entry)
+
+    @staticmethod
+    def _bear(slot: Touched, entry: Entry) -> None:
+        change = entry.change
+        slot.causal = birth(entry.dot, change.stamp_ms, change.stamp_n, change.worker)
+        slot.patch = dict(zip(change.names, change.values, strict=True))
+        slot.applied.append(entry.dot)
+        slot.stamp = (change.stamp_ms, change.stamp_n)
+        slot.dirty = True
 
     def _quick_edit(self, slot: Touched, entry: Entry) -> bool:
         """A plain edit whose writer had seen the record exactly as it is: no sibling remains."""

@@ -8,7 +8,7 @@ keys, transport. Invariant: heads are compared before anything is joined.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sync.clock import Dot, counter_of
@@ -22,7 +22,7 @@ DIGEST_MASK = 2**48 - 1
 HELD_MASK = 2**63 - 1
 
 
-def home_of(record: str, body: dict[str, object]) -> str:
+def home_of(record: str, body: Mapping[str, object]) -> str:
     """The household a record belongs to by its shown values; a record that names none is its
     own."""
     home = body.get(HOME_FIELD)
