@@ -105,8 +105,10 @@ class SqliteTransaction:
 
     def rows_in(self, sql: str, ids: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Rows of a portable query in which ``(?*)`` stands for a set of texts or numbers."""
+        return self._with_set(sql.replace("(?*)", "(SELECT value FROM json_each(?))"), ids)
+
+    def _with_set(self, sql: str, ids: Sequence[Any]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
-        sql = sql.replace("(?*)", "(SELECT value FROM json_each(?))")
         for start in range(0, len(ids), IDS_PER_QUERY_MAX):
             part = _json(ids[start : start + IDS_PER_QUERY_MAX]).decode()
             found += self._db.execute(sql, [part]).fetchall()
@@ -114,9 +116,10 @@ class SqliteTransaction:
 
     def causal_of(self, ids: Sequence[str]) -> dict[str, Held]:
         """What merging needs of those of these records that the store has."""
-        found = self.rows_in(
-            "SELECT r.id, r.kind, h.id, r.causal, r.n FROM records r JOIN homes h ON h.n = r.home"
-            " WHERE r.id IN (?*)",
+        # Walking the set and looking up each saves the index that IN would build of it first.
+        found = self._with_set(
+            "SELECT r.id, r.kind, h.id, r.causal, r.n FROM json_each(?) j"
+            " CROSS JOIN records r ON r.id = j.value CROSS JOIN homes h ON h.n = r.home",
             ids,
         )
         name = self._store.collections
@@ -164,7 +167,8 @@ class SqliteTransaction:
     def touch_homes(self, rows: Sequence[HomeRow]) -> None:
         """Raise the high-water sequence of homes and add to their digests; new homes are made."""
         names = [row.id for row in rows]
-        known = dict(self.rows_in("SELECT id, n FROM homes WHERE id IN (?*)", names))
+        numbers = "SELECT h.id, h.n FROM json_each(?) j CROSS JOIN homes h ON h.id = j.value"
+        known = dict(self._with_set(numbers, names))
         new = [row for row in rows if row.id not in known]
         self._db.executemany(
             "INSERT INTO homes (id, area, seq, digest) VALUES (?, ?, ?, ?)",
