@@ -46,10 +46,8 @@ from sync.feed import (
 )
 from sync.messages import PROTOCOL, WANT_STATES, Known, Reply, Request, decode_notice, pack_pages
 from sync.schema import Schema
+from sync.sealing import CARRIED_INFO
 from sync.session import SignedStates, off_my_chain, open_handed, sign_receipts
-
-SEALED_INFO = b"doorstep/sealed-changes/1"
-"""What binds sealed parts of feeds to their purpose."""
 
 
 class Done(NamedTuple):
@@ -174,7 +172,7 @@ class District:
             return None
         contents = {}
         for sealed in partial.sealed:
-            opened = open_sealed(self.box, SEALED_INFO, sealed)
+            opened = open_sealed(self.box, CARRIED_INFO, sealed)
             for change in decode_sealed_changes(opened):
                 contents[change.replica, change.counter] = change
         filled = fill_blanks(partial, contents)

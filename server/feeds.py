@@ -16,7 +16,6 @@ import msgspec
 from server.store.base import Transaction
 from server.store.rows import SegmentRow
 from sync.change import Entry, entry_of
-from sync.clock import Dot, counter_of, replica_of
 from sync.compression import REPLY_LEVEL, pack, unpack
 from sync.errors import FeedGap
 from sync.feed import (
@@ -134,16 +133,6 @@ def segment_of(kind: str, body: bytes) -> Segment | Partial:
     if kind == "segment":
         return _segment.decode(body)
     return _partial.decode(unpack(body, PARTIAL_BYTES_MAX))
-
-
-def find_entry(tx: Transaction, d: Dot) -> Entry | None:
-    """The change that a dot names, from the feeds held; None if no feed held has it."""
-    counter = counter_of(d)
-    for _, _, entries in stored_runs(tx, replica_of(d), counter, counter):
-        for entry in entries:
-            if entry.dot == d:
-                return entry
-    return None
 
 
 def row_of(

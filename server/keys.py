@@ -110,12 +110,6 @@ def _make_tls(folder: Path, names: tuple[str, ...]) -> None:
     write_file(folder / TLS_CERTIFICATE, made.certificate_pem)
 
 
-def renew_certificate(folder: Path, names: tuple[str, ...]) -> None:
-    """Make the TLS certificate anew for other names, over the same key: the pin stays."""
-    made = make_tls_identity(names, _read(folder / TLS_KEY))
-    write_file(folder / TLS_CERTIFICATE, made.certificate_pem)
-
-
 def read_keys(folder: Path) -> ServerKeys:
     """Read all keys. Raises KeyFileWrong, naming the file and nothing of what is in it."""
     try:

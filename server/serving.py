@@ -33,7 +33,6 @@ ADDRESS_NAME = "address"
 KEEP_ALIVE_SECONDS = 75
 COLLECT_AFTER_OBJECTS = 200_000
 """Objects between two looks for cycles: some uploads, a few dozen megabytes at most."""
-HEADERS_BYTES_MAX = 16 * 1024
 
 
 class _Uvicorn(uvicorn.Server):

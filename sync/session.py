@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sync.clock import Dot, counter_of
 from sync.errors import MessageMalformed
 from sync.feed import Verify, genesis
 from sync.messages import Handed, Known, Page, Receipts, encode
@@ -157,8 +156,3 @@ def off_my_chain(
         if mine is not None and mine != point.mark:
             return True
     return False
-
-
-def heard_points(dots: Iterable[Dot]) -> list[Known]:
-    """Dots named in vectors, as points of their feeds."""
-    return [Known(d[:16], counter_of(d), d[24:]) for d in dots]

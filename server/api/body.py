@@ -22,6 +22,9 @@ Send = Callable[[Any], Awaitable[None]]
 BODIES_BYTES_MAX = 64 * 1024 * 1024
 """All bodies that are being read or worked on, together: the memory that callers can claim."""
 
+HEADERS_BYTES_MAX = 16 * 1024
+"""All headers of one request: a signed one has 400 bytes."""
+
 
 class Bodies:
     """The bytes of request bodies held at this moment."""
@@ -97,8 +100,14 @@ async def send_answer(send: Send, answer: Answer) -> None:
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Headers with lower-case names; a repeated one is joined by a comma, and refused later."""
+    """Headers with lower-case names; a repeated one is joined by a comma, and refused later.
+
+    Raises BodyTooLarge above HEADERS_BYTES_MAX.
+    """
     found: dict[str, str] = {}
+    size = sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > HEADERS_BYTES_MAX:
+        raise BodyTooLarge(f"headers of {size} bytes, at most {HEADERS_BYTES_MAX}")
     for name, value in scope["headers"]:
         key = name.decode("latin-1")
         text = value.decode("latin-1")

@@ -92,10 +92,3 @@ class ConflictRow(NamedTuple):
     opened_seq: int
     opened_at_ms: int
     siblings: str
-
-
-class Leaf(NamedTuple):
-    """The end of one branch of a feed that is held."""
-
-    counter: int
-    head: bytes

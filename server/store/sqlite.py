@@ -29,7 +29,6 @@ SQLITE_VERSION_MIN = (3, 51, 3)
 PAGE_BYTES = 8192
 CACHE_KIB = 64 * 1024
 """Page cache of the writer: the working set of a district's day."""
-MMAP_OFF = 0
 IDS_PER_QUERY_MAX = 20_000
 BEGIN_READ = "BEGIN"
 

@@ -14,7 +14,6 @@ from sync.messages import Handed, Known, Page, decode_known
 from sync.session import (
     DIGEST_MASK,
     HELD_MASK,
-    heard_points,
     held_part,
     held_sum,
     home_of,
@@ -201,7 +200,3 @@ def test_a_point_that_is_not_on_my_chain_means_that_i_am_a_copy(point: Known, of
 def test_a_point_that_was_forgotten_says_nothing() -> None:
     assert not off_my_chain([Known(A, 3, b"x" * 32)], A, 5, {}.get, {}.get)
     assert not off_my_chain([], A, 5, HEADS.get, TAGS.get)
-
-
-def test_dots_heard_of_are_points_with_the_tag_as_mark() -> None:
-    assert heard_points([dot(A, 7, b"tag7")]) == [Known(A, 7, b"tag7")]
