@@ -200,7 +200,7 @@ def test_an_incomplete_decision_is_refused_with_a_code(office: Office) -> None:
     with pytest.raises(DecisionIncomplete):
         resolve(district, 1, officer="g", reason=" ", seen="", value="3")
     with pytest.raises(DecisionIncomplete):
-        resolve(district, 1, officer="g", reason="x", seen="", choice="ff")
+        resolve(district, 1, officer="g", reason="x", seen="", choice="0" * 56)
     with pytest.raises(ValueRefused):
         resolve(district, 1, officer="g", reason="x", seen="", value=3)
     resolve(district, 1, officer="g", reason="x", seen="", value="3")
