@@ -26,6 +26,7 @@ written by this package and never copied from input.
     │   ├── TicketExpired
     │   └── TicketUsed
     ├── EnrolmentRefused      a proof or commitment that does not hold
+    ├── LogRefused            a proof or head of the log that does not hold
     ├── RequestRefused        a request whose signature or digest does not hold
     └── PinMismatch           another server than the one enrolled with
 """
@@ -297,6 +298,20 @@ class EnrolmentRefused(CryptoError):
     do = Text(
         "请用新的登记票在可信网络上重试。", "Try again with a new ticket on a network you trust."
     )
+
+
+class LogRefused(CryptoError):
+    """A proof or a signed head of the log that does not hold: something was altered, or taken
+    out.
+    """
+
+    code = "crypto/log-refused"
+    what = Text(
+        "日志证明不成立：内容可能被改动、删除或分叉。",
+        "The log's proof does not hold: something may be altered, removed or forked.",
+    )
+    kept = Text("先前记下的日志头仍保留作为证据。", "The head noted before is kept as evidence.")
+    do = Text("请通知审核员，并保留本机。", "Tell the auditor, and keep this device as it is.")
 
 
 class RequestRefused(CryptoError):

@@ -274,6 +274,7 @@ STATUS = {
     "crypto/seal-refused": 422,
     "crypto/blob-refused": 422,
     "crypto/certificate-refused": 403,
+    "crypto/log-refused": 422,
     "crypto/revocation-refused": 403,
     "crypto/succession-refused": 403,
     "crypto/ticket-refused": 403,
