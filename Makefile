@@ -13,7 +13,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 CODE := $(wildcard sync crypto client_sdk server fixtures tests)
 # Debian packages that the tests need
-SYSTEM_PACKAGES ?= postgresql
+SYSTEM_PACKAGES ?= postgresql chromium fonts-noto-cjk
 TESTS := $(RUN) -m pytest -q
 
 # $(call stage,NAME,COMMAND): says what runs and how long it took; the command's failure ends make.
@@ -21,7 +21,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo bench kill conformance lock clean
+.PHONY: help setup system static quick test plant demo pictures bench kill conformance lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ plant: setup ## planted bugs, each of which a named test must catch (ARGS: words
 
 demo: setup ## a server and 15 tablets on loopback: a day offline, an evening sync
 	@$(RUN) -m fixtures.demo $(ARGS)
+
+pictures: setup system ## pictures of every page into pictures/ (ARGS: words in their names)
+	@$(RUN) -m fixtures.pictures $(ARGS)
 
 bench: setup ## the marks of workload W, against the limits of this machine
 	@$(RUN) -m fixtures.bench $(ARGS)
