@@ -20,6 +20,11 @@ from sync.errors import LimitExceeded, MessageMalformed, ProtocolUnknown
 from sync.feed import SIGNATURE_BYTES_MAX, Head, Partial, Replica, Segment
 
 PROTOCOL = 1
+"""The first version of every message; meetings and enrolment still speak it."""
+EXCHANGE = 2
+"""The newest version of requests and replies this program speaks: with ranges and statements."""
+FIELDS_1 = {"request": 16, "reply": 19}
+"""Fields of the first version: what a message of that version has, and no more."""
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message as it travels: the largest first upload in a single piece."""
 PAGE_STATES_MAX = 128
@@ -35,12 +40,25 @@ CURSOR_CHARS_MAX = 96
 """The text of a cursor: the server's own, opaque to others."""
 SEGMENTS_MAX = 1_000
 PAGES_MAX = 2_000
+ASKED_MAX = 512
+"""Ranges asked for in one request: their answer stays within 150 KB."""
+TOLD_MAX = 256 * ASKED_MAX
+REPAIR_MAX = 500
+"""Homes that are sent whole in one reply."""
+STATEMENTS_MAX = 32
+"""Signed statements of one message."""
+STATEMENT_BYTES_MAX = 8 * 1024
 NOTICES_MAX = 1_000
 
 Id = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX)]
 Incarnation = Annotated[bytes, Meta(max_length=8)]
 Signature = Annotated[bytes, Meta(max_length=SIGNATURE_BYTES_MAX)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+
+RangeName = Annotated[str, Meta(max_length=16, pattern="^[0-9a-f]*$")]
+StatementKind = Annotated[str, Meta(min_length=1, max_length=24)]
+Statement = tuple[StatementKind, Annotated[bytes, Meta(max_length=STATEMENT_BYTES_MAX)]]
+Statements = Annotated[list[Statement], Meta(max_length=STATEMENTS_MAX)]
 
 WANT_STATES = 1
 
@@ -119,7 +137,8 @@ class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ``counter``/``head`` are the writer's own chain. ``incarnation``/``seq``/``after`` is the
     cursor. ``held`` sums the homes held completely; ``homes`` lists them with their digests where
     the server asked. ``known`` is what is known of the receiver's own chain. ``clock_ms`` is the
-    raw wall clock.
+    raw wall clock. ``ask`` names ranges of homes whose digests are wanted (``sync.ranges``),
+    ``repair`` homes that are to come whole; ``statements`` are the tablet's signed ones, by kind.
     """
 
     protocol: int
@@ -138,6 +157,9 @@ class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     segments: Annotated[list[Segment], Meta(max_length=SEGMENTS_MAX)]
     partials: Annotated[list[Partial], Meta(max_length=SEGMENTS_MAX)]
     handed: Annotated[list[Handed], Meta(max_length=PAGES_MAX)]
+    ask: Annotated[list[RangeName], Meta(max_length=ASKED_MAX)] = []
+    repair: Annotated[list[Id], Meta(max_length=REPAIR_MAX)] = []
+    statements: Statements = []
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -148,7 +170,8 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     last sequence, where the cursor's was not the present one. ``entered`` and ``left`` are homes
     that are complete now, or no longer assigned; ``gone`` are records that moved out of every home
     the tablet holds. ``wanted`` asks for ``homes`` in the next request. ``more`` means: ask again
-    at once.
+    at once. ``told`` and ``told_homes`` answer ``ask``: digests of ranges, and of homes where a
+    range is short. ``statements`` are signed by the server, by kind; a kind nobody knows is kept.
     """
 
     protocol: int
@@ -170,6 +193,9 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     wanted: bool
     more: bool
     nonce: Annotated[bytes, Meta(max_length=32)]
+    told: Annotated[list[tuple[RangeName, int]], Meta(max_length=TOLD_MAX)] = []
+    told_homes: Annotated[list[tuple[Id, int]], Meta(max_length=HOMES_MAX)] = []
+    statements: Statements = []
 
 
 class Meeting(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -203,23 +229,34 @@ def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes, what: str) -> An
         raise MessageMalformed(f"{what}: {error}") from error
 
 
-def _versioned(decoder: msgspec.msgpack.Decoder[Any], data: bytes, what: str) -> Any:
+def _versioned(
+    decoder: msgspec.msgpack.Decoder[Any], data: bytes, what: str, newest: int = PROTOCOL
+) -> Any:
     # The version stands first in every message: it is read before the rest is understood.
     at = {0xDC: 3, 0xDD: 5}.get(data[0] if data else 0, 1)
-    if len(data) <= at or data[at] != PROTOCOL:
-        raise ProtocolUnknown(f"{what}: version {data[at] if len(data) > at else 'missing'}")
+    if len(data) <= at or not PROTOCOL <= data[at] <= newest:
+        found = data[at] if len(data) > at else "missing"
+        raise ProtocolUnknown(f"{what}: version {found}, spoken {PROTOCOL} to {newest}")
     return _decode(decoder, data, what)
+
+
+def encode_exchange(message: Request | Reply) -> bytes:
+    """A request or reply in the version its first field names: in the first, nothing newer."""
+    if message.protocol > PROTOCOL:
+        return encode(message)
+    fields = FIELDS_1["request" if isinstance(message, Request) else "reply"]
+    return encode([getattr(message, name) for name in message.__struct_fields__[:fields]])
 
 
 def decode_request(data: bytes) -> Request:
     """Read a request. Raises LimitExceeded, ProtocolUnknown, MessageMalformed."""
-    request: Request = _versioned(_request, data, "request")
+    request: Request = _versioned(_request, data, "request", EXCHANGE)
     return request
 
 
 def decode_reply(data: bytes) -> Reply:
     """Read a reply. Raises LimitExceeded, ProtocolUnknown, MessageMalformed."""
-    reply: Reply = _versioned(_reply, data, "reply")
+    reply: Reply = _versioned(_reply, data, "reply", EXCHANGE)
     return reply
 
 

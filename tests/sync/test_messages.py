@@ -196,7 +196,7 @@ def test_homes_are_taken_up_to_the_most_a_scope_holds() -> None:
     ("decode", "make"),
     [(decode_request, request), (decode_reply, reply), (decode_meeting, meeting)],
 )
-@pytest.mark.parametrize("version", [0, 2, 127, None, "1"])
+@pytest.mark.parametrize("version", [0, 3, 127, None, "1"])
 def test_an_unknown_version_is_told_before_the_rest_is_read(
     decode: Any, make: Any, version: Any
 ) -> None:
