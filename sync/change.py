@@ -223,10 +223,16 @@ def own_tips(entry: Entry) -> tuple[Dot, ...]:
     )
 
 
+class _Written(NamedTuple):
+    """What one change writes. A class is compiled once, a bare alias of types at each call."""
+
+    names: tuple[Name, ...]
+    values: list[Value]
+
+
 def check_writable(names: tuple[str, ...], values: list[Any]) -> None:
     """Raise ChangeInvalid unless these may be written: finite, shallow, short, with plain names."""
     try:
-        msgspec.convert(values, list[Value])
-        msgspec.convert(names, tuple[Name, ...])
+        msgspec.convert((names, values), _Written)
     except msgspec.ValidationError as error:
         raise ChangeInvalid(str(error)) from error
