@@ -11,7 +11,7 @@ UPGRADE ?=
 ARGS ?=
 BIN := .venv/bin
 RUN := $(BIN)/python
-CODE := $(wildcard sync crypto client_sdk server fixtures tests)
+CODE := $(wildcard sync crypto carry client_sdk server fixtures tests)
 # Debian packages that the tests need
 SYSTEM_PACKAGES ?= postgresql chromium fonts-noto-cjk
 TESTS := $(RUN) -m pytest -q

@@ -28,6 +28,10 @@ written by this package and never copied from input.
     ├── EnrolmentRefused      a proof or commitment that does not hold
     ├── LogRefused            a proof or head of the log that does not hold
     ├── RequestRefused        a request whose signature or digest does not hold
+    ├── BundleRefused         a bundle that does not hold
+    │   ├── BundleIncomplete  a part of it is missing
+    │   ├── BundleForeign     it is for somebody else
+    │   └── BundleOldKey      it is sealed to a key that is no longer used
     └── PinMismatch           another server than the one enrolled with
 """
 
@@ -320,6 +324,46 @@ class RequestRefused(CryptoError):
     code = "crypto/request-refused"
     what = Text("请求签名无效。", "The signature of the request does not hold.")
     do = Text("请重新同步。", "Sync again.")
+
+
+class BundleRefused(CryptoError):
+    """A bundle that was altered, is none, or was not signed by whom it names."""
+
+    code = "crypto/bundle-refused"
+    what = Text(
+        "数据包被改动或损坏，已拒绝。", "The bundle was altered or damaged and was refused."
+    )
+    do = Text("请让对方重新导出一份。", "Ask the sender to export it again.")
+
+
+class BundleIncomplete(BundleRefused):
+    """A bundle of which a part is missing."""
+
+    code = "crypto/bundle-incomplete"
+    what = Text("数据包不完整，尚缺一部分。", "A part of the bundle is missing.")
+    do = Text("请把其余部分也拷贝过来再导入。", "Copy the remaining pieces too, then import.")
+
+
+class BundleForeign(BundleRefused):
+    """A bundle for somebody else."""
+
+    code = "crypto/bundle-foreign"
+    what = Text("这个数据包不是给本机的。", "The bundle is for somebody else.")
+    do = Text("请交给收件的平板或服务器。", "Hand it to the tablet or server it is for.")
+
+
+class BundleOldKey(BundleRefused):
+    """A bundle sealed to a key of the receiver that is no longer used."""
+
+    code = "crypto/bundle-old-key"
+    what = Text(
+        "数据包是按本机的旧密钥封装的，已打不开。",
+        "The bundle is sealed to an old key of this receiver.",
+    )
+    do = Text(
+        "请把本机新的回程数据包带给对方，再让对方重新导出。",
+        "Take a new bundle of this receiver to the sender, then export again.",
+    )
 
 
 class PinMismatch(CryptoError):

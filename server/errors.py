@@ -268,6 +268,8 @@ STATUS = {
     "sync/change": 422,
     "sync/state": 422,
     "sync/own-prefix": 409,
+    "sync/bundle-repeated": 409,
+    "sync/bundle-late": 409,
     "crypto/error": 400,
     "crypto/key-refused": 400,
     "crypto/signature-refused": 422,
@@ -283,6 +285,10 @@ STATUS = {
     "crypto/ticket-used": 409,
     "crypto/enrolment-refused": 403,
     "crypto/request-refused": 401,
+    "crypto/bundle-refused": 422,
+    "crypto/bundle-incomplete": 422,
+    "crypto/bundle-foreign": 422,
+    "crypto/bundle-old-key": 409,
 }
 """HTTP status of what ``sync`` and ``crypto`` refuse, by code; any other code is 500."""
 

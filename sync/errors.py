@@ -104,3 +104,22 @@ class OwnPrefixMissing(SyncError):
         "This store wrote on the record but holds an older copy. What it wrote is kept where it"
         " was sent. It goes on as a new replica."
     )
+
+
+class BundleRepeated(SyncError):
+    """A bundle that was taken already."""
+
+    code = "sync/bundle-repeated"
+    zh = "这个数据包以前已经导入过。没有重复导入，已有记录未变。无需再做什么，可以从 U 盘删除。"
+    en = "This bundle was imported before. Nothing was taken twice. It may go from the stick."
+
+
+class BundleLate(SyncError):
+    """A bundle that a later one of the same sender has overtaken."""
+
+    code = "sync/bundle-late"
+    zh = "同一发件方更新的数据包已经导入，其中包含这一份的全部内容。没有任何改动。可以删除这一份。"
+    en = (
+        "A later bundle of this sender was imported and holds all of this one. Nothing changed. "
+        "This one may be deleted."
+    )

@@ -9,6 +9,7 @@ import click
 import msgspec
 import pytest
 
+import carry.errors
 import client_sdk.errors
 import crypto.errors
 import server.audit_errors
@@ -28,6 +29,7 @@ TREES: tuple[type[Exception], ...] = (
     crypto.errors.CryptoError,
     server.errors.ServerError,
     client_sdk.errors.TabletError,
+    carry.errors.CarryError,
 )
 
 
@@ -41,7 +43,7 @@ KINDS = [
     kind
     for root in TREES
     for kind in tree(root)
-    if kind.__module__.split(".")[0] in ("sync", "crypto", "server", "client_sdk")
+    if kind.__module__.split(".")[0] in ("sync", "crypto", "carry", "server", "client_sdk")
 ]
 assert server.audit_errors  # imported so that its errors are in the tree
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The errors of carrying, one tree.
+
+What lives here: why a folder, a piece or a picture could not be used, each with a stable code and
+three sentences in Chinese and English. What must not: what is wrong with a bundle itself, which
+``crypto`` and ``sync`` say.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CarryError(Exception):
+    """Something about the stick, the pieces or the pictures; nothing was taken.
+
+    ``code`` is stable; ``detail`` is for logs and holds no personal data.
+    """
+
+    code: ClassVar[str] = "carry/error"
+    zh: ClassVar[str] = "携带的文件无法使用。没有导入任何内容，原有记录完好。请重新导出后再试。"
+    en: ClassVar[str] = (
+        "What was carried cannot be used. Nothing was taken; all is kept. Export it again."
+    )
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def message(self, lang: str = "zh") -> str:
+        """The three sentences for a person, in ``zh`` or ``en``."""
+        return self.zh if lang == "zh" else self.en
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
+
+
+class PieceRefused(CarryError):
+    """A piece that is damaged, or does not fit the others of its bundle."""
+
+    code = "carry/piece"
+    zh = "数据包的一段已损坏。其余各段都保留。请只把这一段重新拷贝一次。"
+    en = "A piece of the bundle is damaged. The others are kept. Copy this one again."
+
+
+class TooLarge(CarryError):
+    """More than this carrier takes: a bundle as pictures, a stick without room."""
+
+    code = "carry/too-large"
+    zh = "内容太多，这种方式带不走。没有写出任何内容。请改用更大的 U 盘，或分几次导出。"
+    en = "This is too much for this carrier. Nothing was written. Use a larger stick, or pieces."
+
+
+class NothingFound(CarryError):
+    """No bundle for this receiver where one was looked for."""
+
+    code = "carry/nothing"
+    zh = "没有找到给本机的数据包。没有任何改动。请检查 U 盘，或让对方为本机导出。"
+    en = "No bundle for this receiver was found. Nothing changed. Check the stick, or export one."

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small bundle as moving codes: from one screen to another device's camera.
+
+What lives here: pieces as QR codes, as pictures, as one animated picture, in a terminal; reading
+them back from pictures. What must not: what the pieces mean. Invariants: the frames repeat, may be
+read in any order, and say themselves when all were seen; a frame that is blurred is no frame.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import segno
+import zxingcpp
+from PIL import Image
+
+from carry.errors import PieceRefused, TooLarge
+from carry.pieces import Assembly, Piece, cut, read_piece
+
+FRAME_BYTES = 640
+"""Data of one frame: a code of about 105 modules, which a cheap camera reads at arm's length."""
+FRAMES_BYTES_MAX = 48 * 1024
+"""A bundle as codes: 77 frames, read in about half a minute; more goes by stick."""
+FRAME_MS = 250
+"""One frame is shown so long: a camera that sees ten pictures a second gets two of each."""
+SCALE = 4
+"""Pixels of one module in pictures."""
+PICTURE_BYTES_MAX = 32 * 1024 * 1024
+"""One picture or animation that is read."""
+
+
+def codes_of(whole: bytes, frame_bytes: int = FRAME_BYTES) -> list[Any]:
+    """The QR codes of a bundle, each with one piece. Raises TooLarge above 48 KiB."""
+    if len(whole) > FRAMES_BYTES_MAX:
+        raise TooLarge(f"{len(whole)} bytes, at most {FRAMES_BYTES_MAX} as codes")
+    return [
+        segno.make_qr(piece.encode(), error="m", mode="byte", encoding="latin-1", boost_error=False)
+        for piece in cut(whole, frame_bytes)
+    ]
+
+
+def pictures_of(whole: bytes, frame_bytes: int = FRAME_BYTES) -> list[bytes]:
+    """Each frame as a PNG. Raises TooLarge."""
+    out = []
+    for code in codes_of(whole, frame_bytes):
+        file = io.BytesIO()
+        code.save(file, kind="png", scale=SCALE)
+        out.append(file.getvalue())
+    return out
+
+
+def animation_of(whole: bytes, frame_bytes: int = FRAME_BYTES) -> bytes:
+    """All frames as one GIF that repeats. Raises TooLarge."""
+    frames = [Image.open(io.BytesIO(p)).convert("1") for p in pictures_of(whole, frame_bytes)]
+    # All frames have the size of the first: only the last piece can make a smaller code.
+    size = max(frame.size for frame in frames)
+    padded = [Image.new("1", size, 1) for _ in frames]
+    for target, frame in zip(padded, frames, strict=True):
+        target.paste(frame, (0, 0))
+    file = io.BytesIO()
+    padded[0].save(
+        file,
+        format="GIF",
+        save_all=True,
+        append_images=padded[1:],
+        duration=FRAME_MS,
+        loop=0,
+        disposal=2,
+    )
+    return file.getvalue()
+
+
+def terminal_frames(whole: bytes, frame_bytes: int = FRAME_BYTES) -> list[str]:
+    """Each frame as lines of text for a terminal, to be shown one after the other."""
+    out = []
+    for code in codes_of(whole, frame_bytes):
+        file = io.StringIO()
+        code.terminal(file, compact=True)
+        out.append(file.getvalue())
+    return out
+
+
+def read_frames(data: bytes) -> list[Piece]:
+    """The pieces in one picture or animation (PNG, JPEG, GIF); blurred frames are left out.
+
+    Raises PieceRefused for what is no picture, TooLarge.
+    """
+    if len(data) > PICTURE_BYTES_MAX:
+        raise TooLarge("picture")
+    out: list[Piece] = []
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            for number in range(getattr(image, "n_frames", 1)):
+                image.seek(number)
+                for code in zxingcpp.read_barcodes(image.convert("L")):
+                    try:
+                        out.append(read_piece(bytes(code.bytes)))
+                    except PieceRefused:
+                        continue
+    except OSError as error:
+        raise PieceRefused("not a picture") from error
+    return out
+
+
+class Camera:
+    """What a camera has seen so far of one bundle; other bundles' frames are left out."""
+
+    def __init__(self) -> None:
+        self._assembly: Assembly | None = None
+
+    def see(self, pieces: Iterable[Piece]) -> bytes | None:
+        """Take frames; the bundle as soon as all were seen. Raises PieceRefused."""
+        for piece in pieces:
+            if self._assembly is None:
+                self._assembly = Assembly(piece.name, piece.total)
+            if piece.name == self._assembly.name:
+                self._assembly.add(piece)
+        return self._assembly.whole() if self._assembly else None
+
+    @property
+    def missing_bytes(self) -> int:
+        """How much is not seen yet; 0 before the first frame too."""
+        return sum(size for _, size in self._assembly.missing()) if self._assembly else 0
+
+
+def read_pictures(paths: Iterable[Path]) -> tuple[bytes | None, int]:
+    """A bundle from pictures in files: the bundle or None, and the bytes that are missing."""
+    camera, whole = Camera(), None
+    for path in paths:
+        whole = camera.see(read_frames(path.read_bytes()))
+    return whole, camera.missing_bytes

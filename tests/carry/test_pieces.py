@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bundles by hand: pieces in any order, sticks that hold a part, codes that a real reader reads."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from carry.errors import CarryError, PieceRefused, TooLarge
+from carry.frames import (
+    FRAMES_BYTES_MAX,
+    Camera,
+    animation_of,
+    pictures_of,
+    read_frames,
+    read_pictures,
+    terminal_frames,
+)
+from carry.pieces import Assembly, Piece, cut, name_of, read_piece
+from carry.stick import (
+    Inbox,
+    Label,
+    folder_of,
+    read_outboxes,
+    read_stick,
+    write_bundle,
+    write_outbox,
+    write_pieces,
+)
+
+ME, SENDER = b"r" * 16, b"s" * 16
+LABEL = Label(SENDER, 3, b"name of it")
+
+
+def some_bytes(count: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(count)
+
+
+def test_pieces_in_any_order_with_some_twice_make_the_whole() -> None:
+    whole = some_bytes(10_000)
+    pieces = [*cut(whole, 700), *cut(whole, 900)[:3]]
+    random.Random(2).shuffle(pieces)
+    assembly = Assembly(name_of(whole), len(whole))
+    for piece in pieces:
+        assembly.add(read_piece(piece.encode()))
+    assert assembly.whole() == whole
+
+
+def test_what_is_missing_is_told_by_offset() -> None:
+    pieces = cut(some_bytes(1000), 100)
+    assembly = Assembly(pieces[0].name, 1000)
+    for number in (0, 1, 4):
+        assembly.add(pieces[number])
+    assert assembly.missing() == [(200, 200), (500, 500)]
+    assert assembly.whole() is None
+    assert not assembly.add(pieces[4])
+
+
+def test_every_flipped_bit_of_a_piece_is_refused() -> None:
+    encoded = cut(some_bytes(200), 200)[0].encode()
+    for bit in range(8 * len(encoded)):
+        altered = bytearray(encoded)
+        altered[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(PieceRefused):
+            read_piece(bytes(altered))
+
+
+def test_pieces_of_two_bundles_are_never_mixed() -> None:
+    one, other = cut(some_bytes(100), 50), cut(some_bytes(100, 2), 50)
+    assembly = Assembly(one[0].name, 100)
+    with pytest.raises(PieceRefused):
+        assembly.add(other[0])
+    # Somebody who makes pieces that name a whole they do not belong to spoils it, and gets nothing.
+    assembly.add(one[0])
+    assembly.add(Piece(one[0].name, 100, 50, b"x" * 50))
+    with pytest.raises(PieceRefused):
+        assembly.whole()
+
+
+def test_a_stick_carries_bundles_and_names_damaged_files(tmp_path: Path) -> None:
+    write_bundle(tmp_path, ME, LABEL, b"one bundle")
+    write_pieces(tmp_path, ME, LABEL, b"another", piece_bytes=4, room_bytes=1000)
+    damaged = sorted(folder_of(tmp_path, ME).glob("*.piece"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    (folder_of(tmp_path, ME) / "notes.txt").write_text("not ours")
+    found = read_stick(tmp_path, ME)
+    assert found.bundles == [b"one bundle"]
+    assert [piece.data for piece in found.pieces] == [b"her"]
+    assert found.damaged == [damaged.name]
+    assert read_stick(tmp_path, SENDER) == ([], [], [])
+
+
+def test_two_small_sticks_bring_what_one_cannot_hold(tmp_path: Path) -> None:
+    whole, inbox = some_bytes(5000), Inbox(tmp_path / "incoming")
+    first, second = tmp_path / "first", tmp_path / "second"
+    at = write_pieces(first, ME, LABEL, whole, piece_bytes=1000, room_bytes=2500)
+    assert at == 2000
+    assert inbox.add(read_stick(first, ME).pieces) == ([], 3000)
+    end = write_pieces(second, ME, LABEL, whole, piece_bytes=1000, room_bytes=9000, begin=at)
+    assert end == 5000
+    again = Inbox(tmp_path / "incoming")
+    assert again.add(read_stick(second, ME).pieces) == ([whole], 0)
+    again.forget(whole)
+    assert again.add([]) == ([], 0)
+
+
+def test_a_stick_without_room_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(TooLarge):
+        write_pieces(tmp_path, ME, LABEL, some_bytes(500), piece_bytes=400, room_bytes=300)
+    assert read_stick(tmp_path, ME) == ([], [], [])
+
+
+def test_an_outbox_lies_beside_the_bundles(tmp_path: Path) -> None:
+    write_outbox(tmp_path, "00000001-aabbccdd.sealed", b"sealed")
+    assert [path.read_bytes() for path in read_outboxes(tmp_path)] == [b"sealed"]
+    with pytest.raises(TooLarge):
+        write_outbox(tmp_path, "../away.sealed", b"sealed")
+
+
+def test_frames_are_read_by_a_real_reader_in_any_order_with_some_lost(tmp_path: Path) -> None:
+    whole = some_bytes(2600)
+    pictures = pictures_of(whole)
+    assert len(pictures) == 5
+    shown = [*pictures[2:], pictures[3], *pictures[:1]]
+    camera = Camera()
+    for picture in shown:
+        assert camera.see(read_frames(picture)) is None
+    assert camera.missing_bytes == 640
+    assert camera.see(read_frames(pictures[1])) == whole
+    paths = [tmp_path / f"{n}.png" for n in range(len(pictures))]
+    for path, picture in zip(paths, pictures, strict=True):
+        path.write_bytes(picture)
+    assert read_pictures(reversed(paths)) == (whole, 0)
+
+
+def test_the_animation_holds_every_frame() -> None:
+    whole = some_bytes(1500)
+    assert Camera().see(read_frames(animation_of(whole))) == whole
+    assert len(terminal_frames(whole)) == 3
+
+
+def test_a_blurred_frame_is_no_frame_and_a_large_bundle_no_animation() -> None:
+    picture = bytearray(pictures_of(some_bytes(100))[0])
+    with pytest.raises(PieceRefused):
+        read_frames(bytes(picture[:40]))
+    with pytest.raises(TooLarge):
+        pictures_of(bytes(FRAMES_BYTES_MAX + 1))
+
+
+def test_every_error_of_carrying_speaks_both_languages() -> None:
+    for kind in (CarryError, *CarryError.__subclasses__()):
+        assert kind().message("zh") != kind().message("en")
+        assert kind.code.startswith("carry/")
