@@ -17,9 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
+
+Kind = Literal["whole", "word"]
+WHOLE_MAX = 10**18 - 1
+"""Whole numbers of a typed column: what both stores hold exactly, with room to add them up."""
+WORD_CHARS_MAX = 120
+"""Text of a typed column: a line of a form; PostgreSQL indexes no value above 2,704 bytes."""
 
 
 class Transaction(Protocol):
@@ -73,6 +79,9 @@ class Transaction(Protocol):
     def make_view(self, name: str, select: str) -> None:
         """Make a view anew from a query."""
 
+    def define(self, statement: str) -> None:
+        """Run one statement about tables or indexes, in the words of ``migrations``."""
+
 
 class Store(Protocol):
     """Opens transactions. ``read`` never writes; ``write`` commits durably or changes nothing."""
@@ -87,11 +96,25 @@ class Store(Protocol):
     def field_sql(self, field: str) -> str:
         """A shown value of the record ``r`` as a plain column, in this store's SQL."""
 
+    def typed_sql(self, field: str, kind: Kind) -> str:
+        """A shown value of ``r``, null where it is of another kind.
+
+        ``whole``: whole numbers of at most 18 digits, yes and no as 1 and 0. ``word``: text, its
+        first ``WORD_CHARS_MAX`` characters.
+        """
+
+    def each_sql(self, field: str) -> tuple[str, str]:
+        """The elements of a list among the shown values of ``r``: a table to stand after a comma
+        behind it, and the text of one, null where it is none."""
+
     def backup(self, target: str) -> None:
         """Write a consistent copy of the whole store, encrypted by the same key.
 
         Raises BackupWrong where that is left to the database's own tools.
         """
+
+    def another(self) -> Store:
+        """The same store, for another thread that only reads; to be closed by itself."""
 
     def close(self) -> None:
         """Release everything; the store can be opened again."""

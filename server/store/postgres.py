@@ -20,8 +20,9 @@ from psycopg import sql as words
 from psycopg.types.json import Jsonb
 
 from server.errors import BackupWrong
+from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind
 from server.store.postgres_lines import Line, Lines
-from server.store.postgres_migrations import migrate
+from server.store.postgres_migrations import migrate, translated
 from server.store.postgres_values import escaped, json_escaped
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from sync.session import DIGEST_MASK
@@ -239,10 +240,19 @@ class PostgresTransaction:
         comment = words.SQL("COMMENT ON VIEW {} IS {}").format(view, words.Literal(select))
         self._db.execute(comment)
 
+    def define(self, statement: str) -> None:
+        """Run one statement about tables or indexes."""
+        self._db.execute(translated(statement).encode())
+
 
 def _object(values: list[tuple[str, str]]) -> str:
     """Values to set, as one JSON object; a path is ``$."name"``."""
     return "{" + ",".join(f"{path[2:]}:{value}" for path, value in values) + "}"
+
+
+def _name(field: str) -> str:
+    """The name of a field as SQL writes it."""
+    return "'" + field.replace("'", "''") + "'"
 
 
 class PostgresStore:
@@ -250,6 +260,7 @@ class PostgresStore:
 
     def __init__(self, dsn: str, district: str = "district") -> None:
         self.district = district
+        self._dsn = dsn
         self._lines = Lines(dsn, district, STAGE)
         self.kinds: dict[str, int] = {}
         self.collections: dict[int, str] = {}
@@ -288,11 +299,34 @@ class PostgresStore:
 
     def field_sql(self, field: str) -> str:
         """A shown value of ``r`` as a plain column."""
-        return "r.body ->> '" + field.replace("'", "''") + "'"
+        return f"r.body ->> {_name(field)}"
+
+    def typed_sql(self, field: str, kind: Kind) -> str:
+        """A shown value of ``r``, null where it is of another kind."""
+        value = f"r.body ->> {_name(field)}"
+        asked = f"CASE jsonb_typeof(r.body -> {_name(field)})"
+        if kind == "word":
+            return f"{asked} WHEN 'string' THEN substr({value}, 1, {WORD_CHARS_MAX}) END"
+        fits = f"{value} ~ '^-{{0,1}}[0-9]{{1,{len(str(WHOLE_MAX))}}}$'"
+        return (
+            f"{asked} WHEN 'number' THEN CASE WHEN {fits} THEN ({value})::bigint END"
+            f" WHEN 'boolean' THEN CASE {value} WHEN 'true' THEN 1 ELSE 0 END END"
+        )
+
+    def each_sql(self, field: str) -> tuple[str, str]:
+        """The elements of a list among the shown values of ``r``, and the text of one."""
+        name = _name(field)
+        found = f"CASE jsonb_typeof(r.body -> {name}) WHEN 'array' THEN r.body -> {name}"
+        one = "CASE jsonb_typeof(e.value) WHEN 'string' THEN e.value #>> '{}' END"
+        return f"jsonb_array_elements({found} ELSE '[]' END) e(value)", one
 
     def backup(self, target: str) -> None:
         """Refused: PostgreSQL has its own tools, which copy the whole database consistently."""
         raise BackupWrong("kept in PostgreSQL: use pg_basebackup or pg_dump")
+
+    def another(self) -> PostgresStore:
+        """The same district on lines of its own."""
+        return PostgresStore(self._dsn, self.district)
 
     def close(self) -> None:
         """Close all lines."""

@@ -21,6 +21,7 @@ import sqlcipher3
 import sqlite_utils
 
 from server.errors import StoreDamaged, StoreTooOld
+from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind
 from server.store.migrations import migrate
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from sync.session import DIGEST_MASK
@@ -29,6 +30,8 @@ SQLITE_VERSION_MIN = (3, 51, 3)
 PAGE_BYTES = 8192
 CACHE_KIB = 64 * 1024
 """Page cache of the writer: the working set of a district's day."""
+READER_CACHE_KIB = 32 * 1024
+"""Page cache of each reader: lists and searches go through a few tables again and again."""
 IDS_PER_QUERY_MAX = 20_000
 BEGIN_READ = "BEGIN"
 
@@ -230,19 +233,28 @@ class SqliteTransaction:
         self._db.execute(f"DROP VIEW IF EXISTS {quoted}")
         self._db.execute(f"CREATE VIEW {quoted} AS {select}")
 
+    def define(self, statement: str) -> None:
+        """Run one statement about tables or indexes."""
+        self._db.execute(statement)
+
 
 class SqliteStore:
     """The embedded store. Not to be shared by two processes that write."""
 
-    def __init__(self, path: Path | str, key_hex: str) -> None:
+    def __init__(self, path: Path | str, key_hex: str, *, reads_only: bool = False) -> None:
         self.path = Path(path)
         self._key_hex = key_hex
+        self._reads_only = reads_only
         self._lock = threading.RLock()
         self._db = connect(path, key_hex)
         self.kinds: dict[str, int] = {}
         self.collections: dict[int, str] = {}
         self.numbers: dict[bytes, int] = {}
-        migrate(sqlite_utils.Database(self._db))
+        if reads_only:
+            self._db.execute("PRAGMA query_only = ON")
+            self._db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+        else:
+            migrate(sqlite_utils.Database(self._db))
         self._load_names()
 
     def __repr__(self) -> str:
@@ -285,8 +297,26 @@ class SqliteStore:
 
     def field_sql(self, field: str) -> str:
         """A shown value of ``r`` as a plain column."""
-        path = '$."' + field.replace('"', "") + '"'
-        return "json_extract(r.body, '" + path.replace("'", "''") + "')"
+        return f"json_extract(r.body, {_path(field)})"
+
+    def typed_sql(self, field: str, kind: Kind) -> str:
+        """A shown value of ``r``, null where it is of another kind."""
+        path = _path(field)
+        value = f"json_extract(r.body, {path})"
+        asked = f"CASE json_type(r.body, {path})"
+        if kind == "word":
+            return f"{asked} WHEN 'text' THEN substr({value}, 1, {WORD_CHARS_MAX}) END"
+        fits = f"{value} BETWEEN {-WHOLE_MAX} AND {WHOLE_MAX}"
+        return (
+            f"{asked} WHEN 'integer' THEN CASE WHEN {fits} THEN {value} END"
+            " WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+        )
+
+    def each_sql(self, field: str) -> tuple[str, str]:
+        """The elements of a list among the shown values of ``r``, and the text of one."""
+        path = _path(field)
+        found = f"CASE json_type(r.body, {path}) WHEN 'array' THEN json_extract(r.body, {path})"
+        return f"json_each({found} ELSE '[]' END) e", "CASE e.type WHEN 'text' THEN e.value END"
 
     def backup(self, target: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Write a consistent copy, encrypted by the same key, to a file that must not exist."""
@@ -299,11 +329,22 @@ class SqliteStore:
             finally:
                 copy.close()
 
+    def another(self) -> SqliteStore:
+        """The same store on a connection of its own that only reads."""
+        return SqliteStore(self.path, self._key_hex, reads_only=True)
+
     def close(self) -> None:
         """Fold the log into the file and release it."""
         with self._lock:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not self._reads_only:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
+
+
+def _path(field: str) -> str:
+    """The path of a field in the shown values, as SQL writes it."""
+    path = '$."' + field.replace('"', "") + '"'
+    return "'" + path.replace("'", "''") + "'"
 
 
 def _tell(progress: Callable[[int, int], None] | None, left: int, total: int) -> None:
