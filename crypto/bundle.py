@@ -108,7 +108,12 @@ def make_bundle(
         key.replica, receiver, box_name(box_public), sequence, before, len(ciphertext), digest
     )
     encoded = head.encode()
-    return encoded + key.sign(BUNDLE, encoded) + ciphertext
+    return encoded + key.sign(BUNDLE, signed_part(encoded)) + ciphertext
+
+
+def signed_part(head: bytes) -> bytes:
+    """What the signature of a bundle covers of its head: all of it, and by it the ciphertext."""
+    return head
 
 
 def _info(sender: bytes, receiver: bytes) -> bytes:
@@ -138,36 +143,38 @@ def open_bundle(
     data: bytes,
     receivers: Collection[bytes],
     boxes: Sequence[BoxKey],
-    public_for: Callable[[bytes], bytes],
+    public_for: Callable[[bytes, bytes], bytes],
 ) -> Opened:
     """Check a bundle and open it.
 
     `receivers` are the replica ids of whoever opens it, `boxes` its present box key and those whose
-    grace has not ended, `public_for(sender)` gives the sender's public key and raises what its
-    package raises for one that is not known. Raises BundleIncomplete, BundleForeign, BundleOldKey,
-    BundleRefused.
+    grace has not ended. `public_for(sender, contents)` gives the sender's public key and raises
+    what its package raises for one that is not known; it may look for signed statements that lead
+    to the key in the contents, which nobody has vouched for then, and must not act on them. Raises
+    BundleIncomplete, BundleForeign, BundleOldKey, BundleRefused.
     """
     head = read_head(data)
     at = HEAD_BYTES + SIGNATURE_BYTES
+    view = memoryview(data)
     if len(data) - at < head.length:
         raise BundleIncomplete(f"{head.length + at - len(data)} bytes missing")
     if len(data) - at > head.length:
         raise BundleRefused("bytes after the end")
     if head.receiver not in receivers:
         raise BundleForeign()
-    ciphertext = data[at:]
-    if hashlib.sha256(ciphertext).digest() != head.digest:
+    # The digest is the cheap check: what a stick damaged never reaches a key.
+    if hashlib.sha256(view[at:]).digest() != head.digest:
         raise BundleRefused("altered")
-    public = public_for(head.sender)
-    try:
-        verify(public, BUNDLE, data[:HEAD_BYTES], data[HEAD_BYTES:at])
-    except (SignatureRefused, KeyRefused):
-        raise BundleRefused("signature") from None
-    # Only what the sender signed can say that the key is an old one.
     box = next((box for box in boxes if box_name(box.public) == head.box), None)
     if box is None:
         raise BundleOldKey()
     try:
-        return Opened(head, open_sealed(box, _info(head.sender, head.receiver), ciphertext))
+        contents = open_sealed(box, _info(head.sender, head.receiver), data[at:])
     except SealRefused:
         raise BundleRefused("does not open") from None
+    public = public_for(head.sender, contents)
+    try:
+        verify(public, BUNDLE, signed_part(data[:HEAD_BYTES]), data[HEAD_BYTES:at])
+    except (SignatureRefused, KeyRefused):
+        raise BundleRefused("signature") from None
+    return Opened(head, contents)

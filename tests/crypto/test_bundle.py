@@ -14,6 +14,7 @@ from crypto.bundle import (
     make_bundle,
     open_bundle,
     read_head,
+    signed_part,
 )
 from crypto.errors import (
     BundleForeign,
@@ -21,8 +22,9 @@ from crypto.errors import (
     BundleOldKey,
     BundleRefused,
     CryptoError,
+    SignatureRefused,
 )
-from crypto.identity import DeviceKey
+from crypto.identity import DeviceKey, verify
 from crypto.seal import BoxKey, open_sealed
 
 SENDER = DeviceKey.from_private(b"s" * 32)
@@ -37,7 +39,7 @@ def bundle(contents: bytes = b"contents", sequence: int = 1, before: bytes = FIR
     return make_bundle(SENDER, RECEIVER, BOX.public, sequence, before, contents)
 
 
-def public_for(sender: bytes) -> bytes:
+def public_for(sender: bytes, _contents: bytes) -> bytes:
     if sender != SENDER.replica:
         raise BundleRefused("unknown sender")
     return SENDER.public
@@ -105,7 +107,18 @@ def test_a_bundle_for_another_receiver_opens_for_nobody_else() -> None:
     data[24:40] = other
     with pytest.raises(BundleRefused) as error:
         opened(bytes(data), receiver=other)
-    assert error.value.detail == "signature"
+    assert error.value.detail == "does not open"
+
+
+def test_the_signature_covers_sender_receiver_number_predecessor_and_ciphertext() -> None:
+    data = bundle(b"x", 3, b"p" * 32)
+    signature = data[HEAD_BYTES : HEAD_BYTES + 65]
+    verify(SENDER.public, b"bundle", signed_part(data[:HEAD_BYTES]), signature)
+    for at in range(HEAD_BYTES):
+        altered = bytearray(data[:HEAD_BYTES])
+        altered[at] ^= 1
+        with pytest.raises(SignatureRefused):
+            verify(SENDER.public, b"bundle", signed_part(bytes(altered)), signature)
 
 
 def test_a_bundle_under_an_old_key_of_the_receiver_says_so() -> None:
