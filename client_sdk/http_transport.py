@@ -14,6 +14,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import msgspec
@@ -164,9 +165,16 @@ def _context() -> ssl.SSLContext:
 class HttpTransport:
     """The transport of an enrolled tablet."""
 
-    def __init__(self, addresses: Sequence[str], pin: bytes, signing: Signing) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        pin: bytes,
+        signing: Signing,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._connection = Connection(addresses, pin)
         self._signing = signing
+        self._waiting = waiting
 
     def exchange(self, body: bytes) -> bytes:
         """``POST /v1/sync``. Raises Unreachable, Revoked, ServerRefused, PinMismatch."""
@@ -175,7 +183,9 @@ class HttpTransport:
     def succeed(self, body: bytes) -> bytes:
         """``POST /v1/succeed``: the statement carries its own signatures."""
         headers = {"content-type": BINARY}
-        return _good(self._connection.request("POST", "/v1/succeed", headers, body)).body
+        with self._waiting():
+            answer = self._connection.request("POST", "/v1/succeed", headers, body)
+        return _good(answer).body
 
     def blob_bytes(self, name: str) -> int:
         """How many bytes of a blob the server has; 0 for none."""
@@ -223,7 +233,8 @@ class HttpTransport:
         nonce = signing.nonce() or b"\0"
         headers = sign_request(signing.key(), method, path, body, nonce, server=signing.server)
         headers["content-type"] = BINARY
-        answer = self._connection.request(method, path, headers, body)
+        with self._waiting():
+            answer = self._connection.request(method, path, headers, body)
         fresh = answer.headers.get(NONCE_HEADER)
         if fresh:
             with contextlib.suppress(ValueError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Steps there are: what ``user_version`` says of a store that is up to date."""
 
 _FIRST = """
@@ -86,6 +86,35 @@ CREATE TABLE blobs (
 CREATE INDEX blobs_unsent ON blobs (name) WHERE done = 0;
 """
 
+# In a trigger OR IGNORE gives way to the rule of the statement that fired it: hence NOT EXISTS.
+_SECOND = """
+CREATE TABLE agenda (
+  home TEXT PRIMARY KEY, building TEXT NOT NULL, floor INTEGER NOT NULL, room TEXT NOT NULL,
+  address TEXT NOT NULL, name TEXT NOT NULL, due_on TEXT NOT NULL, due TEXT NOT NULL,
+  visit_ms INTEGER NOT NULL, answered_ms INTEGER NOT NULL, touched_ms INTEGER NOT NULL,
+  outcome TEXT NOT NULL, marks TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX agenda_parts ON agenda (building, floor, room, home, due_on, visit_ms, answered_ms);
+CREATE INDEX agenda_touched ON agenda (touched_ms);
+CREATE TABLE agenda_stale (home TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TRIGGER agenda_new AFTER INSERT ON records BEGIN
+  INSERT INTO agenda_stale SELECT new.home
+  WHERE NOT EXISTS (SELECT 1 FROM agenda_stale WHERE home = new.home); END;
+CREATE TRIGGER agenda_changed AFTER UPDATE ON records BEGIN
+  INSERT INTO agenda_stale SELECT new.home
+  WHERE NOT EXISTS (SELECT 1 FROM agenda_stale WHERE home = new.home); INSERT
+  INTO agenda_stale SELECT old.home
+  WHERE NOT EXISTS (SELECT 1 FROM agenda_stale WHERE home = old.home); END;
+CREATE TRIGGER agenda_gone AFTER DELETE ON records BEGIN
+  INSERT INTO agenda_stale SELECT old.home
+  WHERE NOT EXISTS (SELECT 1 FROM agenda_stale WHERE home = old.home); END;
+INSERT OR IGNORE INTO agenda_stale (home) SELECT DISTINCT home FROM records;
+CREATE TABLE drafts (
+  id TEXT PRIMARY KEY, home TEXT NOT NULL, kind TEXT NOT NULL, worker TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, body TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
 
 def migrate(connection: Any) -> None:
     """Bring a store to ``VERSION``, each step in one transaction. sqlite-utils keeps the list.
@@ -99,10 +128,19 @@ def migrate(connection: Any) -> None:
 
     @steps(name="0001-first")
     def first(db: Database) -> None:
-        for statement in _FIRST.split(";\n"):
-            if statement.strip():
-                db.execute(statement)
+        _run(db, _FIRST)
+
+    @steps(name="0002-agenda-and-drafts")
+    def second(db: Database) -> None:
+        _run(db, _SECOND)
 
     database = Database(connection)
     steps.apply(database)
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _run(db: Any, script: str) -> None:
+    """Run the statements of a script, each of which ends with its line."""
+    for statement in script.split(";\n"):
+        if statement.strip():
+            db.execute(statement)

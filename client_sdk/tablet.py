@@ -22,6 +22,7 @@ from client_sdk.errors import Locked, StoreExists
 from client_sdk.keys import Keys, key_of_store, system_keyring, write_over
 from client_sdk.store.opening import STORE_FILE
 from client_sdk.tablet_base import Identity, TabletBase, now_ms
+from client_sdk.tablet_day import TabletDay
 from client_sdk.tablet_exchange import TabletExchange
 from client_sdk.tablet_reading import TabletReading
 from client_sdk.tablet_writing import TabletWriting
@@ -35,7 +36,7 @@ AUTO_KEYRING = "auto"
 """Use the operating system's key store where there is a real one."""
 
 
-class Tablet(TabletWriting, TabletReading, TabletExchange):
+class Tablet(TabletWriting, TabletReading, TabletDay, TabletExchange):
     """One open tablet. Make one with ``enrol``, open it with ``open``.
 
     Every change names ``worker``, who unlocked the tablet. Closing it (``close``, ``lock``, or the

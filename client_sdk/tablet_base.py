@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -104,6 +105,9 @@ class TabletBase:
         self.schema = schema
         self.directory = store.directory
         self.transport = transport
+        self.waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+        """What surrounds every wait for the network: an app whose pages and sync take turns at one
+        tablet lets others in there, since between two round trips the store is whole."""
         self._store = store
         self._clock = clock
         district = store.get("district")
@@ -201,7 +205,11 @@ class TabletBase:
             keep,
             District(*store.get("district")).replica,
         )
-        return HttpTransport(store.get("addresses"), store.get("pin"), signing)
+        return HttpTransport(store.get("addresses"), store.get("pin"), signing, self._around_waits)
+
+    def _around_waits(self) -> AbstractContextManager[None]:
+        """Looked up at each wait: an app may say what it wants after the connection was made."""
+        return self.waiting()
 
     def set_server(self, addresses: Iterable[str], pin: bytes | None = None) -> None:
         """Tell where the district answers now (``host:port``, tried in this order).

@@ -77,7 +77,10 @@ def _open(path: Path, key: SecretBytes) -> Connection:
     new = not path.exists()
     if new:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = sqlcipher3.connect(str(path), isolation_level=None, cached_statements=256)
+    # One thread at a time, but not always the same: an app's pages and its sync take turns.
+    connection = sqlcipher3.connect(
+        str(path), isolation_level=None, cached_statements=256, check_same_thread=False
+    )
     try:
         connection.execute(f'PRAGMA key = "{key.reveal().decode("ascii")}"')
         connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
