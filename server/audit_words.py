@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from server.audit_show import Conflict, Decision, Mention, Side
+from server.set_aside import LIMITS
 from server.verify_feeds import Problem
 from server.words import fill, pick
+from sync.change import Change
 from sync.labels import heading, shown
+from sync.limits import Limits
 from sync.schema import Collection, Schema
 
 SEEN_MAX = 3
@@ -266,3 +269,19 @@ def problem_words(problem: Problem, lang: str) -> str:
     word = pick(PROBLEM_WORDS.get(problem.kind, problem.kind), lang)
     place = " ".join(part for part in (problem.record, problem.name) if part)
     return f"{word} [{problem.kind}] {place} {problem.detail}".rstrip()
+
+
+ASIDE_WORDS = {
+    "revoked": "平板已吊销 ‖ the tablet was revoked",
+    "collection": "与该记录类别不符 ‖ another collection than its record's",
+    "limits": "内容超出栏目限制 ‖ a value is beyond the limits of its field",
+}
+"""Why a change is in quarantine."""
+
+
+def why_aside(schema: Schema, reason: str, change: Change, lang: str) -> str:
+    """Why a change is in quarantine, with the sentence for each field that breaks a limit."""
+    found = [pick(ASIDE_WORDS.get(reason, reason), lang)]
+    if reason == LIMITS:
+        found += [problem.message(lang) for problem in Limits(schema).broken(change)]
+    return " ".join(found)

@@ -261,7 +261,7 @@ audit.add_command(quarantine)
 def quarantine_list(context: click.Context, /, released: bool) -> None:
     """List."""
     from server.audit import Names
-    from server.audit_words import field_words, moment
+    from server.audit_words import field_words, moment, why_aside
     from server.office import reading
     from server.resolving import quarantined
 
@@ -287,7 +287,7 @@ def quarantine_list(context: click.Context, /, released: bool) -> None:
                     one.entry.record,
                     names.worker(one.entry.change.worker),
                     names.tablet(one.entry.dot[:16]),
-                    one.reason,
+                    why_aside(desk.schema, one.reason, one.entry.change, lang),
                     moment(one.at_ms, lang),
                     " ".join(
                         field_words(desk.schema, one.entry.change.collection, n, lang)

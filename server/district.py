@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from crypto.certificate import issue_succession
@@ -33,6 +34,7 @@ from server.scope import (
     outside,
     reassigned_rows,
 )
+from server.set_aside import within_limits
 from server.store.base import Store, Transaction
 from server.told import known_of, notices_for
 from sync.change import Entry, Value
@@ -44,6 +46,7 @@ from sync.feed import (
     verify_partial,
     verify_segment,
 )
+from sync.limits import Limits
 from sync.messages import PROTOCOL, WANT_STATES, Known, Reply, Request, decode_notice, pack_pages
 from sync.schema import Schema
 from sync.sealing import CARRIED_INFO
@@ -83,6 +86,7 @@ class District:
         self.box = box
         self.clock = clock
         self._lock = threading.RLock()
+        self._limits = Limits(schema)
         self.devices: dict[bytes, tuple[str, bytes]] = {}
         self.servers: dict[bytes, bytes] = {key.replica: key.public}
         self.forks: set[bytes] = set()
@@ -204,7 +208,7 @@ class District:
                 request.clock_ms - now_ms,
                 device.state == "revoked",
             )
-            out = Ingest(tx, self.schema, self.forks, now_ms).take(runs, states, sender)
+            out = self._ingest(tx, now_ms).take(runs, states, sender)
             self._after_ingest(tx, device, runs, out, now_ms)
             pulled, notices = None, []
             if request.want & WANT_STATES and not sender.revoked:
@@ -219,6 +223,10 @@ class District:
             seq = pulled.seq if pulled else self.lineage.last_seq(tx)
         self.forks |= out.forked
         return Done(known, out, pulled, notices, self.lineage.told(request.incarnation), seq)
+
+    def _ingest(self, tx: Transaction, now_ms: int) -> Ingest:
+        sift = partial(within_limits, self._limits, self.servers)
+        return Ingest(tx, self.schema, self.forks, now_ms, sift)
 
     def _after_ingest(
         self, tx: Transaction, device: Device, runs: Sequence[Run], out: Outcome, now_ms: int
@@ -382,7 +390,7 @@ class District:
                     self._succeed(tx)
                 run, ids = self.own.build(tx, worker, writes, reason)
                 sender = Sender(self.own.key.replica, "", "", 0, False)
-                out = Ingest(tx, self.schema, self.forks, now_ms).take([run], [], sender)
+                out = self._ingest(tx, now_ms).take([run], [], sender)
                 if out.new_homes:
                     bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
                 if after is not None:

@@ -10,7 +10,7 @@ What must not: HTTP, signatures, what is sent back. Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ import msgspec
 
 from server.conflicts import Happened, keep_conflicts
 from server.feeds import Placed, Run, place, row_of, store_runs
-from server.set_aside import freeze, thaw
+from server.set_aside import LIMITS, Sift, freeze, set_aside, thaw
 from server.stamps import keep_stamp
 from server.store.base import Transaction
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
@@ -68,9 +68,17 @@ class Outcome:
 class Ingest:
     """One batch into one transaction. Make it, then ``take``; it is used once."""
 
-    def __init__(self, tx: Transaction, schema: Schema, forks: set[bytes], now_ms: int) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        schema: Schema,
+        forks: set[bytes],
+        now_ms: int,
+        sift: Sift,
+    ) -> None:
         self.tx = tx
         self.schema = schema
+        self._sift = sift
         self.forks = set(forks)
         self.now_ms = now_ms
         self.out = Outcome()
@@ -84,6 +92,8 @@ class Ingest:
         if sender.revoked:
             self._quarantine(entries, "revoked")
             entries = []
+        entries, beyond = self._sift(entries)
+        self._quarantine(beyond, LIMITS)
         if not entries and not offered:
             return self.out
         self.out.seq = self.tx.next_seq()
@@ -157,12 +167,9 @@ class Ingest:
         )
         self.out.waiting = len(left)
 
-    def _quarantine(self, entries: Iterable[Entry], reason: str) -> None:
-        rows = [(e.dot, e.record, reason, "", self.now_ms, freeze(e), None) for e in entries]
-        self.tx.run_many(
-            "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
-        )
-        self.out.quarantined += len(rows)
+    def _quarantine(self, entries: Sequence[Entry], reason: str) -> None:
+        set_aside(self.tx, entries, reason, self.now_ms)
+        self.out.quarantined += len(entries)
 
     def _keep_forks(self) -> None:
         for replica in self.out.forked:

@@ -17,7 +17,9 @@ from typing import Any, Literal
 import msgspec
 
 Policy = Literal["latest", "ask", "highest", "lowest", "union", "sum", "append"]
-Kind = Literal["text", "integer", "number", "boolean", "date", "time", "choice", "list", "object"]
+Kind = Literal[
+    "text", "integer", "number", "boolean", "date", "time", "choice", "list", "object", "any"
+]
 REGISTERS = frozenset({"latest", "ask", "highest", "lowest"})
 
 NAME_CHARS_MAX = 48
@@ -140,6 +142,8 @@ def plain_schema(policies: dict[str, dict[str, Any]]) -> Schema:
         fields = {}
         for key, given in declared.items():
             as_dict = {"policy": given} if isinstance(given, str) else dict(given)
+            # Only the policy is declared: what the field may hold is not limited.
+            as_dict.setdefault("kind", "any")
             try:
                 fields[key] = msgspec.convert(as_dict, Field)
             except msgspec.ValidationError as error:

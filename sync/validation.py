@@ -28,7 +28,7 @@ FLOAT_MAX = 1.7e308
 DEPTH_MAX = 3
 """Lists and objects within one value, as deep as a change may carry (``sync.change.Value``)."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """Control characters but tab and line feed, and halves of characters: no keyboard writes them."""
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -196,6 +196,8 @@ def _check_one(field: Field, value: Any) -> None:
     elif field.kind == "boolean":
         if not isinstance(value, bool):
             raise _Refused("value/kind-boolean")
+    elif field.kind == "any":
+        return
     elif field.kind == "list":
         if not isinstance(value, list):
             raise _Refused("value/kind-list")
@@ -264,7 +266,7 @@ def _check_plain(value: Any) -> None:
         if isinstance(at, str):
             if len(at) > TEXT_CHARS_MAX:
                 raise _Refused("value/too-long", TEXT_CHARS_MAX)
-            if _UNWRITABLE.search(at):
+            if UNWRITABLE.search(at):
                 raise _Refused("value/characters")
         elif isinstance(at, (list, dict)):
             if depth >= DEPTH_MAX:

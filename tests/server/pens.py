@@ -50,7 +50,7 @@ HOUR_MS = 3_600_000
 SCHEMA: Schema = plain_schema(
     {
         "household": {
-            "phone": "ask",
+            "phone": {"policy": "ask", "kind": "text"},
             "mood": "latest",
             "risk": {"policy": "highest", "order": ["low", "middle", "high"]},
             "score": {"policy": "lowest", "kind": "integer"},
