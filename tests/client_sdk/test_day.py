@@ -103,11 +103,7 @@ def test_a_door_shut_in_the_afternoon_is_not_tried_again_at_once(noon: int) -> N
         ("need", {"kind": "gas", "status": "open", "urgency": "life", "found_at_ms": 0}, "urgent"),
         ("call", {"status": "call_back", "call_back_on": "{today}"}, "call"),
         ("daily_form", {"on": "{yesterday}"}, "daily"),
-        (
-            "child_check",
-            {"at_ms": 1, "mode": "door", "safety": "safe", "next_check": "{today}"},
-            "",
-        ),
+        ("child_check", {**CHECK, "safety": "safe", "next_check": "{today}"}, "check"),
         ("assessment", {"at_ms": 1, "grade": "good", "next_review": "{today}"}, "review"),
         ("visit", {**CHECK, "outcome": "met", "follow_up": "week"}, "follow_up"),
     ],
