@@ -15,10 +15,10 @@ from typing import NamedTuple
 from client_sdk.devices import PAGE, RECEIPTS, District, district_of, succeed, verifier
 from client_sdk.errors import ServerRefused
 from client_sdk.merging import Incoming, incoming_of, merge
+from client_sdk.repair import Wanted, compare, take_told, wanted
 from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
-    first_unsent,
     forget_receipts,
     known_of,
     mark_receipted,
@@ -29,6 +29,7 @@ from client_sdk.store.signed import Signed, add_page, handed_of, keep_signed
 from client_sdk.upload import Upload, for_server
 from sync.feed import HEAD_BYTES
 from sync.messages import (
+    EXCHANGE,
     PROTOCOL,
     WANT_STATES,
     Handed,
@@ -67,6 +68,7 @@ class Asked(NamedTuple):
     request: Request
     rest: bool
     pages: list[bytes]
+    wanted: Wanted
 
 
 class Absorbed(NamedTuple):
@@ -94,12 +96,14 @@ def build_request(
     want: int = WANT_STATES,
     bring: bool = True,
     piece_bytes: int = PIECE_BYTES,
+    version: int = EXCHANGE,
 ) -> Asked:
     """What this tablet says next: unsent changes, its cursor, its digest of the scope.
 
     ``now_ms`` is the raw wall clock; ``want=0`` only brings, ``WANT_STATES`` also asks for
-    states; ``bring=False`` brings nothing.
+    states; ``bring=False`` brings nothing. ``version`` is the newest one the server speaks.
     """
+    asking = wanted(store) if want & WANT_STATES and version > PROTOCOL else Wanted([], [])
     upload = for_server(store, piece_bytes) if bring else Upload([], [], False)
     handed = _handed(store) if bring else []
     homes = None
@@ -109,7 +113,7 @@ def build_request(
     district = district_of(store)
     incarnation, seq, after = store.get("cursor", [b"", 0, ""])
     request = Request(
-        protocol=PROTOCOL,
+        protocol=version,
         replica=chain.replica,
         counter=chain.counter,
         head=chain.head,
@@ -125,8 +129,10 @@ def build_request(
         segments=upload.segments,
         partials=upload.partials,
         handed=handed,
+        ask=asking.ask,
+        repair=asking.repair,
     )
-    return Asked(request, upload.rest, [h.signature for h in handed])
+    return Asked(request, upload.rest, [h.signature for h in handed], asking)
 
 
 def _handed(store: Store) -> list[Handed]:
@@ -170,11 +176,11 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         _keep_notices(store, reply.notices, now_ms)
         store.put("homes_wanted", reply.wanted)
         store.put("server_offset_ms", reply.clock_ms - now_ms)
-        differs = _compare(store, asked, reply)
+        differs = take_told(store, asked.wanted, reply) or _compare(store, asked, reply)
     # What the server lost and this request did not bring goes at once.
     more = reply.more or asked.rest or succeeded or reply.wanted or forgot
     return Absorbed(
-        (more and reply.protocol == PROTOCOL) or differs,
+        more or differs,
         succeeded,
         merged,
         waiting,
@@ -306,17 +312,7 @@ def _keep_notices(store: Store, notices: list[Notice], now_ms: int) -> None:
 
 
 def _compare(store: Store, asked: Asked, reply: Reply) -> bool:
-    """Do both sides hold the same? If not, the next request lists the homes, once."""
+    """Do both sides hold the same, once all is said?"""
     if reply.more or reply.wanted or not asked.request.want & WANT_STATES or asked.rest:
         return False
-    mine = scope_digest(store)
-    if mine == reply.digest:
-        store.put("differing", None)
-        return False
-    pair = [mine, reply.digest]
-    # Unsent work, or a list already compared in vain (something waits, or is in quarantine there).
-    if asked.request.homes is not None or store.get("differing") == pair or first_unsent(store):
-        store.put("differing", pair)
-        return False
-    store.put("homes_wanted", True)
-    return True
+    return compare(store, reply, listed=asked.request.homes is not None)

@@ -18,13 +18,20 @@ from client_sdk.devices import (
     untold_successions,
 )
 from client_sdk.errors import ServerRefused
-from client_sdk.exchange import PIECE_BYTES, Absorbed, absorb_reply, build_request
+from client_sdk.exchange import PIECE_BYTES, Absorbed, Asked, absorb_reply, build_request
 from client_sdk.store.base import Clock, Store
 from client_sdk.transport import Transport
 from client_sdk.views import Progress, SyncReport
 from crypto.certificate import check_certificate
 from sync import enrolment
-from sync.messages import PROTOCOL, WANT_STATES, Notice, decode_reply, encode
+from sync.messages import (
+    EXCHANGE,
+    PROTOCOL,
+    WANT_STATES,
+    Notice,
+    decode_reply,
+    encode_exchange,
+)
 from sync.schema import Schema
 
 ROUNDS_MAX = 2_000
@@ -33,6 +40,9 @@ not."""
 
 KEY_UNKNOWN = frozenset({"crypto/request-refused", "server/device-unknown"})
 """How a server refuses a key that it does not know."""
+
+VERSION_UNKNOWN = "sync/protocol"
+"""How a server refuses a version that it does not speak."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -54,6 +64,7 @@ class Syncing:
         self._transport = transport
         self._on_progress = on_progress
         self._told_again = False
+        self._version = EXCHANGE
         self.bytes_up = 0
         self.bytes_down = 0
         self.rounds = 0
@@ -108,10 +119,29 @@ class Syncing:
 
     def _round(self, want: int, bring: bool, piece_bytes: int) -> Absorbed:
         store = self._store
-        asked = build_request(store, self._clock(), want=want, bring=bring, piece_bytes=piece_bytes)
-        body = encode(asked.request)
+
+        def ask(version: int) -> tuple[Asked, bytes]:
+            found = build_request(
+                store,
+                self._clock(),
+                want=want,
+                bring=bring,
+                piece_bytes=piece_bytes,
+                version=version,
+            )
+            return found, encode_exchange(found.request)
+
+        asked, body = ask(self._version)
         self.rounds += 1
-        answer = self._exchange(body)
+        try:
+            answer = self._exchange(body)
+        except ServerRefused as error:
+            if error.server_code != VERSION_UNKNOWN or self._version == PROTOCOL:
+                raise
+            # An older server: it is spoken to as it was when it was new, from here to the end.
+            self._version = PROTOCOL
+            asked, body = ask(PROTOCOL)
+            answer = self._exchange(body)
         self.bytes_up += len(body)
         self.bytes_down += len(answer)
         return absorb_reply(store, self._schema, asked, decode_reply(answer), self._clock())

@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
 
 from crypto.certificate import issue_succession
 from crypto.identity import DeviceKey, verify
@@ -26,6 +25,7 @@ from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
+from server.replying import Done, Speaker, reply_of
 from server.scope import (
     Device,
     add_home,
@@ -47,21 +47,10 @@ from sync.feed import (
     verify_segment,
 )
 from sync.limits import Limits
-from sync.messages import PROTOCOL, WANT_STATES, Known, Reply, Request, decode_notice, pack_pages
+from sync.messages import WANT_STATES, Reply, Request
 from sync.schema import Schema
 from sync.sealing import CARRIED_INFO
-from sync.session import SignedStates, off_my_chain, open_handed, sign_receipts
-
-
-class Done(NamedTuple):
-    """What one exchange came to, before it is signed."""
-
-    known: list[Known]
-    out: Outcome
-    pulled: Pulled | None
-    notices: list[bytes]
-    lineage: list[tuple[bytes, int]]
-    seq: int
+from sync.session import SignedStates, off_my_chain, open_handed
 
 
 class District:
@@ -222,7 +211,8 @@ class District:
             # A push is told how far the server has come: it must notice when that is taken back.
             seq = pulled.seq if pulled else self.lineage.last_seq(tx)
         self.forks |= out.forked
-        return Done(known, out, pulled, notices, self.lineage.told(request.incarnation), seq)
+        lineage = self.lineage.told(request.incarnation)
+        return Done(known, out, pulled, notices, lineage, seq, [])
 
     def _ingest(self, tx: Transaction, now_ms: int) -> Ingest:
         sift = partial(within_limits, self._limits, self.servers)
@@ -322,34 +312,8 @@ class District:
         return Pull(tx, device, request, own, sign, now_seq).pull(cursor)
 
     def _signed(self, done: Done, request: Request, nonce: bytes, now_ms: int) -> Reply:
-        known, out, pulled, notices, lineage, seq = done
-        receipts = None
-        if out.receipts:
-            receipts = sign_receipts(
-                self.key.replica, self.lineage.incarnation, out.receipts, self._sign_receipts
-            )
-        none: list[Any] = []
-        return Reply(
-            PROTOCOL,
-            self.key.replica,
-            self.own.key.replica,
-            self.lineage.incarnation,
-            seq,
-            pulled.after if pulled else request.after,
-            now_ms,
-            pulled.digest if pulled else 0,
-            known,
-            lineage,
-            receipts,
-            pack_pages(pulled.pages) if pulled else b"",
-            pulled.entered if pulled else none,
-            pulled.left if pulled else none,
-            pulled.gone if pulled else none,
-            [decode_notice(raw) for raw in notices],
-            pulled.wanted if pulled else False,
-            pulled.more if pulled else False,
-            nonce,
-        )
+        who = Speaker(self.key.replica, self.own.key.replica, self.lineage, self._sign_receipts)
+        return reply_of(done, request, who, nonce, now_ms)
 
     # ---- the server's own writes -----------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from server.scope import (
 )
 from server.store.base import Transaction
 from sync.messages import PAGE_STATES_MAX, Page, Request, encode_state
+from sync.ranges import Scope, Told
 from sync.session import DIGEST_MASK, page_message, state_digest
 
 REPLY_STATES_BYTES_MAX = 512 * 1024
@@ -36,6 +37,8 @@ REPLY_HOMES_MAX = 2_000
 _load = msgspec.json.Decoder(dict[str, Any]).decode
 
 Sign = Callable[[bytes], bytes]
+
+NOTHING_TOLD = Told([], [])
 
 
 class Pulled(NamedTuple):
@@ -50,6 +53,7 @@ class Pulled(NamedTuple):
     digest: int
     wanted: bool
     more: bool
+    told: Told
 
 
 class Cursor(NamedTuple):
@@ -104,7 +108,7 @@ class Pull:
         version = scope_version(tx, self.device.team)
         known, differing = self._word(cursor)
         if known is None:
-            return Pulled(request.seq, request.after, [], [], [], [], 0, True, True)
+            return Pulled(request.seq, request.after, [], [], [], [], 0, True, True, NOTHING_TOLD)
         mine = held_homes(tx, self.device.id)
         entering: list[str] = []
         leaving: list[str] = []
@@ -127,7 +131,10 @@ class Pull:
             offer(tx, self.device, request.held, entered, leaving, -1 if more else version)
         digest = 0 if more else _digest(tx, staying | set(entered))
         pages = list(_pages(self.states, self.sign, self.now_seq))
-        return Pulled(seq, after, pages, entered, leaving, gone, digest, False, more)
+        told = NOTHING_TOLD
+        if request.ask:
+            told = Scope(_digests(tx, self.device.id)).tell(request.ask)
+        return Pulled(seq, after, pages, entered, leaving, gone, digest, False, more, told)
 
     def _word(self, cursor: Cursor) -> tuple[int | None, set[str]]:
         """The scope version that is known to hold, None if the tablet must list its homes first."""
@@ -140,7 +147,7 @@ class Pull:
         if not settle_word(tx, self.device, request.held):
             return None, set()
         arrived = self.device.offered is None or request.held == self.device.offered
-        return (self.device.scope_version if arrived else -1), set()
+        return (self.device.scope_version if arrived else -1), set(request.repair)
 
     def _changed(
         self, staying: set[str], cursor: Cursor, differing: set[str]
@@ -171,6 +178,16 @@ def _changed_homes(tx: Transaction, homes: set[str], cursor: Cursor) -> list[str
         return []
     found = tx.rows_in("SELECT id, seq FROM homes WHERE id IN (?*)", list(homes))
     return sorted(r[0] for r in found if r[1] > cursor.seq)
+
+
+def _digests(tx: Transaction, device: str) -> dict[str, int]:
+    """Home → digest, of all homes the tablet holds; one that nothing is known of has 0."""
+    found = tx.rows(
+        "SELECT d.home, coalesce(h.digest, 0) FROM held d LEFT JOIN homes h ON h.id = d.home"
+        " WHERE d.device = ? AND d.state = 0",
+        [device],
+    )
+    return {home: int(digest) for home, digest in found}
 
 
 def _differing(tx: Transaction, said: dict[str, int]) -> set[str]:

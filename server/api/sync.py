@@ -15,7 +15,7 @@ from server.api.signed import Signer, check_sender, check_signer
 from server.errors import DeviceRevoked, NonceSpent
 from server.logs import Timer, log_fault, log_request
 from server.service import Service
-from sync.messages import Request, decode_request, encode
+from sync.messages import Request, decode_request, encode_exchange
 
 PATH = "/v1/sync"
 
@@ -68,7 +68,7 @@ def answer_sync(service: Service, target: str, headers: dict[str, str], body: by
         if signer.device in service.revoked:
             return _to_quarantine(service, signer, request, nonce)
         reply = service.district.sync(signer.device, request, nonce)
-        return Answer(200, encode(reply), device=signer.device)
+        return Answer(200, encode_exchange(reply), device=signer.device)
     except TOLD as error:
         return failed(error, signer, nonce)
 
@@ -94,5 +94,5 @@ def _to_quarantine(service: Service, signer: Signer, request: Request, nonce: by
         [],
     )
     reply = service.district.sync(signer.device, upload, nonce)
-    more = {"revocation": service.revoked[signer.device], "reply": encode(reply)}
+    more = {"revocation": service.revoked[signer.device], "reply": encode_exchange(reply)}
     return error_answer(DeviceRevoked(), more=more, nonce=nonce, device=signer.device)
