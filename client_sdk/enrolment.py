@@ -50,6 +50,12 @@ from sync.schema import Schema, check_schema
 POLL_SECONDS = 1.0
 WAIT_SECONDS_MAX = 15 * 60
 """As long as a ticket lives: after that the officer makes a new one."""
+PICTURE_BYTES_MAX = 16 * 1024 * 1024
+"""A photograph of a QR code, as any camera takes it."""
+PICTURE_PIXELS_MAX = 12_000_000
+"""What is unpacked of it: 36 MB in colour, which a tablet can spare for a moment."""
+PICTURE_DRAFT = (2_000, 2_000)
+"""Large enough for a code that fills a tenth of the picture."""
 ACCEPTED = 202
 OK = 200
 
@@ -109,10 +115,17 @@ def read_picture(data: bytes) -> str:
     import zxingcpp
     from PIL import Image
 
+    if len(data) > PICTURE_BYTES_MAX:
+        raise EnrolmentFailed("picture too large")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+            # A large photograph is read at a fraction of its size where its format allows.
+            image.draft("L", PICTURE_DRAFT)
+            if image.width * image.height > PICTURE_PIXELS_MAX:
+                raise EnrolmentFailed("picture too large")
             found = zxingcpp.read_barcodes(image.convert("L"))
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # The library tells of broken files by any of these.
         raise EnrolmentFailed("not a picture") from error
     texts = [str(code.text) for code in found if str(code.text).upper().startswith("DOORSTEP-")]
     if not texts:
@@ -213,7 +226,7 @@ def _read(answer: Answer, kind: type[_M]) -> _M:
         code = ""
         try:
             code = str(msgspec.msgpack.decode(answer.body).get("code", ""))
-        except (msgspec.DecodeError, AttributeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, AttributeError):
             code = ""
         raise EnrolmentFailed(f"{answer.status} {code}".strip())
     try:

@@ -257,7 +257,7 @@ def _good(answer: Answer) -> Answer:
         return answer
     try:
         refusal = msgspec.msgpack.decode(answer.body, type=Refusal)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         refusal = Refusal()
     if answer.status == http.client.NOT_FOUND:
         raise NotFound(refusal.code)

@@ -242,5 +242,6 @@ def _opened(
         return msgspec.msgpack.decode(body, type=kind)
     except (SignatureRefused, KeyRefused) as error:
         raise refused(error.detail) from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Text that is no UTF-8 is told by an error outside msgspec's own tree.
         raise refused("malformed") from None

@@ -212,7 +212,7 @@ def check_tree_head(data: bytes, public: bytes) -> TreeHead:
     try:
         verify(public, TREE_HEAD, body, data[:SIGNATURE_BYTES])
         head = msgspec.msgpack.decode(body, type=TreeHead)
-    except (SignatureRefused, KeyRefused, msgspec.DecodeError):
+    except (SignatureRefused, KeyRefused, msgspec.DecodeError, UnicodeDecodeError):
         raise LogRefused("tree head") from None
     _check_head(head)
     if head.log != replica_of(public):

@@ -131,7 +131,7 @@ def decode_vault(data: bytes) -> Vault:
         raise VaultRefused("not a vault")
     try:
         vault = msgspec.msgpack.decode(memoryview(data)[len(head) :], type=Vault)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise VaultRefused("malformed") from None
     if vault.format != VAULT_FORMAT or len(vault.entries) > WORKERS_MAX:
         raise VaultRefused("format or size")

@@ -69,7 +69,12 @@ class Control:
                 answer = await self.service.run(partial(self._answer, call))
                 writer.write(len(answer).to_bytes(4, "big") + answer)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
+        except (
+            asyncio.IncompleteReadError,
+            ConnectionError,
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+        ):
             return
         finally:
             writer.close()

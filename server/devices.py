@@ -125,7 +125,7 @@ def old_replica_of(statement: bytes) -> bytes:
         raise SuccessionRefused("length")
     try:
         return msgspec.msgpack.decode(statement[2 * SIGNATURE_BYTES :], type=Succession).old_replica
-    except (msgspec.DecodeError, KeyRefused):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyRefused):
         raise SuccessionRefused("malformed") from None
 
 

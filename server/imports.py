@@ -54,7 +54,13 @@ def read_rows(path: Path, collection: Collection) -> list[Row]:
             rows = list(_csv_rows(path, collection))
         else:
             rows = list(_json_rows(path))
-    except (OSError, UnicodeDecodeError, csv.Error, msgspec.DecodeError) as error:
+    except (
+        OSError,
+        UnicodeDecodeError,
+        RecursionError,
+        csv.Error,
+        msgspec.DecodeError,
+    ) as error:
         raise ImportRefused(type(error).__name__) from None
     seen: set[str] = set()
     for row in rows:

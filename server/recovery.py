@@ -46,7 +46,7 @@ def recover(district: District, data: bytes) -> Recovered:
     for _, item in found.items:
         try:
             segments.append(_segment.decode(item))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             refused += 1
     changes = 0
     for start in range(0, len(segments), PART):
