@@ -15,7 +15,7 @@ import msgspec
 
 from server.store.base import Transaction
 from server.store.rows import SegmentRow
-from sync.change import Entry, entry_of
+from sync.change import Entry, change_digest, entry_of
 from sync.compression import REPLY_LEVEL, pack, unpack
 from sync.errors import FeedGap
 from sync.feed import (
@@ -27,6 +27,7 @@ from sync.feed import (
     build_segment,
     genesis,
     next_head,
+    segment_digests,
     unpack_segment,
 )
 
@@ -95,26 +96,35 @@ def _heads_between(
     tx: Transaction, replica: bytes, first: int, last: int
 ) -> set[tuple[int, bytes]]:
     known: set[tuple[int, bytes]] = {(0, genesis(replica))}
-    for start, before, entries in stored_runs(tx, replica, first, last):
+    for start, before, digests in stored_digests(tx, replica, first, last):
         head, counter = before, start - 1
         known.add((counter, head))
-        for entry in entries:
-            head, counter = next_head(head, entry.digest), counter + 1
+        for digest in digests:
+            head, counter = next_head(head, digest), counter + 1
             known.add((counter, head))
     return known
 
 
-def stored_runs(
+def stored_digests(
     tx: Transaction, replica: bytes, first: int, last: int
-) -> Iterable[tuple[int, bytes, list[Entry]]]:
-    """The stored runs of a replica that touch these counters: (first, head before, changes)."""
+) -> Iterable[tuple[int, bytes, list[bytes]]]:
+    """The digests of the stored runs of a replica that touch these counters: (first, head before,
+    digests). The changes themselves are not read: that takes five times as long."""
     found = tx.rows(
         "SELECT first, before, kind, body FROM segments WHERE replica = ? AND last >= ?"
         " AND first <= ? ORDER BY first, n",
         [tx.number_of(replica), first, last + 1],
     )
     for start, before, kind, body in found:
-        yield int(start), bytes(before), open_stored(kind, bytes(body))
+        source = segment_of(kind, bytes(body))
+        if isinstance(source, Segment):
+            digests = segment_digests(source)
+        else:
+            digests = [
+                change_digest(replica, counter, slot.salt, slot.raw)
+                for counter, slot in enumerate(source.slots, source.first)
+            ]
+        yield int(start), bytes(before), digests
 
 
 def open_stored(kind: str, body: bytes) -> list[Entry]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from crypto.identity import DeviceKey
-from server.feeds import Run, leaves_of, stored_runs
+from server.feeds import Run, leaves_of, stored_digests
 from server.stamps import last_stamp
 from server.store.base import Transaction
 from sync.change import REASON, Change, Value, check_writable, encode_change, entry_of
-from sync.clock import Dot
+from sync.clock import TAG_BYTES, Dot
 from sync.compression import REPLY_LEVEL
 from sync.errors import ChangeInvalid
 from sync.feed import (
@@ -107,11 +107,11 @@ class OwnFeed:
         if found is None and 1 <= counter <= self.counter:
             if len(self._points) > POINTS_MAX:
                 self._points.clear()
-            for first, before, entries in stored_runs(tx, self.key.replica, counter, counter):
+            for first, before, digests in stored_digests(tx, self.key.replica, counter, counter):
                 head = before
-                for at, entry in enumerate(entries, first):
-                    head = next_head(head, entry.digest)
-                    self._points[at] = (head, entry.dot[24:])
+                for at, digest in enumerate(digests, first):
+                    head = next_head(head, digest)
+                    self._points[at] = (head, digest[:TAG_BYTES])
             found = self._points.get(counter)
         return found
 

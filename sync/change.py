@@ -12,9 +12,10 @@ Invariants
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
@@ -94,7 +95,7 @@ class Change(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return next((str(v) for op, _, v in self.others if op in (REASON, VOID)), "")
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A change at its place in its feed: what merging needs of it."""
 
     dot: Dot
@@ -116,6 +117,7 @@ def _names_fit(names: tuple[str, ...]) -> bool:
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Change)
+_many_decoder = msgspec.msgpack.Decoder(list[Change])
 
 
 def encode_change(change: Change) -> bytes:
@@ -137,6 +139,11 @@ def decode_change(raw: bytes | msgspec.Raw) -> Change:
         change = _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MessageMalformed(f"change: {error}") from error
+    _check(change)
+    return change
+
+
+def _check(change: Change) -> None:
     if len(change.names) != len(change.values) or len(change.vector) % 28:
         raise MessageMalformed("change: names, values or vector do not fit")
     if not _names_fit(change.names):
@@ -145,7 +152,26 @@ def decode_change(raw: bytes | msgspec.Raw) -> Change:
         check_vector(change.vector)
     if change.others:
         check_operations(change)
-    return change
+
+
+_split = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
+
+def split_changes(body: bytes, count: int) -> list[bytes]:
+    """The bytes of each change of an encoded array of ``count``, none above CHANGE_BYTES_MAX.
+
+    Raises LimitExceeded, MessageMalformed.
+    """
+    try:
+        raws = [bytes(raw) for raw in _split.decode(body)]
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise MessageMalformed(f"segment: {error}") from error
+    if len(raws) != count:
+        raise MessageMalformed("segment: count of changes")
+    longest = max(map(len, raws), default=0)
+    if longest > CHANGE_BYTES_MAX:
+        raise LimitExceeded(f"change of {longest} bytes, at most {CHANGE_BYTES_MAX}")
+    return raws
 
 
 def check_operations(change: Change) -> None:
@@ -176,10 +202,13 @@ def check_operations(change: Change) -> None:
                 raise MessageMalformed(f"operation {op}: its field")
 
 
+_DIGEST_PURPOSE = b"doorstep/change/1\0"
+
+
 def change_digest(replica: bytes, counter: int, salt: bytes, raw: bytes) -> bytes:
     """SHA-256 that names a change: purpose, replica, counter, salt, bytes (32 bytes)."""
     return hashlib.sha256(
-        b"doorstep/change/1\0" + replica + counter.to_bytes(COUNTER_BYTES, "big") + salt + raw
+        _DIGEST_PURPOSE + replica + counter.to_bytes(COUNTER_BYTES, "big") + salt + raw
     ).digest()
 
 
@@ -190,7 +219,7 @@ _TO_SORTABLE = bytes.maketrans(_STANDARD, _SORTABLE)
 
 def sortable_text(raw: bytes) -> str:
     """Base64 over an alphabet in ASCII order: texts sort as the bytes do."""
-    return base64.b64encode(raw).rstrip(b"=").translate(_TO_SORTABLE).decode()
+    return binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(_TO_SORTABLE).decode()
 
 
 def new_record_id(replica: bytes, counter: int, stamp_ms: int, salt: bytes) -> str:
@@ -213,6 +242,28 @@ def entry_of(replica: bytes, counter: int, salt: bytes, raw: bytes) -> Entry:
     digest = change_digest(replica, counter, salt, raw)
     record = change.record or new_record_id(replica, counter, change.stamp_ms, salt)
     return Entry(dot(replica, counter, digest[:TAG_BYTES]), record, change, digest, salt, raw)
+
+
+def entries_of(replica: bytes, first: int, salts: Sequence[bytes], body: bytes) -> list[Entry]:
+    """Place the changes of a run in their feed: what ``entry_of`` gives for each, in one pass.
+
+    ``body`` is the encoded array of the changes, as many as there are salts. Raises
+    LimitExceeded, MessageMalformed.
+    """
+    raws = split_changes(body, len(salts))
+    try:
+        changes = _many_decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise MessageMalformed(f"change: {error}") from error
+    sha256, purpose, out = hashlib.sha256, _DIGEST_PURPOSE + replica, []
+    numbers = range(first, first + len(raws))
+    for counter, salt, raw, change in zip(numbers, salts, raws, changes, strict=True):
+        _check(change)
+        number = counter.to_bytes(COUNTER_BYTES, "big")
+        digest = sha256(purpose + number + salt + raw).digest()
+        record = change.record or new_record_id(replica, counter, change.stamp_ms, salt)
+        out.append(Entry(replica + number + digest[:TAG_BYTES], record, change, digest, salt, raw))
+    return out
 
 
 def own_tips(entry: Entry) -> tuple[Dot, ...]:

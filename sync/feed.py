@@ -25,7 +25,9 @@ from sync.change import (
     SALT_BYTES,
     Entry,
     change_digest,
+    entries_of,
     entry_of,
+    split_changes,
 )
 from sync.clock import COUNTER_MAX
 from sync.compression import UPLOAD_LEVEL, pack, unpack
@@ -157,7 +159,11 @@ def build_segment(
     return Segment(replica, first, len(raws), before, blocks, pack(body, level), signature)
 
 
-_raws = msgspec.msgpack.Decoder(list[Raw])
+def _opened(segment: Segment) -> tuple[bytes, list[bytes]]:
+    """The payload, unpacked, and the salts of its changes."""
+    return unpack(segment.payload, SEGMENT_BYTES_MAX), salts_between(
+        segment.blocks, segment.first, segment.count
+    )
 
 
 def unpack_segment(segment: Segment) -> list[Entry]:
@@ -165,18 +171,22 @@ def unpack_segment(segment: Segment) -> list[Entry]:
 
     Raises MessageMalformed or LimitExceeded.
     """
-    body = unpack(segment.payload, SEGMENT_BYTES_MAX)
-    try:
-        raws = _raws.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise MessageMalformed(f"segment: {error}") from error
-    if len(raws) != segment.count:
-        raise MessageMalformed("segment: count of changes")
-    replica, counter, entries = segment.replica, segment.first, []
-    for raw, salt in zip(raws, salts_between(segment.blocks, counter, len(raws)), strict=True):
-        entries.append(entry_of(replica, counter, salt, bytes(raw)))
-        counter += 1
-    return entries
+    body, given = _opened(segment)
+    return entries_of(segment.replica, segment.first, given, body)
+
+
+def segment_digests(segment: Segment) -> list[bytes]:
+    """The digests of a segment's changes, which are not read: all that a chain is made of.
+
+    Raises MessageMalformed or LimitExceeded.
+    """
+    body, given = _opened(segment)
+    return [
+        change_digest(segment.replica, counter, salt, raw)
+        for counter, (salt, raw) in enumerate(
+            zip(given, split_changes(body, segment.count), strict=True), segment.first
+        )
+    ]
 
 
 def chain(before: bytes, entries: Sequence[Entry]) -> bytes:
@@ -253,7 +263,7 @@ def decode_sealed_changes(data: bytes) -> list[SealedChange]:
     """What an opened sealed part holds. Raises MessageMalformed or LimitExceeded."""
     try:
         return _sealed.decode(unpack(data, SEGMENT_BYTES_MAX))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageMalformed(f"sealed changes: {error}") from error
 
 

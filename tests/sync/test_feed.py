@@ -2,12 +2,13 @@
 """Feeds: chains, salts, segments with and without blanks, and everything that must not pass."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from sync.change import CHANGE_BYTES_MAX, Change, encode_change
+from sync.change import CHANGE_BYTES_MAX, Change, encode_change, entry_of
 from sync.compression import pack
 from sync.errors import ChainBroken, LimitExceeded, MessageMalformed, SyncError
 from sync.feed import (
@@ -30,6 +31,7 @@ from sync.feed import (
     next_head,
     salts,
     salts_between,
+    segment_digests,
     unpack_segment,
     verify_partial,
     verify_segment,
@@ -84,6 +86,28 @@ def test_a_segment_comes_back_with_dots_salts_and_its_head() -> None:
     assert [e.salt for e in entries] == salts(SEED, 3)
     assert head == chain(genesis(A), entries)
     assert segment().last == 3
+
+
+def test_a_run_read_in_one_pass_gives_what_each_change_gives_alone() -> None:
+    s = segment(BLOCK_CHANGES + 3)
+    given = salts(SEED, BLOCK_CHANGES) + salts(SEED, 3)
+    alone = [
+        entry_of(A, n, salt, raw)
+        for n, (salt, raw) in enumerate(zip(given, raws(len(given)), strict=True), 1)
+    ]
+    assert unpack_segment(s) == alone
+    assert segment_digests(s) == [entry.digest for entry in alone]
+
+
+@pytest.mark.parametrize("read", [unpack_segment, segment_digests])
+def test_a_segment_with_a_change_too_many_or_too_large_is_not_read(
+    read: Callable[[Segment], object],
+) -> None:
+    with pytest.raises(MessageMalformed):
+        read(segment(3, count=2))
+    large = msgspec.msgpack.encode([msgspec.Raw(raws(1)[0]), bytes(CHANGE_BYTES_MAX)])
+    with pytest.raises(LimitExceeded):
+        read(segment(2, payload=pack(large)))
 
 
 def test_a_head_is_the_hash_of_the_head_before_and_the_digest() -> None:
