@@ -21,6 +21,7 @@ written by this package and never copied from input.
     ├── CertificateRefused    a device certificate that does not hold
     ├── RevocationRefused     a revocation that does not hold
     ├── SuccessionRefused     a succession that does not hold
+    ├── StatementRefused      a lease, proof of wipe, or word on keys that does not hold
     ├── TicketRefused
     │   ├── TicketUnreadable  mistyped or misread
     │   ├── TicketExpired
@@ -364,6 +365,14 @@ class BundleOldKey(BundleRefused):
         "请把本机新的回程数据包带给对方，再让对方重新导出。",
         "Take a new bundle of this receiver to the sender, then export again.",
     )
+
+
+class StatementRefused(CryptoError):
+    """A lease, a proof of wipe, or a server's word on its keys that does not hold."""
+
+    code = "crypto/statement-refused"
+    what = Text("收到的签名声明无效，已拒绝。", "A signed statement does not hold and was refused.")
+    do = Text("请再同步一次；若仍失败，请报告管理员。", "Sync again; if it fails, tell the office.")
 
 
 class PinMismatch(CryptoError):

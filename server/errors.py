@@ -279,6 +279,7 @@ STATUS = {
     "crypto/log-refused": 422,
     "crypto/revocation-refused": 403,
     "crypto/succession-refused": 403,
+    "crypto/statement-refused": 403,
     "crypto/ticket-refused": 403,
     "crypto/ticket-unreadable": 400,
     "crypto/ticket-expired": 410,

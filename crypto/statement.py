@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a tablet and its district tell each other under signature, beside certificates.
+
+Lives here: the lease under which a store opens without contact, the proof that a store was wiped,
+the keys a server uses now, and the word by which a server's root names its successor.
+Must not live here: what follows from them, clocks.
+
+Invariants: those of `certificate`: signature (65 bytes) ‖ MessagePack, checked over the bytes as
+received before they are decoded; the bytes are what is stored. A statement that is newer than
+another of its kind counts, by its serial; an older one never comes back.
+"""
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from crypto.certificate import STATEMENT_BYTES_MAX, STATEMENT_FORMAT
+from crypto.errors import CryptoError, KeyRefused, SignatureRefused, StatementRefused
+from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
+from crypto.seal import check_box_public
+
+LEASE: Final = b"lease"
+WIPED: Final = b"wiped"
+KEYS: Final = b"server-keys"
+ROOT_OLD: Final = b"root-by-old"
+ROOT_NEW: Final = b"root-by-new"
+DAY_MS: Final = 86_400_000
+LEASE_DAYS_MAX: Final = 3_650
+PINS_MAX: Final = 4  # the key in use and those that may follow it
+PIN_BYTES: Final = 32
+ROOTS_MAX: Final = 64  # a new root every year of a long life
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+class Lease(msgspec.Struct, frozen=True, array_like=True):
+    """For how long a tablet's store opens without contact, and how long after that it lives.
+
+    `issued_at_ms` is the issuer's clock and the serial of leases; `open_ms` 0 means no limit.
+    """
+
+    replica: bytes
+    issuer: bytes
+    issued_at_ms: int
+    open_ms: int
+    erase_ms: int
+    format: int = STATEMENT_FORMAT
+
+
+class Wiped(msgspec.Struct, frozen=True, array_like=True):
+    """A tablet's word, signed before its keys went, that it erases itself on a revocation.
+
+    `serial` is that of the revocation; `counter` and `head` are where its feed stood, `left` how
+    many of its changes only the sealed outbox still has; `at_ms` is the tablet's own clock.
+    """
+
+    replica: bytes
+    serial: int
+    at_ms: int
+    counter: int
+    head: bytes
+    left: int
+    format: int = STATEMENT_FORMAT
+
+
+class ServerKeys(msgspec.Struct, frozen=True, array_like=True):
+    """What a server uses now: its box key, until when it opens earlier ones, its TLS keys.
+
+    `serial` rises with every change; `pins` are SHA-256 of the TLS keys it may show.
+    """
+
+    public: bytes
+    serial: int
+    issued_at_ms: int
+    box_public: bytes
+    pins: tuple[bytes, ...]
+    format: int = STATEMENT_FORMAT
+
+
+class Root(msgspec.Struct, frozen=True, array_like=True):
+    """A server's root is replaced: the old key names the new one, and the new one agrees."""
+
+    old_public: bytes
+    new_public: bytes
+    serial: int
+    at_ms: int
+    format: int = STATEMENT_FORMAT
+
+
+def issue_lease(
+    issuer: DeviceKey, replica: bytes, at_ms: int, open_ms: int, erase_ms: int
+) -> bytes:
+    """Sign a lease; about 140 bytes. Raises StatementRefused beyond a limit."""
+    body = Lease(replica, issuer.replica, at_ms, open_ms, erase_ms)
+    _check_lease(body, issuer.public)
+    return _signed(issuer, LEASE, body)
+
+
+def check_lease(data: bytes, issuer_public: bytes) -> Lease:
+    """Check a lease against the issuer's key; what it says. Raises StatementRefused."""
+    lease = _opened(data, issuer_public, LEASE, Lease)
+    _check_lease(lease, issuer_public)
+    return lease
+
+
+def _check_lease(lease: Lease, issuer_public: bytes) -> None:
+    _sound(
+        lease.format == STATEMENT_FORMAT
+        and len(lease.replica) == REPLICA_BYTES
+        and lease.issuer == replica_of(issuer_public)
+        and 0 <= lease.open_ms <= LEASE_DAYS_MAX * DAY_MS
+        and 0 <= lease.erase_ms <= LEASE_DAYS_MAX * DAY_MS
+    )
+
+
+def issue_wiped(
+    key: DeviceKey, serial: int, at_ms: int, counter: int, head: bytes, left: int
+) -> bytes:
+    """Sign a proof of wipe with the tablet's own key, before that key is erased."""
+    return _signed(key, WIPED, Wiped(key.replica, serial, at_ms, counter, head, left))
+
+
+def check_wiped(data: bytes, public: bytes) -> Wiped:
+    """Check a proof of wipe against the tablet's key. Raises StatementRefused."""
+    wiped = _opened(data, public, WIPED, Wiped)
+    _sound(wiped.format == STATEMENT_FORMAT and wiped.replica == replica_of(public))
+    return wiped
+
+
+def wiped_replica(data: bytes) -> bytes:
+    """Whose proof of wipe it claims to be; nothing is checked yet. Raises StatementRefused."""
+    return bytes(_decoded(data[SIGNATURE_BYTES:], Wiped).replica)
+
+
+def issue_server_keys(key: DeviceKey, keys: ServerKeys) -> bytes:
+    """Sign what keys a server uses. Raises StatementRefused beyond a limit."""
+    _check_keys(keys, key.public)
+    return _signed(key, KEYS, keys)
+
+
+def check_server_keys(data: bytes, public: bytes) -> ServerKeys:
+    """Check what keys a server says it uses, against its root. Raises StatementRefused."""
+    keys = _opened(data, public, KEYS, ServerKeys)
+    _check_keys(keys, public)
+    return keys
+
+
+def _check_keys(keys: ServerKeys, public: bytes) -> None:
+    try:
+        check_box_public(keys.box_public)
+    except KeyRefused as error:
+        raise StatementRefused(error.detail) from None
+    _sound(
+        keys.format == STATEMENT_FORMAT
+        and keys.public == public
+        and keys.serial > 0
+        and 0 < len(keys.pins) <= PINS_MAX
+        and all(len(pin) == PIN_BYTES for pin in keys.pins)
+    )
+
+
+def issue_root(old: DeviceKey, new: DeviceKey, serial: int, at_ms: int) -> bytes:
+    """Let the old root name the new one; both sign."""
+    body = Root(old.public, new.public, serial, at_ms)
+    return new.sign(ROOT_NEW, msgspec.msgpack.encode(body)) + _signed(old, ROOT_OLD, body)
+
+
+def check_root(data: bytes, old_public: bytes) -> Root:
+    """Check that a root known so far names its successor and that the successor agrees.
+
+    Raises StatementRefused.
+    """
+    root = _opened(data[SIGNATURE_BYTES:], old_public, ROOT_OLD, Root)
+    try:
+        verify(root.new_public, ROOT_NEW, data[2 * SIGNATURE_BYTES :], data[:SIGNATURE_BYTES])
+    except (SignatureRefused, KeyRefused) as error:
+        raise StatementRefused(error.detail) from None
+    _sound(
+        root.format == STATEMENT_FORMAT
+        and root.old_public == old_public
+        and root.new_public != old_public
+        and root.serial > 0
+    )
+    return root
+
+
+def _sound(holds: bool) -> None:
+    if not holds:
+        raise StatementRefused("format or limit")
+
+
+def _signed(key: DeviceKey, purpose: bytes, body: msgspec.Struct) -> bytes:
+    encoded = msgspec.msgpack.encode(body)
+    return key.sign(purpose, encoded) + encoded
+
+
+def _opened(data: bytes, public: bytes, purpose: bytes, kind: type[_S]) -> _S:
+    """Check size, then signature, then decode: nothing unsigned reaches the decoder."""
+    if not SIGNATURE_BYTES < len(data) <= STATEMENT_BYTES_MAX:
+        raise StatementRefused("length")
+    try:
+        verify(public, purpose, data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
+    except CryptoError as error:
+        raise StatementRefused(error.detail) from None
+    return _decoded(data[SIGNATURE_BYTES:], kind)
+
+
+def _decoded(body: bytes, kind: type[_S]) -> _S:
+    if len(body) > STATEMENT_BYTES_MAX:
+        raise StatementRefused("length")
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise StatementRefused("malformed") from None
