@@ -174,6 +174,15 @@ class ImportRefused(ServerError):
     en = "The file does not fit; none of it was imported. Correct the lines listed and try again."
 
 
+class ReportRefused(ServerError):
+    """A report, figure, area or day that is not there, or not for whoever asks."""
+
+    code = "server/report"
+    status = 400
+    zh = "没有这样的报表、指标、区划或日期，或超出了您可以查看的范围。没有统计。请按提示更正。"
+    en = "No such report, figure, area or day, or it is not for you. Nothing was counted. Correct it."
+
+
 class QueryRefused(ServerError):
     """A query that does more than read, or is no SQL."""
 

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing the facts up to date with the record: what changed since last time, in short steps.
+
+What lives here: reading the record into the tables of ``facts``. What must not: figures. Invariants
+- What uploads write has no part in this: no table or index of theirs is larger or slower for it.
+  A high-water sequence per home, which they keep anyway, tells where something changed.
+- Each step is one short transaction that also notes how far it came: a report that is cut off, or
+  two at once, leave nothing half done, and a restored store has the facts that belong to it.
+- The facts of a record depend on the record and on its home alone, so any order comes to the same.
+- A household that was joined into another counts for that one, as far as it leads to a live one;
+  households joined in a circle each count for themselves, as both are shown until it is settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from server.reports.facts import FACTS, Facts, form_of, kinds_of, statements, table_of
+from server.store.base import WORD_CHARS_MAX, Store, Transaction
+from server.views import quoted
+from sync.schema import Schema
+
+STEP_RECORDS = 10_000
+"""Records of one step: uploads wait for it, a quarter of a second at most."""
+STEP_HOMES = 2_000
+FEW_HOMES = 20
+"""Where more than one home in so many changed, walking the whole record is quicker."""
+AREA_CHARS_MAX = 15
+JOINS_MAX = 100
+"""A household joined into one that was joined into another …: no office does this often."""
+
+FORM, DONE_SEQ, AIM_SEQ, DONE_N, LAST_N = (
+    "facts_form",
+    "facts_seq",
+    "facts_aim_seq",
+    "facts_n",
+    "facts_last_n",
+)
+
+
+class Progress(NamedTuple):
+    """How far the walk through the record is: records done, and in all; 0, 0 where none runs."""
+
+    done: int
+    total: int
+
+
+class Folding:
+    """One store's facts."""
+
+    def __init__(self, store: Store, schema: Schema) -> None:
+        self._store = store
+        self._schema = schema
+
+    def __repr__(self) -> str:
+        return f"Folding({self._store!r})"
+
+    def refresh(self, told: Callable[[Progress], None] | None = None) -> None:
+        """Bring the facts up to date with everything committed before this began."""
+        with self._store.read() as tx:
+            if not self._stale(tx):
+                return
+        with self._store.write() as tx:
+            self._make(tx)
+        more = True
+        while more:
+            with self._store.write() as tx:
+                more = self._step(tx)
+                now = _numbers(tx)
+            if told and now.get(LAST_N):
+                told(Progress(now.get(DONE_N, 0), now[LAST_N]))
+
+    # ---- how far --------------------------------------------------------------------------------
+
+    def _stale(self, tx: Transaction) -> bool:
+        now = _numbers(tx)
+        if now.get(FORM) != form_of(self._schema) or now.get(LAST_N):
+            return True
+        return bool(tx.rows("SELECT 1 FROM homes WHERE seq > ? LIMIT 1", [now.get(DONE_SEQ, 0)]))
+
+    def _make(self, tx: Transaction) -> None:
+        if _numbers(tx).get(FORM) == form_of(self._schema):
+            return
+        for name, (what, _) in tx.relations().items():
+            if name.startswith("facts_") and what == "table":
+                tx.define(f"DROP TABLE {quoted(name)}")
+        for statement in statements(self._schema):
+            tx.define(statement)
+        for key in (DONE_SEQ, AIM_SEQ, DONE_N, LAST_N):
+            _note(tx, key, 0)
+        _note(tx, FORM, form_of(self._schema))
+
+    def _step(self, tx: Transaction) -> bool:
+        """One step; is there more to do?"""
+        now = _numbers(tx)
+        if not now[LAST_N]:
+            return self._begin(tx, now[DONE_SEQ])
+        first, last = now[DONE_N], min(now[DONE_N] + STEP_RECORDS, now[LAST_N])
+        self._fold(tx, "r.n > ? AND r.n <= ? AND r.seq > ?", [first, last, now[DONE_SEQ]])
+        _note(tx, DONE_N, last)
+        if last < now[LAST_N]:
+            return True
+        self._settle_joins(tx)
+        _note(tx, DONE_SEQ, now[AIM_SEQ])
+        _note(tx, LAST_N, 0)
+        return False
+
+    def _begin(self, tx: Transaction, done: int) -> bool:
+        """Take in a few changed homes at once, or begin a walk through the whole record."""
+        seq = int(tx.rows("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'seq'")[0][0])
+        changed = [int(r[0]) for r in tx.rows("SELECT n FROM homes WHERE seq > ?", [done])]
+        homes = int(tx.rows("SELECT count(*) FROM homes")[0][0])
+        if len(changed) <= max(STEP_HOMES // 10, homes // FEW_HOMES):
+            moved = self._take_homes(tx, changed)
+            for part in _parts(changed):
+                self._fold(tx, f"r.home IN ({part}) AND r.seq > ?", [done])
+            for part in _parts(moved):
+                self._fold(tx, f"r.home IN ({part})", [])
+            self._settle_joins(tx)
+            _note(tx, DONE_SEQ, seq)
+            return False
+        moved = self._take_homes(tx, changed)
+        for part in _parts(moved):
+            self._fold(tx, f"r.home IN ({part})", [])
+        last = int(tx.rows("SELECT coalesce(max(n), 0) FROM records")[0][0])
+        _note(tx, AIM_SEQ, seq)
+        _note(tx, DONE_N, 0)
+        _note(tx, LAST_N, last)
+        return last > 0
+
+    # ---- homes ----------------------------------------------------------------------------------
+
+    def _take_homes(self, tx: Transaction, changed: Sequence[int]) -> list[int]:
+        """Take in new homes and changed areas; the homes whose records are elsewhere by it."""
+        moved: list[int] = []
+        for part in _parts(changed):
+            area = f"substr(h.area, 1, {AREA_CHARS_MAX})"
+            moved += [
+                int(row[0])
+                for row in tx.rows(
+                    "SELECT m.n FROM facts_home f JOIN homes h ON h.n = f.n"
+                    f" JOIN facts_home m ON m.root = f.n WHERE f.n IN ({part})"
+                    f" AND f.root = f.n AND f.area <> {area}"
+                )
+            ]
+            tx.run(
+                f"INSERT INTO facts_home SELECT h.n, h.id, h.n, {area} FROM homes h"
+                f" WHERE h.n IN ({part}) AND NOT EXISTS (SELECT 1 FROM facts_home f"
+                " WHERE f.n = h.n)"
+            )
+        for part in _parts(moved):
+            tx.run(
+                f"UPDATE facts_home SET area = (SELECT substr(h.area, 1, {AREA_CHARS_MAX})"
+                f" FROM homes h WHERE h.n = facts_home.root) WHERE n IN ({part})"
+            )
+        return moved
+
+    def _settle_joins(self, tx: Transaction) -> None:
+        """Let the records of joined households count for the one that lives on."""
+        joined = dict(
+            tx.rows(
+                "SELECT f.own, t.n FROM facts_household f JOIN facts_home t ON t.id = f.joined_into"
+                " WHERE f.joined_into IS NOT NULL AND f.joined_into <> ''"
+                " AND EXISTS (SELECT 1 FROM facts_household g WHERE g.own = t.n)"
+            )
+        )
+        wanted = {home: _survivor(joined, home) for home in joined}
+        was = dict(tx.rows("SELECT n, root FROM facts_home WHERE root <> n"))
+        moved = [
+            home
+            for home in wanted.keys() | was.keys()
+            if wanted.get(home, home) != was.get(home, home)
+        ]
+        tx.run_many(
+            "UPDATE facts_home SET root = ?, area = (SELECT substr(h.area, 1, 15) FROM homes h"
+            " WHERE h.n = ?) WHERE n = ?",
+            [(wanted.get(home, home), wanted.get(home, home), home) for home in sorted(moved)],
+        )
+        for part in _parts(sorted(moved)):
+            self._fold(tx, f"r.home IN ({part})", [])
+
+    # ---- records --------------------------------------------------------------------------------
+
+    def _fold(self, tx: Transaction, which: str, values: Sequence[Any]) -> None:
+        """Read some records into their tables; ``which`` is a condition on the record ``r``."""
+        kinds = tx.rows(f"SELECT DISTINCT r.kind FROM records r WHERE {which}", values)
+        found = {tx.collection_of(int(row[0])): int(row[0]) for row in kinds}
+        for facts in FACTS:
+            kind = found.get(facts.collection)
+            if kind is not None:
+                self._fold_one(tx, facts, f"r.kind = {kind} AND {which}", values)
+
+    def _fold_one(self, tx: Transaction, facts: Facts, which: str, values: Sequence[Any]) -> None:
+        table = table_of(facts.collection)
+        some = f"SELECT r.n FROM records r WHERE {which}"
+        tx.run(f"DELETE FROM {table} WHERE n IN ({some})", values)
+        columns = "".join(
+            f", {self._store.typed_sql(name, kind)}" for name, kind in kinds_of(self._schema, facts)
+        )
+        source = "FROM records r JOIN facts_home h ON h.n = r.home"
+        tx.run(
+            f"INSERT INTO {table} SELECT r.n, h.root, r.home, h.area{columns} {source}"
+            f" WHERE {which} AND r.voided = 0",
+            values,
+        )
+        for field in facts.sets.split():
+            tx.run(f"DELETE FROM facts_set WHERE field = '{field}' AND n IN ({some})", values)
+            each, value = self._store.each_sql(field)
+            tx.run(
+                f"INSERT INTO facts_set SELECT DISTINCT r.n, '{field}',"
+                f" substr({value}, 1, {WORD_CHARS_MAX}) FROM records r, {each}"
+                f" WHERE {which} AND r.voided = 0 AND {value} IS NOT NULL",
+                values,
+            )
+
+
+def refresh(store: Store, schema: Schema, told: Callable[[Progress], None] | None = None) -> None:
+    """Bring a store's facts up to date; ``told`` hears of a long walk's progress."""
+    Folding(store, schema).refresh(told)
+
+
+def _survivor(joined: dict[int, int], home: int) -> int:
+    """The home that a joined one counts for; itself where joins lead in a circle or too far."""
+    at = home
+    for _ in range(JOINS_MAX):
+        if at not in joined:
+            return at
+        at = joined[at]
+        if at == home:
+            return home
+    return home
+
+
+def _parts(numbers: Sequence[int]) -> list[str]:
+    """Numbers as lists for SQL, each of at most STEP_HOMES."""
+    plain = [str(number) for number in numbers]
+    return [",".join(plain[i : i + STEP_HOMES]) for i in range(0, len(plain), STEP_HOMES)]
+
+
+def _numbers(tx: Transaction) -> dict[str, int]:
+    found = tx.rows("SELECT key, value FROM meta WHERE key >= 'facts_' AND key < 'facts`'")
+    return {str(key): int(value) for key, value in found}
+
+
+def _note(tx: Transaction, key: str, value: int) -> None:
+    tx.run(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [key, value],
+    )
