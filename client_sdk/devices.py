@@ -98,7 +98,7 @@ def _succession_row(store: Store, statement: bytes) -> tuple[bytes, bytes, bytes
         if known is None:
             raise PeerUnknown("no certificate")
         succession = check_succession(statement, known[0])
-    except (msgspec.DecodeError, CryptoError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, CryptoError) as error:
         raise PeerUnknown("statement") from error
     return succession.new_replica, succession.new_public, known[2], known[1], statement
 
@@ -112,6 +112,20 @@ def public_of(store: Store, replica: bytes) -> bytes:
     if found is None:
         raise PeerUnknown(replica.hex())
     return bytes(found[0])
+
+
+def box_public_of(store: Store, replica: bytes) -> bytes:
+    """The box key of a replica, from the statement that was checked. Raises PeerUnknown."""
+    district = district_of(store)
+    if replica == district.replica:
+        return district.box_public
+    found = store.one("SELECT parent, statement FROM devices WHERE replica = ?", (replica,))
+    if found is None:
+        raise PeerUnknown(replica.hex())
+    if found[0]:
+        succession = msgspec.msgpack.decode(found[1][_BODY_AT:], type=Succession)
+        return succession.new_box_public
+    return check_certificate(found[1], district.public).box_public
 
 
 def verifier(store: Store, purpose: bytes) -> Verify:
@@ -205,7 +219,7 @@ def own_successions(store: Store) -> list[bytes]:
     for replica, statement in store.rows("SELECT replica, statement FROM replicas"):
         try:
             named = msgspec.msgpack.decode(statement[_BODY_AT:], type=Succession)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             # The first key has a certificate, or nothing, in place of a succession.
             continue
         by_new[replica] = (named.old_replica, statement)

@@ -199,12 +199,28 @@ class PeerUnknown(TabletError):
     en = "The other tablet has no certificate of this district. Nothing was taken. Enrol it first."
 
 
+class PeerRevoked(TabletError):
+    """A teammate whose certificate the district took back."""
+
+    code = "tablet/peer-revoked"
+    zh = "对方平板已被停用。没有交换任何内容，本机记录完好。请让对方把平板交回管理员。"
+    en = "The other tablet was revoked. Nothing was exchanged. It is to be handed to the office."
+
+
 class MeetingRefused(TabletError):
     """What a teammate sent does not continue what is held, or contradicts itself."""
 
     code = "tablet/meeting"
     zh = "对方发来的内容不能接上。没有接收任何内容，原有记录完好。请双方都同步后再试。"
     en = "What the teammate sent does not fit. None was taken; all is kept. Both sync, then retry."
+
+
+class OutboxRefused(TabletError):
+    """A sealed outbox that is none, or more than is carried for others."""
+
+    code = "tablet/outbox"
+    zh = "这份密封发件箱无法携带：太大或不是发件箱。原件未受影响。请改用 U 盘交给管理员。"
+    en = "This sealed outbox cannot be carried: too large, or none. It is untouched. Use a stick."
 
 
 class AttachmentRefused(TabletError):

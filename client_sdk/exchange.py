@@ -170,6 +170,8 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
             # it is to leave, the next answer with states tells anew.
             purge_leaving(store)
             store.put("cursor", [reply.incarnation, reply.seq, reply.after])
+            # An answer that comes late, by stick, is told from this one by the count.
+            store.put("absorbed", store.get("absorbed", 0) + 1)
         store.put("server_feed", reply.feed)
         if reply.nonce:
             store.put("nonce", reply.nonce)

@@ -1,35 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two tablets meet: each shows what it knows, then gives what the other lacks and may read.
 
-What lives here: the greeting, what is given (``sync.messages.Meeting``), what is taken. What must
-not: the radio or cable between them: the messages are bytes, whatever carries them.
+What lives here: what is given (``sync.messages.Meeting``), what is taken. What must not: greeting
+(``greeting.py``), the radio or cable between them: the messages are bytes, whatever carries them.
 
 Invariants: heads are compared before anything is joined; a teammate reads only what belongs to
 households it holds; everything else of a feed goes as digests, with its content sealed to the
-district; nothing is taken of a writer whose key does not lead to the district.
+district; what a giver shows beyond that is stored sealed all the same; nothing is taken of a writer
+whose key does not lead to the district, nothing given to one that was revoked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from client_sdk.devices import (
     PAGE,
     SEGMENT,
     certificate_of,
+    district_of,
     learn,
-    own_replicas,
-    statements_for,
-    succeed,
     verifier,
 )
 from client_sdk.errors import MeetingRefused
 from client_sdk.exchange import take_states
+from client_sdk.greeting import Greeting, digests_of_homes, scope_homes
 from client_sdk.merging import merge
+from client_sdk.revoked import (
+    check_not_revoked,
+    keep_revocations,
+)
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
     FeedRow,
@@ -37,52 +40,46 @@ from client_sdk.store.feeds import (
     add_head,
     add_part,
     has_head,
-    known_of,
     numbered,
-    own_point,
-    replicas_held,
 )
 from client_sdk.store.records import homes_of_record
 from client_sdk.store.signed import handed_of
 from client_sdk.upload import blanks_filled, for_teammate
+from crypto.seal import seal
 from sync.change import Entry
 from sync.clock import counter_of
-from sync.errors import MessageMalformed
-from sync.feed import Partial, Replica, next_head, verify_partial
+from sync.feed import (
+    Partial,
+    SealedChange,
+    encode_sealed_changes,
+    next_head,
+    verify_partial,
+)
 from sync.messages import (
-    HOMES_MAX,
+    PAGES_MAX,
     PROTOCOL,
+    SEGMENTS_MAX,
     Handed,
-    Id,
-    Known,
     Meeting,
     decode_meeting,
     decode_state,
     encode,
 )
 from sync.schema import Schema
-from sync.session import DIGEST_MASK, off_my_chain, open_handed
+from sync.sealing import CARRIED_INFO
+from sync.session import HOME_FIELD, open_handed
 
-GREETING_BYTES_MAX = 8 * 1024 * 1024
-BLANKS_MAX = 2_000
-"""Runs of blanks that are named; a carrier of more is served at the next meeting."""
+GIVEN_BYTES_MAX = 3 * 1024 * 1024
+"""Contents given at once, one run more at most: the message stays below its limit, and what a
+meeting loses when it is interrupted stays small."""
 
 
-class Greeting(msgspec.Struct, array_like=True, frozen=True):
-    """Who I am, whose certificates I show, what I know of feeds, which households I hold.
+class Given(NamedTuple):
+    """An encoded ``Meeting``, whether it brings anything, and whether more is left for another."""
 
-    ``everything``: I may read all households. ``homes`` are (home, digest of what I hold of it).
-    ``blanks`` are runs (replica, first, last) whose contents I lack.
-    """
-
-    protocol: int
-    replica: Replica
-    team: str
-    statements: Annotated[list[bytes], Meta(max_length=512)]
-    known: Annotated[list[Known], Meta(max_length=20_000)]
-    everything: bool
-    homes: Annotated[list[tuple[Id, int]], Meta(max_length=HOMES_MAX)]
-    blanks: Annotated[list[tuple[Replica, int, int]], Meta(max_length=BLANKS_MAX)]
+    data: bytes
+    brings: bool
+    more: bool
 
 
 class Taken(NamedTuple):
@@ -93,128 +90,62 @@ class Taken(NamedTuple):
     records: int
     succeeded: bool
 
-
-_greeting = msgspec.msgpack.Decoder(Greeting)
-
-
-def greet(store: Store, other: bytes | None = None) -> bytes:
-    """What this tablet shows first. ``other``: the replica it speaks to, of whom it shows all it
-    heard.
-
-    Raises NotEnrolled.
-    """
-    certificate = certificate_of(store)
-    held = replicas_held(store)
-    known: list[Known] = []
-    for replica in {*held, *([other] if other else [])}:
-        known += known_of(store, replica)
-    digests = _digests(store)
-    greeting = Greeting(
-        PROTOCOL,
-        store.chain.replica,
-        certificate.team if certificate else "",
-        statements_for(store, [store.chain.replica, *own_replicas(store), *held]),
-        known,
-        bool(store.get("everything", False)),
-        [(home, digests.get(home, 0)) for home in sorted(scope_homes(store))],
-        _blanks(store),
-    )
-    return encode(greeting)
+    def plus(self, more: Taken) -> Taken:
+        """Both together."""
+        return Taken(
+            self.changes + more.changes,
+            self.carried + more.carried,
+            self.records + more.records,
+            self.succeeded or more.succeeded,
+        )
 
 
-def read_greeting(data: bytes) -> Greeting:
-    """Read a greeting. Raises MessageMalformed."""
-    if len(data) > GREETING_BYTES_MAX:
-        raise MessageMalformed("greeting: size")
-    try:
-        greeting = _greeting.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise MessageMalformed(f"greeting: {error}") from error
-    if greeting.protocol != PROTOCOL:
-        raise MessageMalformed("greeting: protocol")
-    return greeting
+_T = TypeVar("_T")
 
 
-def scope_homes(store: Store) -> set[str]:
-    """The homes this tablet holds or was told that it may."""
-    sql = "SELECT home FROM assigned"
-    if not store.get("scope_given", False):
-        sql += " UNION SELECT home FROM held"
-    return {home for (home,) in store.rows(sql)}
+def give(store: Store, greeting: Greeting, bytes_max: int = GIVEN_BYTES_MAX) -> Given:
+    """What this tablet gives the one that greeted: about ``bytes_max`` bytes of contents.
 
-
-def _digests(store: Store) -> dict[str, int]:
-    """Home -> digest over its records and the signed states kept of them."""
-    sql = (
-        "SELECT home, digest FROM records UNION ALL "
-        "SELECT h.home, r.digest FROM record_homes h JOIN records r ON r.id = h.record UNION ALL "
-        "SELECT r.home, s.digest FROM signed s JOIN records r ON r.id = s.record"
-    )
-    out: dict[str, int] = {}
-    for home, digest in store.rows(sql):
-        out[home] = (out.get(home, 0) + digest) & DIGEST_MASK
-    return out
-
-
-def _blanks(store: Store) -> list[tuple[bytes, int, int]]:
-    runs: list[tuple[bytes, int, int]] = []
-    sql = (
-        "SELECT replica, counter FROM feed WHERE raw IS NULL AND own = 0 ORDER BY replica, counter"
-    )
-    for replica, counter in store.rows(sql):
-        if runs and runs[-1][0] == replica and runs[-1][2] >= counter - 1:
-            runs[-1] = (replica, runs[-1][1], counter)
-        elif len(runs) < BLANKS_MAX:
-            runs.append((replica, counter, counter))
-    return runs
-
-
-def compare_heads(store: Store, greeting: Greeting) -> bool:
-    """Compare what the other knows of this feed; goes on as a new replica where it is not this
-    chain.
-
-    To be called, on both sides, before anything is given; True means: greet again.
-    """
-    chain = store.chain
-
-    def head_at(counter: int) -> bytes | None:
-        found = own_point(store, counter)
-        return found[0] if found else None
-
-    def tag_at(counter: int) -> bytes | None:
-        found = own_point(store, counter)
-        return found[1][:4] if found else None
-
-    if not off_my_chain(greeting.known, chain.replica, chain.counter, head_at, tag_at):
-        return False
-    with store.transaction():
-        succeed(store)
-    return True
-
-
-def give(store: Store, greeting: Greeting) -> bytes:
-    """What this tablet gives the one that greeted: an encoded ``Meeting``.
-
-    Raises PeerUnknown where the other's certificate does not lead to the district.
+    Raises PeerUnknown where the other's certificate does not lead to the district, PeerRevoked.
     """
     with store.transaction():
         learn(store, greeting.statements)
+        keep_revocations(store, greeting.revocations)
         if not _is_known(store, greeting.replica):
             raise MeetingRefused("no certificate shown")
+        check_not_revoked(store, greeting.replica)
         readable = _readable(store, greeting)
         partials = for_teammate(store, greeting.known, readable)
         partials += blanks_filled(store, greeting.blanks, readable)
+        handed = _handed(store, greeting, readable)
+        kept, left = _within(partials, _partial_bytes, bytes_max, SEGMENTS_MAX)
+        pages, _ = _within(handed, _handed_bytes, left, PAGES_MAX)
         chain = store.chain
-        meeting = Meeting(
-            PROTOCOL,
-            chain.replica,
-            chain.counter,
-            chain.head,
-            [],
-            partials,
-            _handed(store, greeting, readable),
-        )
-    return encode(meeting)
+        meeting = Meeting(PROTOCOL, chain.replica, chain.counter, chain.head, [], kept, pages)
+    cut = len(kept) < len(partials) or len(pages) < len(handed)
+    return Given(encode(meeting), bool(kept or pages), cut)
+
+
+def _within(
+    items: Sequence[_T], size_of: Callable[[_T], int], left: int, count_max: int
+) -> tuple[list[_T], int]:
+    """The first of these that fit, and what is left of the room; none where there was none."""
+    out: list[_T] = []
+    for item in items[:count_max]:
+        if left <= 0:
+            break
+        out.append(item)
+        left -= size_of(item)
+    return out, left
+
+
+def _partial_bytes(partial: Partial) -> int:
+    slots = sum(len(slot.raw) + len(slot.digest) + 32 for slot in partial.slots)
+    return slots + sum(map(len, partial.sealed))
+
+
+def _handed_bytes(handed: Handed) -> int:
+    return len(handed.digests) + sum(len(raw) for _, raw in handed.states)
 
 
 def _is_known(store: Store, replica: bytes) -> bool:
@@ -239,8 +170,27 @@ def _readable(store: Store, greeting: Greeting) -> Callable[[str], bool]:
     return readable
 
 
+def _readable_here(store: Store, greeting: Greeting) -> Callable[[Entry], bool]:
+    """May this tablet read a change? Only of households it holds, or of its own team's."""
+    mine = scope_homes(store)
+    certificate = certificate_of(store)
+    same_team = certificate is not None and certificate.team == greeting.team != ""
+    everything = bool(store.get("everything", False)) or same_team
+
+    def readable(entry: Entry) -> bool:
+        if everything:
+            return True
+        change = entry.change
+        homes = homes_of_record(store, entry.record)
+        if HOME_FIELD in change.names:
+            homes.add(str(change.values[change.names.index(HOME_FIELD)]))
+        return bool(homes & mine)
+
+    return readable
+
+
 def _handed(store: Store, greeting: Greeting, readable: Callable[[str], bool]) -> list[Handed]:
-    mine = _digests(store)
+    mine = digests_of_homes(store)
     theirs = dict(greeting.homes)
     differing = {home for home, digest in mine.items() if theirs.get(home) != digest}
     handed = handed_of(store, "1 = 1", ())
@@ -268,14 +218,17 @@ def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken
     meeting = decode_meeting(data)
     with store.transaction():
         learn(store, greeting.statements)
+        keep_revocations(store, greeting.revocations)
         if meeting.replica != greeting.replica:
             raise MeetingRefused("another writer than the one that greeted")
+        check_not_revoked(store, greeting.replica)
         verify = verifier(store, SEGMENT)
+        readable = _readable_here(store, greeting)
         entries: list[Entry] = []
         carried = 0
         for partial in meeting.partials:
-            readable, blanks = _take_partial(store, partial, verify)
-            entries += readable
+            shown, blanks = _take_partial(store, partial, verify, readable)
+            entries += shown
             carried += blanks
         pages = [open_handed(handed, verifier(store, PAGE)) for handed in meeting.handed]
         records, _ = take_states(store, schema, pages, unknown=True)
@@ -285,18 +238,27 @@ def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken
 
 
 def _take_partial(
-    store: Store, partial: Partial, verify: Callable[[bytes, bytes, bytes], None]
+    store: Store,
+    partial: Partial,
+    verify: Callable[[bytes, bytes, bytes], None],
+    readable: Callable[[Entry], bool],
 ) -> tuple[list[Entry], int]:
-    entries, _, head = verify_partial(partial, verify)
+    shown, _, head = verify_partial(partial, verify)
     if not has_head(store, partial.replica, partial.first - 1, partial.before):
         raise MeetingRefused("gap")
+    entries = [entry for entry in shown if readable(entry)]
     by_counter = {counter_of(e.dot): e for e in entries}
-    sealed = numbered(add_part(store, part) for part in partial.sealed) or None
+    parts = list(partial.sealed)
+    if len(entries) < len(shown):
+        # The giver took this tablet's word for what it holds; the scope is this tablet's own.
+        parts.append(_sealed(store, [entry for entry in shown if not readable(entry)]))
+    sealed = numbered(add_part(store, part) for part in parts) or None
+    digests = {counter_of(e.dot): e.digest for e in shown}
     rows: list[FeedRow] = []
     at = partial.before
     for counter, slot in enumerate(partial.slots, partial.first):
         entry = by_counter.get(counter)
-        before, digest = at, entry.digest if entry else slot.digest
+        before, digest = at, digests.get(counter, slot.digest)
         at = next_head(before, digest)
         rows.append(
             FeedRow(
@@ -316,3 +278,9 @@ def _take_partial(
     add_carried(store, rows)
     add_head(store, partial.replica, partial.last, head, partial.signature)
     return entries, len(rows) - len(entries)
+
+
+def _sealed(store: Store, entries: Sequence[Entry]) -> bytes:
+    """Contents that this tablet may carry but not read, sealed to the district."""
+    contents = [SealedChange(e.dot[:16], counter_of(e.dot), e.salt, e.raw) for e in entries]
+    return seal(district_of(store).box_public, CARRIED_INFO, encode_sealed_changes(contents))

@@ -22,8 +22,8 @@ from client_sdk.errors import Locked, StoreExists
 from client_sdk.keys import Keys, key_of_store, system_keyring, write_over
 from client_sdk.store.opening import STORE_FILE
 from client_sdk.tablet_base import Identity, TabletBase, now_ms
+from client_sdk.tablet_carrying import TabletCarrying
 from client_sdk.tablet_day import TabletDay
-from client_sdk.tablet_exchange import TabletExchange
 from client_sdk.tablet_reading import TabletReading
 from client_sdk.tablet_writing import TabletWriting
 from client_sdk.transport import Transport
@@ -36,7 +36,7 @@ AUTO_KEYRING = "auto"
 """Use the operating system's key store where there is a real one."""
 
 
-class Tablet(TabletWriting, TabletReading, TabletDay, TabletExchange):
+class Tablet(TabletWriting, TabletReading, TabletDay, TabletCarrying):
     """One open tablet. Make one with ``enrol``, open it with ``open``.
 
     Every change names ``worker``, who unlocked the tablet. Closing it (``close``, ``lock``, or the
@@ -154,6 +154,14 @@ class Tablet(TabletWriting, TabletReading, TabletDay, TabletExchange):
     def change_secret(self, old: str, new: str) -> None:
         """Change the PIN or passphrase of the worker at it. Raises UnlockRefused, SecretTooWeak."""
         self._unlocking().change(self.worker, old, new, self._clock())
+
+    def check_secret(self, worker: str, secret: str) -> None:
+        """Check a worker's PIN or passphrase, as a counted try. Raises UnlockRefused, UnlockWait.
+
+        For an app that locks its pages while a sync still has the store open.
+        """
+        with self._unlocking().unlock(worker, secret, self._clock()):
+            return
 
     def _unlocking(self) -> Keys:
         if self._keys is None:

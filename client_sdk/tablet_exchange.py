@@ -14,6 +14,7 @@ from pathlib import Path
 from client_sdk import meeting, search
 from client_sdk.devices import certificate_of
 from client_sdk.errors import NotEnrolled
+from client_sdk.greeting import compare_heads, greet, read_greeting
 from client_sdk.scope import enter, leave, purge, purge_leaving
 from client_sdk.store.records import records_of_homes
 from client_sdk.syncing import OnProgress, Syncing
@@ -30,11 +31,13 @@ class TabletExchange(TabletBase):
         *,
         push_only: bool = False,
         pull_only: bool = False,
+        blobs: bool = True,
     ) -> SyncReport:
         """Bring unsent work to the district and fetch what is new. Resumes where it broke off.
 
         ``on_progress`` is called after every round trip. ``push_only`` fetches nothing,
-        ``pull_only`` brings nothing. Raises NotEnrolled, Unreachable, Revoked, ServerRefused.
+        ``pull_only`` brings nothing; without ``blobs`` photos and sounds wait for another time.
+        Raises NotEnrolled, Unreachable, Revoked, ServerRefused.
         """
         if self.transport is None:
             raise NotEnrolled("transport")
@@ -43,7 +46,7 @@ class TabletExchange(TabletBase):
             report = syncing.run(push_only=push_only, pull_only=pull_only)
         finally:
             self._after_exchange()
-        blobs_sent = 0 if pull_only else self._blobs.send(self.transport)
+        blobs_sent = self._blobs.send(self.transport) if blobs and not pull_only else 0
         return dataclasses.replace(report, blobs_sent=blobs_sent)
 
     def _after_exchange(self) -> None:
@@ -74,30 +77,39 @@ class TabletExchange(TabletBase):
         first."""
         while other.compare(self.greet(other.replica)) or self.compare(other.greet(self.replica)):
             continue
-        return other.take(self.greet(other.replica), self.give(other.greet(self.replica)))
+        total = meeting.Taken(0, 0, 0, False)
+        more = True
+        while more:
+            wanted = read_greeting(other.greet(self.replica))
+            data, _, more = meeting.give(self._store, wanted)
+            total = total.plus(other.take(self.greet(other.replica), data))
+        return total
 
     def greet(self, other: bytes | None = None) -> bytes:
         """What is shown first at a meeting, as bytes. ``other``: the replica it speaks to, if
         known."""
-        return meeting.greet(self._store, other)
+        return greet(self._store, other)
 
     def compare(self, greeting: bytes) -> bool:
         """Compare what the other knows of this tablet's feed, before anything is given.
 
         True: this tablet was a copy or set back and goes on under a new key; greet again.
         """
-        changed = meeting.compare_heads(self._store, meeting.read_greeting(greeting))
+        changed = compare_heads(self._store, read_greeting(greeting))
         if changed:
             self._outside.write(self._store.chain)
         return changed
 
     def give(self, greeting: bytes) -> bytes:
-        """What the one that greeted lacks and may read, as bytes. Raises PeerUnknown."""
-        return meeting.give(self._store, meeting.read_greeting(greeting))
+        """What the one that greeted lacks and may read, as bytes; of much, the first part.
+
+        Raises PeerUnknown, PeerRevoked.
+        """
+        return meeting.give(self._store, read_greeting(greeting)).data
 
     def take(self, greeting: bytes, given: bytes) -> meeting.Taken:
         """Take in what a teammate gave. Raises MeetingRefused, PeerUnknown."""
-        return meeting.take(self._store, self.schema, meeting.read_greeting(greeting), given)
+        return meeting.take(self._store, self.schema, read_greeting(greeting), given)
 
     # -- scope (set by the district at every sync; by hand in simulations) ---------------------
 
