@@ -16,25 +16,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from server.conflicts import Happened, keep_conflicts
+from server.batch_rows import BatchRows
+from server.conflicts import Happened
 from server.feeds import Placed, Run, place, row_of, store_runs
 from server.set_aside import LIMITS, Sift, freeze, set_aside, thaw
-from server.stamps import keep_stamp
 from server.store.base import Transaction
-from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
-from sync.batch import Batch, Touched
+from sync.batch import Batch
 from sync.change import Entry
-from sync.clock import Chains, Stamp, VersionVector, counter_of
-from sync.errors import FeedGap, SyncError
-from sync.messages import Known, decode_state
-from sync.packing import birth, decode_causal
+from sync.clock import counter_of
+from sync.errors import FeedGap
+from sync.messages import Known, State, decode_state
+from sync.packing import decode_causal
 from sync.schema import Schema
-from sync.session import HOME_FIELD, SignedStates, home_of, homes_of, record_digest
+from sync.session import SignedStates
 
-_json = msgspec.json.Encoder().encode
 _load = msgspec.json.Decoder(dict[str, Any]).decode
 
-AREA_FIELD = "area"
+Offered = tuple[SignedStates, State]
+"""A state, and the page that vouches for it."""
 
 
 class Sender(NamedTuple):
@@ -82,8 +81,7 @@ class Ingest:
         self.forks = set(forks)
         self.now_ms = now_ms
         self.out = Outcome()
-        self._homes: dict[str, list[Any]] = {}
-        self._also_now: dict[str, set[str]] = {}
+        self._born: list[list[str]] = []
 
     def take(self, runs: Sequence[Run], states: Sequence[SignedStates], sender: Sender) -> Outcome:
         """Place, merge and store everything that is new."""
@@ -97,20 +95,17 @@ class Ingest:
         if not entries and not offered:
             return self.out
         self.out.seq = self.tx.next_seq()
-        ids = list({e.record for e in entries} | {state.record for _, state in offered})
-        held = self.tx.causal_of(ids)
+        held = self.tx.causal_of(self._perhaps_held(entries, offered))
         stored = {k: (h.collection, h.causal) for k, h in held.items()}
         batch = Batch(self.schema, self.forks, stored, apart=True)
-        waited = self._load_waiting(ids)
+        waited = self._load_waiting(entries, offered)
         for _, state in offered:
             body = dict(zip(state.names, state.values, strict=True))
             batch.offer_state(
                 state.record, state.collection, decode_causal(bytes(state.causal)), body
             )
-        for entry in waited:
-            batch.offer(entry)
-        for entry in entries:
-            batch.offer(entry)
+        batch.offer_all(waited)
+        batch.offer_all(entries)
         wanting = batch.wanting()
         if wanting:
             for record, body_json in self.tx.bodies_of(wanting).items():
@@ -118,7 +113,10 @@ class Ingest:
         batch.settle()
         for entry, reason in batch.misfits:
             self._quarantine([entry], reason)
-        self._store(batch, held)
+        rows = BatchRows(self.tx, self.schema, self.forks, self.out.seq)
+        rows.store(batch, held, self.now_ms)
+        self.out.applied, self.out.homes = rows.applied, rows.homes
+        self.out.new_homes, self.out.happened = rows.new_homes, rows.happened
         self._keep_waiting(batch, waited)
         self._keep_states(states)
         self.out.forked |= self.forks - batch.forks_before
@@ -143,14 +141,34 @@ class Ingest:
                 )
                 store_runs(self.tx, [row])
                 entries += placed.new
+                self._born.append([e.record for e in placed.new if e.change.record is None])
             self.out.receipts.append(Known(run.replica, run.last, run.head))
         return entries
 
+    def _perhaps_held(self, entries: list[Entry], offered: Sequence[Offered]) -> list[str]:
+        """The ids of this batch that the store may have.
+
+        Ids that follow from the changes that make records lie side by side, by writer and time:
+        one look at what the store has between the first and the last spares one for each.
+        """
+        ids = {state.record for _, state in offered}
+        ids.update(e.record for e in entries if e.change.record is not None)
+        for born in filter(None, self._born):
+            found = self.tx.rows(
+                "SELECT id FROM records WHERE id >= ? AND id <= ? LIMIT ?",
+                [min(born), max(born), len(born)],
+            )
+            ids.update(
+                born if len(found) == len(born) else {r[0] for r in found}.intersection(born)
+            )
+        return list(ids)
+
     # ---- what waits, what is set aside -----------------------------------------------------------
 
-    def _load_waiting(self, ids: list[str]) -> list[Entry]:
+    def _load_waiting(self, entries: list[Entry], offered: Sequence[Offered]) -> list[Entry]:
         if not self.tx.rows("SELECT 1 FROM waiting LIMIT 1"):
             return []
+        ids = list({e.record for e in entries} | {state.record for _, state in offered})
         found = self.tx.rows_in("SELECT entry FROM waiting WHERE record IN (?*)", ids)
         return [thaw(bytes(row[0])) for row in found]
 
@@ -211,187 +229,3 @@ class Ingest:
                     "INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                     [d[:16], counter_of(d), d[24:]],
                 )
-
-    # ---- rows ------------------------------------------------------------------------------------
-
-    def _store(self, batch: Batch, held: dict[str, Held]) -> None:
-        new = self._births(batch)
-        patches: list[PatchRow] = []
-        full: list[FullRow] = []
-        seq, kind_of = self.out.seq, self.tx.kind_of
-        paths: dict[str, str] = {}
-        self._also_now = self._load_also(batch)
-        for record, slot in batch.touched.items():
-            if not slot.dirty:
-                continue
-            self.out.applied += len(slot.applied)
-            vector = slot.vector()
-            causal = slot.causal_bytes()
-            if slot.full is not None:
-                self._full_row(slot, causal, vector, held.get(record), new, full)
-                continue
-            origin = self._origin(slot)
-            if slot.new:
-                home = home_of(record, slot.patch)
-                new.append(
-                    NewRow(
-                        record,
-                        home,
-                        kind_of(slot.collection),
-                        seq,
-                        origin,
-                        0,
-                        causal,
-                        _json(slot.patch).decode(),
-                    )
-                )
-                self._touch(home, record_digest(record, vector))
-            else:
-                old = held[record]
-                home = old.home
-                values = []
-                for name, value in slot.patch.items():
-                    path = paths.get(name)
-                    if path is None:
-                        path = paths[name] = json_path(name)
-                    values.append((path, _json(value).decode()))
-                patches.append(PatchRow(seq, origin, causal, values, old.n))
-                before = record_digest(record, slot.vector_before)
-                self._touch(home, record_digest(record, vector) - before)
-            if home == record:
-                self._note_area(record, slot.patch, slot.new)
-        self._store_homes()
-        self.tx.insert_records(new)
-        self.tx.patch_records(patches)
-        self.tx.replace_records(full)
-        stamps = [slot.stamp for slot in batch.touched.values()]
-        stamps += [entry.change.stamp for entry in batch.births.values()]
-        keep_stamp(self.tx, Stamp(*max(stamps, default=(0, 0))))
-        if self.out.happened:
-            keep_conflicts(self.tx, self.schema, self.out.happened, seq, self.now_ms)
-
-    def _births(self, batch: Batch) -> list[NewRow]:
-        """The rows of new records that are one plain change each."""
-        rows = []
-        seq, kind_of, number_of = self.out.seq, self.tx.kind_of, self.tx.number_of
-        for record, entry in batch.births.items():
-            change, d = entry.change, entry.dot
-            body = dict(zip(change.names, change.values, strict=True))
-            home = home_of(record, body)
-            causal = birth(d, change.stamp_ms, change.stamp_n, change.worker)
-            kind, text = kind_of(change.collection), _json(body).decode()
-            rows.append(NewRow(record, home, kind, seq, number_of(d[:16]), 0, causal, text))
-            self._touch(home, record_digest(record, d))
-            if home == record:
-                self._note_area(record, body, True)
-        self.out.applied += len(rows)
-        return rows
-
-    def _origin(self, slot: Touched) -> int:
-        replica = slot.applied[0][:16]
-        if len(slot.applied) > 1 and any(d[:16] != replica for d in slot.applied):
-            return 0
-        return self.tx.number_of(replica)
-
-    def _full_row(
-        self,
-        slot: Touched,
-        causal: bytes,
-        vector: bytes,
-        old: Held | None,
-        new: list[NewRow],
-        full: list[FullRow],
-    ) -> None:
-        state, body = slot.full, slot.body
-        if state is None or body is None:
-            raise SyncError("a record without a state")
-        record, seq = slot.record, self.out.seq
-        voided = int(state.voided(Chains(self.forks, state.preds)))
-        home = home_of(record, body)
-        homes = homes_of(record, state.registers.get(HOME_FIELD, {}).values())
-        origin = self._full_origin(slot, vector)
-        text = _json(body).decode()
-        digest = record_digest(record, vector)
-        if old is None:
-            kind = self.tx.kind_of(slot.collection)
-            new.append(NewRow(record, home, kind, seq, origin, voided, causal, text))
-            self._also(record, home, homes, set())
-            for one in homes:
-                self._touch(one, digest)
-        else:
-            full.append(FullRow(home, seq, origin, voided, causal, text, old.n))
-            before = record_digest(record, slot.vector_before)
-            was = {old.home} | self._also_now.get(record, set())
-            for one in homes | was:
-                self._touch(one, (digest if one in homes else 0) - (before if one in was else 0))
-            if homes != {old.home} or was != homes:
-                self._also(record, home, homes, was)
-        if home == record:
-            self._note_area(record, body, old is None)
-        for happening in slot.happenings:
-            self.out.happened.append(Happened(record, home, slot.collection, happening, state))
-
-    def _full_origin(self, slot: Touched, vector: bytes) -> int:
-        """The writer who, having written the last change, holds exactly this state; else 0."""
-        if not slot.applied:
-            return 0
-        last = slot.applied[-1]
-        # Only where all that was applied came from one writer can its last vector tell.
-        if any(d[:16] != last[:16] for d in slot.applied) or slot.last_vector is None:
-            return 0
-        seen = VersionVector(slot.last_vector)
-        seen.take_in((last,), Chains(self.forks, {}))
-        return self.tx.number_of(last[:16]) if seen.pack() == vector else 0
-
-    def _load_also(self, batch: Batch) -> dict[str, set[str]]:
-        """The further homes of the records that the full rules changed."""
-        changed = [r for r, slot in batch.touched.items() if slot.full is not None and slot.dirty]
-        out: dict[str, set[str]] = {}
-        if changed:
-            sql = "SELECT record, home FROM also WHERE until_seq IS NULL AND record IN (?*)"
-            for record, home in self.tx.rows_in(sql, changed):
-                out.setdefault(record, set()).add(home)
-        return out
-
-    def _also(self, record: str, home: str, homes: set[str], was: set[str]) -> None:
-        for one in homes - {home}:
-            self.tx.run(
-                "INSERT INTO also VALUES (?, ?, NULL)"
-                " ON CONFLICT (record, home) DO UPDATE SET until_seq = NULL",
-                [record, one],
-            )
-        for one in was - homes:
-            self.tx.run(
-                "INSERT INTO also VALUES (?, ?, ?)"
-                " ON CONFLICT (record, home) DO UPDATE SET until_seq = excluded.until_seq",
-                [record, one, self.out.seq],
-            )
-        self.tx.run("DELETE FROM also WHERE record = ? AND home = ?", [record, home])
-
-    # ---- homes -----------------------------------------------------------------------------------
-
-    def _touch(self, home: str, digest: int) -> None:
-        row = self._homes.get(home)
-        if row is None:
-            self._homes[home] = ["", digest]
-        else:
-            row[1] += digest
-
-    def _note_area(self, home: str, values: dict[str, Any], new: bool) -> None:
-        area = values.get(AREA_FIELD)
-        if isinstance(area, str) and area:
-            self._homes[home][0] = area
-        if new:
-            self.out.new_homes[home] = self._homes[home][0]
-
-    def _store_homes(self) -> None:
-        mask, seq = (1 << 48) - 1, self.out.seq
-        self.tx.touch_homes(
-            [HomeRow(home, row[0], seq, row[1] & mask) for home, row in self._homes.items()]
-        )
-        self.out.homes = set(self._homes)
-
-
-def json_path(name: str) -> str:
-    """The path of a field in the shown values, whatever characters its name has."""
-    return '$."' + name.replace('"', "") + '"'

@@ -13,7 +13,7 @@ values: load them with ``give_body``, then ``settle``. ``touched`` then holds wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from sync.change import Entry, own_tips
@@ -161,19 +161,23 @@ class Batch:
 
     def offer(self, entry: Entry) -> None:
         """Take one change: apply it on the quick path, or keep it for ``settle``."""
-        change, record = entry.change, entry.record
-        if (
-            self._apart
-            and not change.vector
-            and change.names
-            and not change.others
-            and record not in self.touched
-            and record not in self._stored
-            and record not in self.births
-        ):
-            self.births[record] = entry
-            return
-        slot = self.slot(record, change.collection)
+        self.offer_all((entry,))
+
+    def offer_all(self, entries: Iterable[Entry]) -> None:
+        """Take changes in order."""
+        touched, stored, births = self.touched, self._stored, self.births
+        for entry in entries:
+            change = entry.change
+            if self._apart and not change.vector and change.names and not change.others:
+                record = entry.record
+                if record not in touched and record not in stored and record not in births:
+                    births[record] = entry
+                    continue
+            self._offer_one(entry)
+
+    def _offer_one(self, entry: Entry) -> None:
+        change = entry.change
+        slot = self.slot(entry.record, change.collection)
         if slot.collection != change.collection:
             self.misfits.append((entry, "collection"))
             return
@@ -203,31 +207,30 @@ class Batch:
             causal = slot.causal = decode_causal(causal or b"")
             slot.vector_before = causal[0]
         change, d = entry.change, entry.dot
-        packed: bytes = causal[0]
-        if packed != change.vector or causal[4] or causal[5] or causal[6] is not None or causal[8]:
+        packed: bytes
+        packed, _, _, writes, losers, voids, edits, older, preds = causal
+        replica, names = d[:16], change.names
+        if packed != change.vector or losers or voids or edits is not None or preds:
             return False
-        replica = d[:16]
+        if replica in self.forks or HOME_FIELD in names:
+            return False
         at = packed.find(replica)
-        if HOME_FIELD in change.names:
-            return False
         # A replica id found across the border of two dots is none; the full rules take that.
-        if replica in self.forks:
-            return False
         if at >= 0 and (at % DOT_BYTES or packed.find(replica, at + 1) >= 0):
             return False
-        if any(len(row) > 6 for row in causal[3]):
-            return False
-        if at >= 0:
-            if d[16:24] <= packed[at + 16 : at + 24]:
+        plain = True
+        for row in writes:
+            if len(row) > 6:
                 return False
-            older: bytes = causal[7]
-            if len(older) >= _OLDER_BYTES_MAX:
+            plain = plain and len(row) == 5 and bool(row[4])
+        if at >= 0:
+            if d[16:24] <= packed[at + 16 : at + 24] or len(older) >= _OLDER_BYTES_MAX:
                 return False
             causal[7] = older + packed[at : at + DOT_BYTES]
-        self._overwrite(causal, set(change.names))
-        self._move_tip(causal, d, at)
-        writes = causal[3]
-        index = causal[0].index(d) // DOT_BYTES
+        if not plain:
+            self._overwrite(causal, set(names))
+            writes = causal[3]
+        index = self._move_tip(causal, d, at)
         stamp = (change.stamp_ms, change.stamp_n)
         if stamp > (causal[1], causal[2]):
             ahead = change.stamp_ms - causal[1]
@@ -235,8 +238,8 @@ class Batch:
                 row[1] += ahead
             causal[1], causal[2] = stamp
         back = causal[1] - change.stamp_ms
-        writes.append([index, back, change.stamp_n, change.worker, False, sorted(change.names)])
-        slot.patch.update(zip(change.names, change.values, strict=True))
+        writes.append([index, back, change.stamp_n, change.worker, False, sorted(names)])
+        slot.patch.update(zip(names, change.values, strict=True))
         slot.applied.append(d)
         slot.stamp = (causal[1], causal[2])
         slot.dirty = True
@@ -256,8 +259,9 @@ class Batch:
         causal[3] = kept
 
     @staticmethod
-    def _move_tip(causal: list[Any], d: Dot, at: int) -> None:
-        """Put the change's dot into the vector; positions that writes name move with it."""
+    def _move_tip(causal: list[Any], d: Dot, at: int) -> int:
+        """Put the change's dot into the vector, where its place is the result; positions that
+        writes name move with it."""
         packed: bytes = causal[0]
         if at >= 0:
             old, position = packed[at : at + DOT_BYTES], at // DOT_BYTES
@@ -265,7 +269,7 @@ class Batch:
             for row in causal[3]:
                 if row[0] == position and type(row[0]) is int:
                     row[0] = old
-            return
+            return position
         position = 0
         while position * DOT_BYTES < len(packed) and packed[position * DOT_BYTES :] < d:
             position += 1
@@ -274,6 +278,7 @@ class Batch:
         for row in causal[3]:
             if type(row[0]) is int and row[0] >= position:
                 row[0] += 1
+        return position
 
     def offer_state(
         self, record: str, collection: str, causal: list[Any], body: dict[str, Any]
