@@ -174,19 +174,17 @@ def _questions(store: Store) -> list[bytes]:
     return found
 
 
-def for_teammate(
-    store: Store, replica: bytes, now_ms: int, outboxes: Sequence[bytes] = ()
-) -> bytes:
+def for_teammate(store: Store, replica: bytes, now_ms: int, *, bring: bool = True) -> bytes:
     """A bundle for a teammate whose certificate is known here (``learn_card``).
 
     The first one only greets; those that follow bring what the teammate lacked by its last
-    greeting. Raises PeerUnknown, also for one that was revoked.
+    greeting. ``bring=False`` only greets. Raises PeerUnknown, PeerRevoked.
     """
     check_not_revoked(store, replica)
     known = store.get(_greeting_of(replica))
     with store.transaction():
         given = b""
-        if known:
+        if known and bring:
             given = meeting.give(store, read_greeting(known)).data
         contents = msgspec.structs.replace(
             parcel(now_ms),
@@ -194,7 +192,6 @@ def for_teammate(
             revocations=revocations_known(store),
             greeting=greet(store, replica),
             meeting=given,
-            outboxes=list(outboxes),
         )
         return _make(store, replica, box_public_of(store, replica), contents)
 

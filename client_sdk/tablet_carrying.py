@@ -46,12 +46,13 @@ class TabletCarrying(TabletExchange):
             self._store, self._clock(), carried, want=want, bring=not pull_only
         )
 
-    def export_for_teammate(self, replica: bytes) -> bytes:
+    def export_for_teammate(self, replica: bytes, *, greet_only: bool = False) -> bytes:
         """A bundle for a teammate (its replica id), whom the district or a card made known here.
 
-        Raises PeerUnknown, PeerRevoked.
+        It brings what the teammate's last greeting shows that it lacks; the first one, and one that
+        is to ``greet_only``, brings nothing and asks for all. Raises PeerUnknown, PeerRevoked.
         """
-        return bundles.for_teammate(self._store, replica, self._clock())
+        return bundles.for_teammate(self._store, replica, self._clock(), bring=not greet_only)
 
     def import_bundle(self, data: bytes) -> bundles.BundleReport:
         """Check a bundle and take it in, all or nothing.

@@ -46,7 +46,7 @@ def test_the_named_histories_are_answered_through_memory():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("through", ["memory", "http"])
+@pytest.mark.parametrize("through", ["memory", "http", "bundle"])
 @pytest.mark.parametrize("name", ONE_SERVER)
 def test_every_history_of_one_server_is_answered(name: str, through: str):
     played = list(play_all(read_histories([file_of(name)]), through, 2))
