@@ -22,9 +22,12 @@ from crypto.certificate import (
     issue_certificate,
     issue_revocation,
 )
-from crypto.errors import KeyRefused, SuccessionRefused
+from crypto.errors import KeyRefused, StatementRefused, SuccessionRefused
 from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of
+from crypto.statement import check_wiped, wiped_replica
+from server.copies import has_successor, new_copy
 from server.errors import DeviceRevoked, DeviceUnknown, NotFound
+from server.journal import note
 from server.store.base import Transaction
 
 ACTIVE, REVOKED = "active", "revoked"
@@ -43,6 +46,8 @@ class DeviceShown(NamedTuple):
     last_contact_ms: int | None
     offset_ms: int | None
     replicas: int
+    copy_of: str
+    wiped_at_ms: int | None
 
 
 def admit(
@@ -112,9 +117,18 @@ def _add_key(
     now_ms: int,
 ) -> None:
     tx.run(
-        "INSERT INTO device_keys VALUES (?, ?, ?, ?, ?, ?)"
+        "INSERT INTO device_keys (replica, device, public, certificate, succession, since_ms,"
+        " parent) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (replica) DO UPDATE SET certificate = excluded.certificate",
-        [replica, device, public, certificate, succession, now_ms],
+        [
+            replica,
+            device,
+            public,
+            certificate,
+            succession,
+            now_ms,
+            old_replica_of(succession) if succession else None,
+        ],
     )
 
 
@@ -157,6 +171,9 @@ def succeed(tx: Transaction, key: DeviceKey, statement: bytes, now_ms: int) -> t
         > LINKS_MAX
     ):
         raise DeviceUnknown("too many keys")
+    if has_successor(tx, statement_said.old_replica):
+        # Two stores go on from one key: the second is a copy of the first.
+        device = new_copy(tx, device, statement_said.new_replica, now_ms)
     certificate = _certify(
         tx,
         key,
@@ -167,6 +184,7 @@ def succeed(tx: Transaction, key: DeviceKey, statement: bytes, now_ms: int) -> t
         statement_said.new_box_public,
         now_ms,
     )
+    note(tx, now_ms, "", "device-went-on", device, statement_said.new_replica.hex())
     tx.run(
         "UPDATE devices SET box_public = ?, scope_version = -1 WHERE id = ?",
         [statement_said.new_box_public, device],
@@ -196,8 +214,12 @@ def find(tx: Transaction, named: str) -> str:
 
 
 def revoke(tx: Transaction, key: DeviceKey, device: str, reason: str, now_ms: int) -> bytes:
-    """Take a device's certificate back; the statement that orders its wipe. Repeating changes
-    nothing."""
+    """Take a device's certificate back, and that of its copies; the statement that orders its
+    wipe. Repeating changes nothing."""
+    for (copy,) in tx.rows(
+        "SELECT id FROM devices WHERE copy_of = ? AND revocation IS NULL", [device]
+    ):
+        revoke(tx, key, copy, reason, now_ms)
     found = tx.rows("SELECT revocation FROM devices WHERE id = ?", [device])
     if not found:
         raise NotFound("device")
@@ -214,11 +236,41 @@ def revoke(tx: Transaction, key: DeviceKey, device: str, reason: str, now_ms: in
     return statement
 
 
+def keep_proof(tx: Transaction, proof: bytes, now_ms: int) -> str:
+    """Keep a tablet's proof that it was wiped; its device. Repeating changes nothing.
+
+    Raises DeviceUnknown, and StatementRefused where it does not hold or answers no revocation of
+    this device.
+    """
+    found = tx.rows(
+        "SELECT k.public, d.id, d.revocation, d.wiped FROM device_keys k JOIN devices d"
+        " ON d.id = k.device WHERE k.replica = ?",
+        [wiped_replica(proof)],
+    )
+    if not found:
+        raise DeviceUnknown("the key of the proof")
+    public, device, revocation, known = found[0]
+    said = check_wiped(proof, bytes(public))
+    if revocation is None or revocation_of(bytes(revocation)).serial != said.serial:
+        raise StatementRefused("no such revocation")
+    if known is None:
+        tx.run(
+            "UPDATE devices SET wiped = ?, wiped_at_ms = ? WHERE id = ?", [proof, now_ms, device]
+        )
+        note(tx, now_ms, "", "device-wiped", str(device), str(said.left))
+    return str(device)
+
+
+def revocation_of(statement: bytes) -> Revocation:
+    """What a revocation that this server signed says."""
+    return msgspec.msgpack.decode(statement[SIGNATURE_BYTES:], type=Revocation)
+
+
 def devices(tx: Transaction) -> list[DeviceShown]:
     """All tablets, newest first."""
     found = tx.rows(
         "SELECT d.id, d.name, d.team, d.state, d.enrolled_at_ms, d.last_contact_ms, d.offset_ms,"
-        " (SELECT count(*) FROM device_keys k WHERE k.device = d.id)"
-        " FROM devices d ORDER BY d.enrolled_at_ms DESC, d.id"
+        " (SELECT count(*) FROM device_keys k WHERE k.device = d.id), coalesce(d.copy_of, ''),"
+        " d.wiped_at_ms FROM devices d ORDER BY d.enrolled_at_ms DESC, d.id"
     )
     return [DeviceShown(*row) for row in found]

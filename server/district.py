@@ -19,10 +19,12 @@ from functools import partial
 from crypto.certificate import issue_succession
 from crypto.identity import DeviceKey, verify
 from crypto.seal import BoxKey, open_sealed
+from server.copies import superseded, tell_apart
 from server.errors import DeviceUnknown
 from server.feeds import Run, leaves_of
 from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
+from server.journal import note
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
 from server.replying import Done, Speaker, reply_of
@@ -31,10 +33,13 @@ from server.scope import (
     add_home,
     bump_scopes_of_areas,
     device_row,
+    makers,
     outside,
     reassigned_rows,
+    revoked_among,
 )
 from server.set_aside import within_limits
+from server.statements import Terms, statements_for
 from server.store.base import Store, Transaction
 from server.told import known_of, notices_for
 from sync.change import Entry, Value
@@ -47,7 +52,7 @@ from sync.feed import (
     verify_segment,
 )
 from sync.limits import Limits
-from sync.messages import WANT_STATES, Reply, Request
+from sync.messages import WANT_STATES, Known, Reply, Request, Statement
 from sync.schema import Schema
 from sync.sealing import CARRIED_INFO
 from sync.session import SignedStates, off_my_chain, open_handed
@@ -79,6 +84,8 @@ class District:
         self.devices: dict[bytes, tuple[str, bytes]] = {}
         self.servers: dict[bytes, bytes] = {key.replica: key.public}
         self.forks: set[bytes] = set()
+        self.superseded: set[bytes] = set()
+        self.terms = Terms()
         with store.write() as tx:
             self.lineage = Lineage.start(tx, random(8), clock())
             self.own = OwnFeed.load(tx, key, clock, random)
@@ -95,6 +102,7 @@ class District:
                 "SELECT replica, device, public FROM device_keys"
             )
         }
+        self.superseded = superseded(tx)
         for replica, public in tx.rows("SELECT replica, public FROM server_keys"):
             self.servers[bytes(replica)] = bytes(public)
 
@@ -144,6 +152,8 @@ class District:
         runs = self._open_runs(request)
         states = [open_handed(handed, self.verify_page) for handed in request.handed]
         with self._lock:
+            self._tell_apart(request)
+            device = self.devices.get(request.replica, (device, b""))[0]
             reply = self._exchange(device, request, runs, states, now_ms)
         return self._signed(reply, request, nonce, now_ms)
 
@@ -195,14 +205,16 @@ class District:
                 device.id,
                 device.team,
                 request.clock_ms - now_ms,
-                device.state == "revoked",
+                revoked_among(tx, self._devices_of(runs)),
             )
             out = self._ingest(tx, now_ms).take(runs, states, sender)
             self._after_ingest(tx, device, runs, out, now_ms)
-            pulled, notices = None, []
-            if request.want & WANT_STATES and not sender.revoked:
+            self._note_contact(tx, request, known, out, now_ms)
+            pulled, notices, told = None, [], list[Statement]()
+            if request.want & WANT_STATES and device.state != "revoked":
                 device = device_row(tx, device_id) or device
-                pulled = self._pull(tx, device, request, out)
+                pulled = self._pull(tx, device, request, out, now_ms)
+                told = statements_for(tx, self.key, device.id, request, self.terms, now_ms)
                 notices = notices_for(tx, self.lineage, device_id, request, now_ms)
             tx.run(
                 "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
@@ -212,7 +224,29 @@ class District:
             seq = pulled.seq if pulled else self.lineage.last_seq(tx)
         self.forks |= out.forked
         lineage = self.lineage.told(request.incarnation)
-        return Done(known, out, pulled, notices, lineage, seq, [])
+        return Done(known, out, pulled, notices, lineage, seq, told)
+
+    def _tell_apart(self, request: Request) -> None:
+        """A key that named its successor writes on: its store was copied, or set back."""
+        if request.replica in self.superseded and request.counter:
+            with self.store.write() as tx:
+                tell_apart(tx, request.replica, self.clock())
+            self.reload()
+
+    def _note_contact(
+        self, tx: Transaction, request: Request, known: list[Known], out: Outcome, now_ms: int
+    ) -> None:
+        """What is to be known of a tablet that never comes again: how far it had written; and of
+        one that came with another branch of a feed."""
+        held = [p.counter for p in (*known, *out.receipts) if p.replica == request.replica]
+        if request.counter > max(held, default=0):
+            tx.run(
+                "UPDATE device_keys SET written = ? WHERE replica = ? AND written < ?",
+                [request.counter, request.replica, request.counter],
+            )
+        for replica in out.forked - self.forks:
+            found = self.devices.get(replica)
+            note(tx, now_ms, "", "feed-forked", found[0] if found else "", replica.hex())
 
     def _ingest(self, tx: Transaction, now_ms: int) -> Ingest:
         sift = partial(within_limits, self._limits, self.servers)
@@ -226,7 +260,7 @@ class District:
         The writer is whoever signed the feed, not the tablet that carried it here.
         """
         teams = {run.replica: self._team_of(tx, run.replica, device) for run in runs}
-        for home, team in self._makers(runs, teams, out, device.team):
+        for home, team in makers(runs, teams, out.new_homes, device.team):
             add_home(tx, team, home, now_ms)
         if out.new_homes:
             bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
@@ -237,6 +271,9 @@ class District:
                 rows = reassigned_rows(of_team, beyond, now_ms)
                 tx.run_many("INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
+    def _devices_of(self, runs: Sequence[Run]) -> dict[bytes, str]:
+        return {r.replica: self.devices[r.replica][0] for r in runs if r.replica in self.devices}
+
     def _team_of(self, tx: Transaction, replica: bytes, sender: Device) -> str:
         """The team of the tablet that writes as this replica; empty for a server."""
         found = self.devices.get(replica)
@@ -244,23 +281,6 @@ class District:
             return sender.team if found else ""
         device = device_row(tx, found[0])
         return device.team if device else ""
-
-    @staticmethod
-    def _makers(
-        runs: Sequence[Run], teams: dict[bytes, str], out: Outcome, sender: str
-    ) -> set[tuple[str, str]]:
-        """Each new home with the teams that registered it; the sender's if only a state tells."""
-        if not out.new_homes:
-            return set()
-        made = {
-            (entry.record, teams[run.replica])
-            for run in runs
-            for entry in run.entries
-            if entry.record in out.new_homes and not entry.change.vector
-        }
-        told = {home for home, _ in made}
-        only_states = {(home, sender) for home in out.new_homes if home not in told}
-        return {(home, team) for home, team in made | only_states if team}
 
     def _look_at_own_chain(self, tx: Transaction, request: Request) -> None:
         """Somebody who knows a point of this server's feed that is not on its chain: it was set
@@ -300,7 +320,9 @@ class District:
         with self._lock, self._writing() as tx:
             self._succeed(tx)
 
-    def _pull(self, tx: Transaction, device: Device, request: Request, out: Outcome) -> Pulled:
+    def _pull(
+        self, tx: Transaction, device: Device, request: Request, out: Outcome, now_ms: int
+    ) -> Pulled:
         leaves = leaves_of(tx, request.replica)
         whole = not request.counter or leaves == [(request.counter, request.head)]
         own = {tx.number_of(request.replica)} if whole else set()
@@ -309,7 +331,7 @@ class District:
         now_seq = self.lineage.last_seq(tx)
         sign = (self.key.replica, self.lineage.incarnation, self._sign_page)
         cursor = read_cursor(request, placed)
-        return Pull(tx, device, request, own, sign, now_seq).pull(cursor)
+        return Pull(tx, device, request, own, sign, (now_seq, now_ms)).pull(cursor)
 
     def _signed(self, done: Done, request: Request, nonce: bytes, now_ms: int) -> Reply:
         who = Speaker(self.key.replica, self.own.key.replica, self.lineage, self._sign_receipts)
@@ -353,7 +375,7 @@ class District:
                 if self.own.would_forget(tx, [w[1] for w in writes if w[1]]):
                     self._succeed(tx)
                 run, ids = self.own.build(tx, worker, writes, reason)
-                sender = Sender(self.own.key.replica, "", "", 0, False)
+                sender = Sender(self.own.key.replica, "", "", 0, frozenset())
                 out = self._ingest(tx, now_ms).take([run], [], sender)
                 if out.new_homes:
                     bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})

@@ -37,14 +37,14 @@ Offered = tuple[SignedStates, State]
 
 
 class Sender(NamedTuple):
-    """Who brings the batch. ``offset_ms`` is their clock less ours; ``revoked`` sends to
-    quarantine."""
+    """Who brings the batch. ``offset_ms`` is their clock less ours; ``revoked`` are the writers in
+    it whose tablets were revoked: theirs goes to quarantine, whoever carries it."""
 
     replica: bytes
     device: str
     team: str
     offset_ms: int | None
-    revoked: bool
+    revoked: frozenset[bytes]
 
 
 @dataclass
@@ -88,8 +88,8 @@ class Ingest:
         entries = self._place(runs, sender)
         offered = [(s, decode_state(raw)) for s in states for _, raw in s.states]
         if sender.revoked:
-            self._quarantine(entries, "revoked")
-            entries = []
+            self._quarantine([e for e in entries if e.dot[:16] in sender.revoked], "revoked")
+            entries = [e for e in entries if e.dot[:16] not in sender.revoked]
         entries, beyond = self._sift(entries)
         self._quarantine(beyond, LIMITS)
         if not entries and not offered:

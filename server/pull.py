@@ -81,7 +81,8 @@ class Pull:
     """The states of one reply. Make it, then ``pull``; it is used once.
 
     ``own`` are the numbers of the tablet's replicas if its chain is whole, else empty. ``sign`` is
-    the server's replica, its incarnation and its signature for pages.
+    the server's replica, its incarnation and its signature for pages; ``now`` the sequence that is
+    committed, and the clock.
     """
 
     def __init__(
@@ -91,14 +92,14 @@ class Pull:
         request: Request,
         own: set[int],
         sign: tuple[bytes, bytes, Sign],
-        now_seq: int,
+        now: tuple[int, int],
     ) -> None:
         self.tx = tx
         self.device = device
         self.request = request
         self.own = own
         self.sign = sign
-        self.now_seq = now_seq
+        self.now_seq, self.now_ms = now
         self.states: list[bytes] = []
         self.size = 0
 
@@ -128,7 +129,15 @@ class Pull:
                 self._add(_states(tx, home, 0, set()))
                 entered.append(home)
         if entered or leaving or known != version:
-            offer(tx, self.device, request.held, entered, leaving, -1 if more else version)
+            offer(
+                tx,
+                self.device,
+                request.held,
+                entered,
+                leaving,
+                -1 if more else version,
+                self.now_ms,
+            )
         digest = 0 if more else _digest(tx, staying | set(entered))
         pages = list(_pages(self.states, self.sign, self.now_seq))
         told = NOTHING_TOLD
@@ -140,11 +149,11 @@ class Pull:
         """The scope version that is known to hold, None if the tablet must list its homes first."""
         request, tx = self.request, self.tx
         if request.homes is not None:
-            take_list(tx, self.device, [home for home, _ in request.homes])
+            take_list(tx, self.device, [home for home, _ in request.homes], self.now_ms)
             return -1, _differing(tx, dict(request.homes))
         if not cursor.placed and request.held:
             return None, set()
-        if not settle_word(tx, self.device, request.held):
+        if not settle_word(tx, self.device, request.held, self.now_ms):
             return None, set()
         arrived = self.device.offered is None or request.held == self.device.offered
         return (self.device.scope_version if arrived else -1), set(request.repair)

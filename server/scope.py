@@ -10,7 +10,7 @@ not: the states themselves (``pull.py``). Invariants
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from server.feeds import Run
@@ -90,6 +90,30 @@ def reassigned_rows(
     return rows
 
 
+def makers(
+    runs: Sequence[Run], teams: dict[bytes, str], new_homes: Collection[str], sender: str
+) -> set[tuple[str, str]]:
+    """Each new home with the teams that registered it; the sender's if only a state tells."""
+    made = {
+        (entry.record, teams[run.replica])
+        for run in runs
+        for entry in run.entries
+        if entry.record in new_homes and not entry.change.vector
+    }
+    told = {home for home, _ in made}
+    only_states = {(home, sender) for home in new_homes if home not in told}
+    return {(home, team) for home, team in made | only_states if team}
+
+
+def revoked_among(tx: Transaction, device_of: Mapping[bytes, str]) -> frozenset[bytes]:
+    """Those of these replicas whose tablets were revoked, whoever brings their feeds."""
+    if not device_of:
+        return frozenset()
+    sql = "SELECT id FROM devices WHERE state = 'revoked' AND id IN (?*)"
+    revoked = {row[0] for row in tx.rows_in(sql, list(set(device_of.values())))}
+    return frozenset(replica for replica, device in device_of.items() if device in revoked)
+
+
 def add_home(tx: Transaction, team: str, home: str, now_ms: int) -> None:
     """A household that a team's worker registered is the team's."""
     tx.run(
@@ -111,11 +135,21 @@ def bump_scopes_of_areas(tx: Transaction, areas: set[str]) -> None:
             bump_scope(tx, team)
 
 
-def settle_word(tx: Transaction, device: Device, said: int) -> bool:
+def _given_back(tx: Transaction, device: str, state: int, now_ms: int) -> None:
+    """The tablet no longer holds homes of this state: since when and until when it did is kept."""
+    tx.run(
+        "INSERT INTO held_before SELECT device, home, since_ms, ? FROM held"
+        " WHERE device = ? AND state = ? AND since_ms > 0 ON CONFLICT DO NOTHING",
+        [now_ms, device, state],
+    )
+    tx.run("DELETE FROM held WHERE device = ? AND state = ?", [device, state])
+
+
+def settle_word(tx: Transaction, device: Device, said: int, now_ms: int) -> bool:
     """Take the tablet's sum: True if it matches what is known, False if the list must be asked
     for."""
     if device.offered is not None and said == device.offered:
-        tx.run("DELETE FROM held WHERE device = ? AND state = ?", [device.id, LEAVING])
+        _given_back(tx, device.id, LEAVING, now_ms)
         tx.run("UPDATE held SET state = 0 WHERE device = ? AND state = ?", [device.id, ENTERING])
         tx.run("UPDATE devices SET held = ?, offered = NULL WHERE id = ?", [said, device.id])
         return True
@@ -131,10 +165,16 @@ def settle_word(tx: Transaction, device: Device, said: int) -> bool:
     return False
 
 
-def take_list(tx: Transaction, device: Device, homes: list[str]) -> int:
+def take_list(tx: Transaction, device: Device, homes: list[str], now_ms: int) -> int:
     """Take the tablet's own list of what it holds; its sum."""
+    since = dict(tx.rows("SELECT home, since_ms FROM held WHERE device = ?", [device.id]))
+    tx.run_many(
+        "INSERT INTO held_before VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(device.id, h, at, now_ms) for h, at in since.items() if at and h not in set(homes)],
+    )
     tx.run("DELETE FROM held WHERE device = ?", [device.id])
-    tx.run_many("INSERT INTO held VALUES (?, ?, 0)", [(device.id, home) for home in set(homes)])
+    rows = [(device.id, home, since.get(home) or now_ms) for home in set(homes)]
+    tx.run_many("INSERT INTO held (device, home, state, since_ms) VALUES (?, ?, 0, ?)", rows)
     said = held_sum(set(homes))
     tx.run(
         "UPDATE devices SET held = ?, offered = NULL, scope_version = -1 WHERE id = ?",
@@ -149,7 +189,13 @@ def held_homes(tx: Transaction, device: str) -> set[str]:
 
 
 def offer(
-    tx: Transaction, device: Device, held: int, entered: list[str], left: list[str], version: int
+    tx: Transaction,
+    device: Device,
+    held: int,
+    entered: list[str],
+    left: list[str],
+    version: int,
+    now_ms: int,
 ) -> None:
     """Remember what this reply gives and takes; it counts when the tablet's next sum says so."""
     total = held
@@ -157,7 +203,8 @@ def offer(
         total += held_part(home)
     for home in left:
         total -= held_part(home)
-    tx.run_many("INSERT INTO held VALUES (?, ?, 1)", [(device.id, home) for home in entered])
+    rows = [(device.id, home, now_ms) for home in entered]
+    tx.run_many("INSERT INTO held (device, home, state, since_ms) VALUES (?, ?, 1, ?)", rows)
     tx.run_many(
         "UPDATE held SET state = 2 WHERE device = ? AND home = ?", [(device.id, h) for h in left]
     )

@@ -21,6 +21,7 @@ from server.api.nonces import Nonces
 from server.district import District
 from server.errors import StoreFull
 from server.settings import Settings
+from server.statements import Terms
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class Service:
         self.district = district
         self.settings = settings
         self.tls_pin = tls_pin
+        district.terms = Terms.of_days(settings.lease_days, settings.lease_erase_days)
         self.nonces = Nonces()
         self.bodies = Bodies()
         self.revoked: dict[str, bytes] = {}

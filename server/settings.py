@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from crypto.blob import BLOB_BYTES_MAX, BLOB_OVERHEAD_BYTES
+from crypto.statement import LEASE_DAYS_MAX
 from server.errors import ConfigurationWrong, NotInitialised
 from server.words import pick
 from sync.messages import MESSAGE_BYTES_MAX
@@ -44,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     lang: Literal["zh", "en"] = "zh"
     ticket_minutes: Annotated[int, Meta(ge=1, le=1_440)] = 15
+    lease_days: Annotated[int, Meta(ge=0, le=LEASE_DAYS_MAX)] = 0
+    lease_erase_days: Annotated[int, Meta(ge=0, le=LEASE_DAYS_MAX)] = 30
     request_bytes_max: Annotated[int, Meta(ge=64 * KIB, le=MESSAGE_BYTES_MAX)] = MESSAGE_BYTES_MAX
     request_seconds_max: Annotated[int, Meta(ge=5, le=3_600)] = 120
     requests_at_once_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
@@ -90,6 +93,14 @@ ABOUT: dict[str, str] = {
     "log_level": "日志级别 ‖ least level that is logged",
     "lang": "命令行和报表的语言 ‖ language of the command line and reports",
     "ticket_minutes": "登记票有效期（分钟）‖ how long a ticket is good",
+    "lease_days": (
+        "平板多少天不联系即打不开（0：不限）‖ days without contact after which a tablet's store"
+        " does not open (0: no limit)"
+    ),
+    "lease_erase_days": (
+        "打不开之后再过多少天抹去密钥（0：不抹）‖ further days after which it erases its keys"
+        " (0: never)"
+    ),
     "request_bytes_max": (
         "一次同步请求的上限（字节），边收边查 ‖ "
         "one sync request; checked while it arrives, so that memory is bounded"

@@ -178,6 +178,20 @@ async def succeed(request: AnyRequest) -> Response[bytes]:
     return await respond(request, "/v1/succeed", 2 * STATEMENT_BYTES_MAX, work)
 
 
+@post("/v1/wiped", status_code=200)
+async def wiped(request: AnyRequest) -> Response[bytes]:
+    """Keep a tablet's proof that it was wiped on its revocation, signed by its own key: ``[1]``."""
+    service = service_of(request)
+
+    def work(body: bytes) -> Answer:
+        district = service.district
+        with district.store.write() as tx:
+            device = devices.keep_proof(tx, body, district.clock())
+        return Answer(200, encode([PROTOCOL]), device=device)
+
+    return await respond(request, "/v1/wiped", STATEMENT_BYTES_MAX, work)
+
+
 # ---- attachments ---------------------------------------------------------------------------------
 
 
@@ -192,7 +206,8 @@ async def _signed(
         signer = check_signer(service, request.method, target, headers, body)
         nonce = service.nonces.issue(signer.device)
         try:
-            if signer.device in service.revoked and request.method != "PUT":
+            # Photos of a revoked tablet belong to what it hands over; it reads none.
+            if signer.device in service.revoked and request.method not in ("PUT", "HEAD"):
                 raise DeviceRevoked()
             answer = act(signer, body)
         except TOLD as error:
@@ -306,6 +321,7 @@ ENDPOINTS = [
     enrol_prove,
     enrol_ask,
     succeed,
+    wiped,
     blob_put,
     blob_get,
     health,

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import sqlite_utils
 
+from server.store.tablet_tables import TABLES_TABLETS
+
 TABLES_1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE kinds (kind INTEGER PRIMARY KEY, collection TEXT NOT NULL UNIQUE);
@@ -115,7 +117,11 @@ CREATE TABLE releases (dot BLOB PRIMARY KEY, by_dot BLOB NOT NULL, officer TEXT 
 """What the audit adds: the carrier's contact before each upload, all values that ever stood in a
 conflict, what officers decided, and what they released from quarantine."""
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("0001-first", TABLES_1), ("0002-audit", TABLES_2))
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    ("0001-first", TABLES_1),
+    ("0002-audit", TABLES_2),
+    ("0003-tablets", TABLES_TABLETS),
+)
 
 
 def migrate(db: sqlite_utils.Database) -> None:

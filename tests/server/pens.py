@@ -132,7 +132,8 @@ class Pen:
                 [worker, self.tablet],
             )
             tx.run(
-                "INSERT INTO device_keys VALUES (?, ?, ?, ?, NULL, 0)",
+                "INSERT INTO device_keys (replica, device, public, certificate, succession,"
+                " since_ms) VALUES (?, ?, ?, ?, NULL, 0)",
                 [self.key.replica, worker, self.key.public, b""],
             )
         office.district.reload()

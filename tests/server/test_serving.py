@@ -108,7 +108,7 @@ def test_a_body_over_its_limit_is_refused_while_it_arrives(server: Local, speake
     ("body", "code"),
     [
         (b"", "sync/protocol"),
-        (b"\x93\x02", "sync/protocol"),
+        (b"\x93\x03", "sync/protocol"),
         (b"\x91" * 5000, "sync/protocol"),
         (b"\x9f\x01" + b"\x91" * 5000, "sync/malformed"),
     ],

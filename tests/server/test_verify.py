@@ -519,7 +519,8 @@ def test_what_came_only_as_a_signed_state_is_told_apart(tmp_path: Path) -> None:
     # The feed itself arrives later: what the state had is told apart from what was applied.
     with new.store.write() as tx:
         tx.run(
-            "INSERT INTO device_keys VALUES (?, 'cyx', ?, ?, NULL, 0)",
+            "INSERT INTO device_keys (replica, device, public, certificate, succession, since_ms)"
+            " VALUES (?, 'cyx', ?, ?, NULL, 0)",
             [pen.key.replica, pen.key.public, b""],
         )
     new.district.reload()
