@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from client_sdk.errors import EntryRefused, OperationMisplaced
-from client_sdk.writing import Draft
 from sync.change import ADD, APPEND, COUNT, REASON, REMOVE, VOID, Value, check_writable
+from sync.effects import Writing
 from sync.schema import REGISTERS, Schema
 from sync.validation import problems
 
@@ -29,7 +29,7 @@ class Entering:
 
     def sets(
         self, collection: str, record: str | None, fields: Mapping[str, Value], reason: str = ""
-    ) -> Draft:
+    ) -> Writing:
         """Fields of one record set. Raises EntryRefused, OperationMisplaced, ChangeInvalid."""
         for name in fields:
             policy = self._schema.policy(collection, name)
@@ -37,12 +37,19 @@ class Entering:
                 raise OperationMisplaced(f"{collection}.{name}: {policy}")
         self._check(collection, fields, creating=False)
         others: list[tuple[str, str, Value]] = [(REASON, "", reason)] if reason else []
-        return Draft(collection, record, dict(fields), others)
+        return Writing(collection, record, dict(fields), others)
 
-    def creates(self, collection: str, record: str | None, fields: Mapping[str, Value]) -> Draft:
-        """A new record: register fields are set, sets are added to, sums counted, entries
-        appended."""
-        self._check(collection, fields, creating=True)
+    def creates(
+        self,
+        collection: str,
+        record: str | None,
+        fields: Mapping[str, Value],
+        *,
+        here: bool = False,
+    ) -> Writing:
+        """A new record, or one that is ``here`` though its writer did not know: register fields are
+        set, sets are added to, sums counted, entries appended."""
+        self._check(collection, fields, creating=not here)
         sets: dict[str, Value] = {}
         others: list[tuple[str, str, Value]] = []
         for name, value in fields.items():
@@ -55,20 +62,20 @@ class Entering:
                 others.append((COUNT, name, value))
             else:
                 others += [(APPEND, name, _as_list(value))] if _as_list(value) else []
-        return Draft(collection, record, sets, others)
+        return Writing(collection, record, sets, others)
 
-    def operates(self, collection: str, record: str, op: str, field: str, value: Value) -> Draft:
+    def operates(self, collection: str, record: str, op: str, field: str, value: Value) -> Writing:
         """``add``, ``remove``, ``count`` or ``append`` on one field."""
         if self._checked and self._schema.policy(collection, field) != _POLICIES[op]:
             raise OperationMisplaced(f"{collection}.{field}: {op}")
         if op != REMOVE:
             # What does not fit the declaration any more can still be taken away.
             self._check(collection, {field: value}, creating=False)
-        return Draft(collection, record, {}, [(op, field, value)])
+        return Writing(collection, record, {}, [(op, field, value)])
 
-    def voids(self, collection: str, record: str, reason: str) -> Draft:
+    def voids(self, collection: str, record: str, reason: str) -> Writing:
         """The record as a whole is void."""
-        return Draft(collection, record, {}, [(VOID, "", reason)])
+        return Writing(collection, record, {}, [(VOID, "", reason)])
 
     def _check(self, collection: str, fields: Mapping[str, Any], *, creating: bool) -> None:
         check_writable(tuple(fields), list(fields.values()))

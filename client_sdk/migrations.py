@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 2
+VERSION = 3
 """Steps there are: what ``user_version`` says of a store that is up to date."""
 
 _FIRST = """
@@ -115,6 +115,12 @@ CREATE TABLE drafts (
 ) WITHOUT ROWID;
 """
 
+_THIRD = """
+CREATE INDEX records_joined ON records (id)
+  WHERE collection = 'household' AND instr(body, '"joined_into"') > 0;
+"""
+"""The few households that were joined are found without reading the bodies of all."""
+
 
 def migrate(connection: Any) -> None:
     """Bring a store to ``VERSION``, each step in one transaction. sqlite-utils keeps the list.
@@ -133,6 +139,10 @@ def migrate(connection: Any) -> None:
     @steps(name="0002-agenda-and-drafts")
     def second(db: Database) -> None:
         _run(db, _SECOND)
+
+    @steps(name="0003-joined-households")
+    def third(db: Database) -> None:
+        _run(db, _THIRD)
 
     database = Database(connection)
     steps.apply(database)

@@ -11,11 +11,13 @@ from typing import Any
 
 from client_sdk.devices import name_of
 from client_sdk.errors import NotFound
+from client_sdk.joined import joins_of
 from client_sdk.store.base import Store
 from client_sdk.store.records import Row, entry_at, from_json, row_of, rows_where
 from client_sdk.views import Field, Hit, Record, Sibling, Unsent, Writer
 from sync.change import decode_change
 from sync.clock import Chains, Dot, VersionVector, replica_of
+from sync.joining import JOINED_SEEN, combined
 from sync.packing import decode_causal, unpack_state
 from sync.policy import SETTLED_BY_RULE, FieldShown, shown_fields
 from sync.record import RecordState
@@ -37,8 +39,10 @@ class Reader:
         return self.shown(row)
 
     def shown(self, row: Row) -> Record:
-        """A stored record as it is shown."""
+        """A stored record as it is shown; a household with what was joined into it."""
         state = unpack_state(decode_causal(row.causal), row.body)
+        if row.collection == "household":
+            state = self._with_joined(row.id, state)
         fields = {
             name: self._field(state, name, shown)
             for name, shown in shown_fields(state, self._schema, row.collection).items()
@@ -48,6 +52,15 @@ class Reader:
         )
         reason_text = reason[1] if reason and row.voided else ""
         return Record(row.id, row.collection, row.home, row.voided, reason_text, fields)
+
+    def _with_joined(self, home: str, state: RecordState) -> RecordState:
+        rows = [row_of(self._store, alias) for alias in joins_of(self._store).aliases(home)]
+        others = [
+            (unpack_state(decode_causal(row.causal), row.body), row.body.get(JOINED_SEEN))
+            for row in rows
+            if row is not None
+        ]
+        return combined(state, others, self._store.forks) if others else state
 
     def _field(self, state: RecordState, name: str, shown: FieldShown) -> Field:
         if shown.siblings:
@@ -126,15 +139,17 @@ class Reader:
         return str(names.get(worker) or worker)
 
     def households(self, collection: str = "household") -> list[Hit]:
-        """All households held, in order of their address and id."""
+        """All households held but those joined into another, in order of their address and id."""
         sql = "SELECT id, body, voided, conflicts FROM records WHERE collection = ?"
-        found = [_hit(*row) for row in self._store.rows(sql, (collection,))]
+        away = joins_of(self._store).survivor
+        found = [_hit(*row) for row in self._store.rows(sql, (collection,)) if row[0] not in away]
         return sorted(found, key=lambda h: (str(h.values.get("address") or ""), h.id))
 
     def hits(self, records: Iterable[str]) -> list[Hit]:
-        """Records as list entries, in the order given."""
+        """Households as list entries, in the order given, those joined away as their survivor."""
         out = []
-        for record in records:
+        joined = joins_of(self._store)
+        for record in dict.fromkeys(joined.of(record) for record in records):
             row = self._store.one(
                 "SELECT id, body, voided, conflicts FROM records WHERE id = ?", (record,)
             )
@@ -143,18 +158,34 @@ class Reader:
         return out
 
     def of_household(self, home: str, collection: str | None = None) -> list[Record]:
-        """All records of a household, the household itself first, or those of one collection."""
-        where = "(home = ? OR id IN (SELECT record FROM record_homes WHERE home = ?))"
-        values = [home, home]
+        """All records of a household, the household itself first, or those of one collection.
+
+        What belongs to a household that was joined into it belongs to it too.
+        """
+        joined = joins_of(self._store)
+        home = joined.of(home)
+        homes = [home, *joined.aliases(home)]
+        marks = ", ".join("?" * len(homes))
+        also = f"SELECT record FROM record_homes WHERE home IN ({marks})"
+        where = f"(home IN ({marks}) OR id IN ({also}))"
+        values = [*homes, *homes]
         if collection is not None:
             where += " AND collection = ?"
             values.append(collection)
         rows = rows_where(self._store, where + " ORDER BY id", values)
-        return [self.shown(row) for row in sorted(rows, key=lambda r: (r.id != home, r.id))]
+        own = [row for row in rows if row.id not in homes[1:]]
+        return [self.shown(row) for row in sorted(own, key=lambda r: (r.id != home, r.id))]
 
-    def conflicts(self) -> list[Record]:
+    def conflicts(self, *, open_only: bool = False, limit: int | None = None) -> list[Record]:
         """The records that hold a field with more than one different value."""
-        return [self.shown(row) for row in rows_where(self._store, "conflicts > 0 ORDER BY id")]
+        out: list[Record] = []
+        for row in rows_where(self._store, "conflicts > 0 ORDER BY id"):
+            if limit is not None and len(out) >= limit:
+                break
+            shown = self.shown(row)
+            if not open_only or any(field.open for field in shown.fields.values()):
+                out.append(shown)
+        return out
 
     def unsent(self) -> list[Unsent]:
         """Own changes that no receipt covers, oldest first."""

@@ -18,6 +18,7 @@ import msgspec
 
 from client_sdk.blobs import Blobs
 from client_sdk.devices import District, learn, name_of, succeed
+from client_sdk.effecting import Effecting
 from client_sdk.entering import Entering
 from client_sdk.outbox import Outbox, OutsideCounter
 from client_sdk.reading import Reader
@@ -121,7 +122,9 @@ class TabletBase:
         if self.transport is None and store.get("addresses") and district:
             self.transport = self._connection()
         self._writer = Writer(store, self._outbox, self._outside, schema, clock)
+        self._checked = checked
         self._entering = Entering(schema, checked=checked)
+        self._effecting = Effecting(store, schema, self._writer, clock)
         self._reader = Reader(store, schema)
 
     @classmethod

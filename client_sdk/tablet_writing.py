@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from client_sdk.entering import entries_of, values_of
 from client_sdk.errors import NotFound
 from client_sdk.tablet_base import TabletBase
-from client_sdk.writing import Draft
 from sync.change import ADD, APPEND, COUNT, REMOVE, Value
+from sync.effects import Writing
 
 
 class TabletWriting(TabletBase):
@@ -31,10 +31,16 @@ class TabletWriting(TabletBase):
 
         ``union`` fields take a list, ``sum`` fields an amount, ``append`` fields an entry or a
         list.
-        ``record`` gives an id of one's own (imports). Raises EntryRefused naming each field that
-        may not be written, OperationMisplaced for an unknown collection, StoreFull.
+        ``record`` gives an id of one's own (imports). What the declaration fills in need not be
+        given; where there is one record per key, a second making writes on the first. Raises
+        EntryRefused naming each field that may not be written, OperationMisplaced for an unknown
+        collection, StoreFull.
         """
-        return self._write(self._entering.creates(collection, record, fields or {}))
+        given: Mapping[str, Value] = fields or {}
+        here = False
+        if record is None and self._checked:
+            record, given, here = self._effecting.born(collection, given, self.worker)
+        return self._write(self._entering.creates(collection, record, given, here=here))
 
     def edit(
         self, record: str, *, collection: str | None = None, reason: str = "", **fields: Value
@@ -110,8 +116,10 @@ class TabletWriting(TabletBase):
             raise NotFound()
         return str(found[0])
 
-    def _write(self, draft: Draft) -> str:
-        return self._writer.write(draft, self.worker).record
+    def _write(self, draft: Writing) -> str:
+        if not self._checked:
+            return self._writer.write(draft, self.worker).record
+        return self._effecting.write(draft, self.worker).record
 
     def attach(
         self,

@@ -11,8 +11,8 @@ written under a new replica (Law 5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from client_sdk.devices import succeed
 from client_sdk.errors import StoreFull
@@ -21,23 +21,15 @@ from client_sdk.outbox import Outbox, OutsideCounter
 from client_sdk.store.base import Chain, Clock, Store
 from client_sdk.store.feeds import Salter, add_own
 from client_sdk.store.records import causal_of, chains_of
-from sync.change import Change, Entry, Value, check_operations, encode_change, entry_of
+from sync.change import Change, Entry, check_operations, encode_change, entry_of
 from sync.clock import VersionVector, replica_of
+from sync.effects import Writing
 from sync.feed import next_head
 from sync.packing import decode_causal
 from sync.schema import Schema
 
-
-class Draft(NamedTuple):
-    """What someone wants to write: fields set, and other operations (``sync.change.Change``).
-
-    ``record`` is None for a new record whose id shall follow from the change.
-    """
-
-    collection: str
-    record: str | None
-    sets: dict[str, Value]
-    others: list[tuple[str, str, Value]]
+Following = Callable[[Entry, Writing, int], list[Writing]]
+"""What a change that was just written brings; the number counts how far it is from the first."""
 
 
 class Writer:
@@ -58,21 +50,39 @@ class Writer:
         self._clock = clock
         self._salter = Salter(store)
 
-    def write(self, draft: Draft, worker: str) -> Entry:
+    def write(self, draft: Writing, worker: str) -> Entry:
         """Write one change durably; returns it with its dot and the record's id.
 
         Raises what ``sync.change`` raises for values beyond its limits, StoreFull.
         """
         return self.write_all([draft], worker)[0]
 
-    def write_all(self, drafts: Sequence[Draft], worker: str) -> list[Entry]:
+    def write_all(self, drafts: Sequence[Writing], worker: str) -> list[Entry]:
         """Write several changes, all or none."""
+        return self._durably(lambda: [self._one(draft, worker) for draft in drafts])
+
+    def write_with(self, draft: Writing, worker: str, following: Following) -> Entry:
+        """Write a change and all that ``following`` says it brings, all or none; the first."""
+
+        def all_of() -> list[Entry]:
+            made = [self._one(draft, worker)]
+            todo = [(made[0], draft, 0)]
+            while todo:
+                entry, writing, depth = todo.pop(0)
+                for more in following(entry, writing, depth):
+                    made.append(self._one(more, worker))
+                    todo.append((made[-1], more, depth + 1))
+            return made
+
+        return self._durably(all_of)[0]
+
+    def _durably(self, make: Callable[[], list[Entry]]) -> list[Entry]:
         store = self._store
         if self._outbox is not None:
             self._outbox.begin()
         try:
             with store.transaction():
-                entries = [self._one(draft, worker) for draft in drafts]
+                entries = make()
         except OSError as error:
             self._take_back()
             raise StoreFull(error.strerror or "") from error
@@ -87,7 +97,7 @@ class Writer:
         if self._outbox is not None:
             self._outbox.undo()
 
-    def _one(self, draft: Draft, worker: str) -> Entry:
+    def _one(self, draft: Writing, worker: str) -> Entry:
         store = self._store
         vector = self._vector(draft.record)
         chain = store.chain
@@ -137,7 +147,7 @@ class Writer:
                 succeed(store)
         return vector
 
-    def _searched(self, draft: Draft) -> bool:
+    def _searched(self, draft: Writing) -> bool:
         names: dict[str, Any] = dict(draft.sets)
         return draft.record is None or any(
             self._schema.field(draft.collection, name).searched or name == "household"

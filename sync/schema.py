@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from sync.behaviour import Fill, Follows, Opens, Step
+
 Policy = Literal["latest", "ask", "highest", "lowest", "union", "sum", "append"]
 Kind = Literal[
     "text", "integer", "number", "boolean", "date", "time", "choice", "list", "object", "any"
@@ -51,7 +53,8 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``order`` lists the values from lowest to highest for ``highest`` and ``lowest``; without it
     they compare as numbers. ``chars_max`` is in characters, ``minimum``/``maximum`` in the field's
-    unit. ``refers_to`` names the collection that a reference points to. ``sealed`` fields are
+    unit. ``refers_to`` names the collection that a reference points to; ``names``
+    is ``worker`` or ``team`` where the office's lists are meant. ``sealed`` fields are
     encrypted to those who may read them: only ``ask`` and ``latest`` are allowed there, since the
     value is not readable where it is merged.
     """
@@ -70,16 +73,27 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     maximum: float | None = None
     pattern: str = ""
     refers_to: str = ""
+    names: str = ""
     sealed: bool = False
     searched: bool = False
 
 
 class Collection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One kind of record: its fields in the order of the form."""
+    """One kind of record: its fields in the order of the form, and what writing them brings along.
+
+    ``one_per`` names the fields that tell its records apart: two tablets that make one for the same
+    values make the same record. ``fills``, ``opens``, ``follows`` and ``steps`` are carried out
+    where a record is written (``sync.effects``), in the order they stand.
+    """
 
     name: str
     label: Label
     fields: dict[str, Field]
+    one_per: tuple[str, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    opens: tuple[Opens, ...] = ()
+    follows: tuple[Follows, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     def field(self, name: str) -> Field:
         """The declaration of a field; an undeclared one is an ``ask`` register."""

@@ -19,7 +19,9 @@ from typing import Any
 
 import msgspec
 
+from sync.behaviour import Step
 from sync.change import TEXT_CHARS_MAX
+from sync.labels import heading, shown
 from sync.schema import NAME_CHARS_MAX, REGISTERS, Collection, Field
 
 INT_BITS = 64
@@ -71,6 +73,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "value/too-deep": ("“{label}”的内容层次过多。", "“{label}” is nested too deeply."),
     "value/not-plain": ("“{label}”的内容无法保存。", "“{label}” cannot be stored."),
+    "value/step-needs": (
+        "“{label}”改为“{value}”之前，请先填写{needs}。",
+        "Before “{label}” becomes “{value}”, please fill in {needs}.",
+    ),
+    "value/step-order": (
+        "“{label}”还不能改为“{value}”：之前应为{after}。",
+        "“{label}” cannot become “{value}” yet: it comes after {after}.",
+    ),
     "value/undeclared": (
         "本程序没有“{label}”这一栏，请更新程序。",
         "This program knows no field “{label}”; please update it.",
@@ -158,6 +168,22 @@ def _problem(name: str, field: Field, refused: _Refused) -> Problem:
             unit=f" {unit_en}" if unit_en else "",
         ),
     )
+
+
+def step_problem(collection: Collection, step: Step, value: str, code: str) -> Problem:
+    """A step that was taken without what must come first, in words."""
+    said = {}
+    for at, lang in enumerate(("zh", "en")):
+        join = {"zh": "或", "en": " or "}[lang]
+        field = collection.field(step.field)
+        words = {
+            "label": heading(collection, step.field, lang),
+            "value": shown(field, value, lang),
+            "needs": join.join(f"“{heading(collection, n, lang)}”" for n in step.needs),
+            "after": join.join(f"“{shown(field, one, lang)}”" for one in step.after),
+        }
+        said[lang] = _WORDS[code][at].format(**words)
+    return Problem(field=step.field, code=code, zh=said["zh"], en=said["en"])
 
 
 def _check(field: Field, value: Any) -> None:

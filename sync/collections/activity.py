@@ -7,6 +7,7 @@ What lives here: the declaration of one collection. What must not: each one's ho
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -57,4 +58,11 @@ ACTIVITY = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "planned"},
+            adds={"organisers": "@worker"},
+        ),
+    ),
 )

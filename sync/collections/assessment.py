@@ -7,6 +7,7 @@ Invariant: where two assessments of one form differ, the one that asks for more 
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Opens
 from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices, order_of
@@ -114,4 +115,33 @@ ASSESSMENT = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="An assessment holds from when it was made.",
+            firsts={"at_ms": "@now"},
+            adds={"assessors": "@worker"},
+        ),
+    ),
+    opens=(
+        Opens(
+            why="A grade of poor must bring help; two who graded alike opened one need.",
+            field="grade",
+            values=("poor",),
+            collection="need",
+            key=("=household", "=person", "care"),
+            sets={
+                "household": "=household",
+                "person": "=person",
+                "kind": "care",
+                "status": "open",
+                "level": "community",
+                "urgency": "urgent",
+                "source": "assessment",
+                "found_at_ms": "@now",
+                "deadline": "@today",
+            },
+            adds={"assessments": "@record"},
+            again={"status": "reopened", "urgency": "urgent", "deadline": "@today"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ and the needs that come up (``need``). Invariant: whoever one marked to be calle
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Opens
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -72,4 +73,63 @@ CALL = Collection(
         ),
         "notes": declare.NOTES,
     },
+    one_per=("household", "person", "due_on"),
+    fills=(
+        Fill(
+            why="A call that is not dealt for a day is for today.",
+            firsts={"due_on": "@today", "status": "dealt"},
+        ),
+        Fill(
+            why="It was made when its outcome was written.",
+            field="outcome",
+            firsts={"at_ms": "@now"},
+            counts={"attempts": 1},
+        ),
+        Fill(
+            why="Whoever was spoken to has been called.",
+            field="outcome",
+            values=("fine", "needs_something", "told_by_other", "alarming", "refused"),
+            sets={"status": "done"},
+        ),
+        Fill(
+            why="Who did not answer is called again the same day.",
+            field="outcome",
+            values=("no_answer", "wrong_number"),
+            sets={"status": "call_back", "call_back_on": "@today"},
+        ),
+    ),
+    opens=(
+        Opens(
+            why="What is lacking must be brought: one shortage of a kind in a household at a time.",
+            field="shortages",
+            collection="shortage",
+            key=("=household", "@each"),
+            sets={
+                "household": "=household",
+                "status": "found",
+                "found_at_ms": "@now",
+            },
+            adds={"goods": "@each"},
+            again={"status": "reopened"},
+        ),
+        Opens(
+            why="What sounded alarming goes to who can act, at once.",
+            field="outcome",
+            values=("alarming",),
+            collection="need",
+            key=("=household", "=person", "alarming"),
+            sets={
+                "household": "=household",
+                "person": "=person",
+                "kind": "other",
+                "status": "open",
+                "level": "community",
+                "urgency": "urgent",
+                "source": "call",
+                "found_at_ms": "@now",
+                "deadline": "@today",
+            },
+            again={"status": "reopened", "urgency": "urgent", "deadline": "@today"},
+        ),
+    ),
 )

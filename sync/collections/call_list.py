@@ -8,6 +8,7 @@ is called by one caller a day, which the dealing sees to.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -64,4 +65,10 @@ CALL_LIST = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "calling", "starts_on": "@today"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ What lives here: the declaration of one collection. What must not: the guardian'
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Opens
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -72,4 +73,32 @@ CHILD_CHECK = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A check is now, and by whoever writes it.",
+            firsts={"at_ms": "@now"},
+            adds={"workers": "@worker"},
+        ),
+    ),
+    opens=(
+        Opens(
+            why="A child at risk is somebody's task within the hour.",
+            field="safety",
+            values=("at_risk", "in_danger"),
+            collection="need",
+            key=("=household", "=person", "guardian"),
+            sets={
+                "household": "=household",
+                "person": "=person",
+                "kind": "guardian",
+                "status": "open",
+                "level": "community",
+                "urgency": "life",
+                "source": "visit",
+                "found_at_ms": "@now",
+                "deadline": "@today",
+            },
+            again={"status": "reopened", "urgency": "life", "deadline": "@today"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ already says; the form refers to it. Invariant: a worrying answer is never hidde
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Opens
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -86,4 +87,27 @@ DAILY_FORM = Collection(
         ),
         "notes": declare.NOTES,
     },
+    one_per=("household", "person", "on"),
+    fills=(
+        Fill(
+            why="A report is of the day it is written on.",
+            firsts={"on": "@today"},
+            adds={"reporter": "@worker"},
+        ),
+    ),
+    opens=(
+        Opens(
+            why="What is lacking must be brought: one shortage of a kind in a household at a time.",
+            field="shortages",
+            collection="shortage",
+            key=("=household", "@each"),
+            sets={
+                "household": "=household",
+                "status": "found",
+                "found_at_ms": "@now",
+            },
+            adds={"goods": "@each"},
+            again={"status": "reopened"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ What lives here: the declaration of one collection. What must not: the shelf it 
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.collections.shortage import GOODS
@@ -61,4 +62,10 @@ DONATION = Collection(
         "thanks": fields.words("致谢", "Thanks", "Words of thanks stand beside each other."),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "pledged", "pledged_on": "@today"},
+        ),
+    ),
 )

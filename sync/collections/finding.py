@@ -7,6 +7,7 @@ Invariant: it travels with its inspection; put right here and found wrong again 
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -66,4 +67,32 @@ FINDING = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "found"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("put_right",),
+            sets={"put_right_on": "@today"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("checked", "closed"),
+            adds={"checked_by": "@worker"},
+        ),
+    ),
+    steps=(
+        Step(
+            why="Put right is shown by words or a picture.",
+            values=("put_right",),
+            needs=("measures", "photos"),
+        ),
+        Step(
+            why="Only what was put right can be checked.", values=("checked",), after=("put_right",)
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ Invariant: a round that anyone took up again is not finished.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -60,4 +61,16 @@ GRID_ROUND = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "walking", "starts_on": "@today"},
+        ),
+        Fill(
+            why="It ends on the day it is closed.",
+            field="status",
+            values=("closed",),
+            firsts={"ends_on": "@today"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ What lives here: the declaration of one collection. What must not: the regular l
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Opens, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -70,4 +71,45 @@ GUARDIAN_NOTICE = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "to_deliver"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("delivered", "signed"),
+            firsts={"delivered_at_ms": "@now"},
+            adds={"delivered_by": "@worker"},
+        ),
+    ),
+    opens=(
+        Opens(
+            why="A child whose guardian cannot be there needs another today.",
+            field="guardian_state",
+            values=("isolated", "unable", "absent"),
+            collection="need",
+            key=("=household", "=person", "guardian"),
+            sets={
+                "household": "=household",
+                "person": "=person",
+                "kind": "guardian",
+                "status": "open",
+                "level": "community",
+                "urgency": "urgent",
+                "source": "visit",
+                "found_at_ms": "@now",
+                "deadline": "@today",
+            },
+            again={"status": "reopened", "urgency": "urgent", "deadline": "@today"},
+        ),
+    ),
+    steps=(
+        Step(
+            why="Signed is what bears a signature or its picture.",
+            values=("signed",),
+            needs=("signature", "photos"),
+        ),
+    ),
 )

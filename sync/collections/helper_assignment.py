@@ -8,6 +8,7 @@ somebody says which.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -76,4 +77,17 @@ HELPER_ASSIGNMENT = Collection(
         ),
         "notes": declare.NOTES,
     },
+    one_per=("household", "person"),
+    fills=(
+        Fill(
+            why="The household was promised the day it was named.",
+            firsts={"from_on": "@today", "status": "named"},
+        ),
+        Fill(
+            why="The last day is the day it ended.",
+            field="status",
+            values=("closed",),
+            firsts={"until_on": "@today"},
+        ),
+    ),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices
+from sync.joining import SEEN_CHARS_MAX
 from sync.schema import Collection, Field, Label
 
 RISKS = choices(
@@ -312,6 +313,20 @@ HOUSEHOLD = Collection(
             policy="ask",
             why="Two officers who join a household into different ones must settle which.",
             label=Label(zh="并入", en="Joined into"),
+            refers_to="household",
+            chars_max=ID_CHARS_MAX,
+        ),
+        "joined_seen": Field(
+            policy="latest",
+            why="What the joiner had seen tells later edits from those that the join settled.",
+            label=Label(zh="并入时所见", en="Seen when joined"),
+            chars_max=SEEN_CHARS_MAX,
+            pattern=r"[0-9a-f]*",
+        ),
+        "known_apart": Field(
+            policy="union",
+            why="Whoever made sure that two families share one flat has made sure.",
+            label=Label(zh="已核实为不同户", en="Known to be another household"),
             refers_to="household",
             chars_max=ID_CHARS_MAX,
         ),

@@ -7,6 +7,7 @@ Invariant: all who inspected stand by it; the office inspected is one.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -59,4 +60,11 @@ INSPECTION = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="An inspection is today, and by whoever writes it.",
+            firsts={"on": "@today", "status": "under_way"},
+            adds={"inspectors": "@worker"},
+        ),
+    ),
 )

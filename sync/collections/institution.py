@@ -8,6 +8,7 @@ two words about who may enter, the stricter is shown.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.collections.shortage import GOODS
@@ -85,4 +86,12 @@ INSTITUTION = Collection(
         "doctor": fields.line("latest", "签约医生", "Doctor", _PLAIN, chars=declare.NAME_CHARS),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="Families are told since when.",
+            field="visits",
+            values=("suspended",),
+            firsts={"suspended_from": "@today"},
+        ),
+    ),
 )

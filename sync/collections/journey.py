@@ -8,6 +8,7 @@ is, the graver is acted on.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.collections.need import URGENCIES
@@ -66,4 +67,35 @@ JOURNEY = Collection(
         "driver_phone": fields.phone("司机电话", "Driver's phone", "A wrong number loses an hour."),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "asked"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("permitted",),
+            firsts={"granted_by": "@worker"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("under_way",),
+            adds={"escorts": "@worker"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("done",),
+            firsts={"back_at_ms": "@now"},
+        ),
+    ),
+    steps=(
+        Step(
+            why="The guard at the gate asks for the pass.",
+            values=("permitted",),
+            needs=("pass_number", "pass_until"),
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ taken is brought again.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -57,4 +58,25 @@ LETTER = Collection(
             "群众疑问", "Questions asked", "Every question deserves an answer."
         ),
     },
+    one_per=("household", "title", "edition"),
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "to_hand_over"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("handed_over", "signed", "put_in_box"),
+            firsts={"handed_at_ms": "@now"},
+            adds={"handed_by": "@worker"},
+        ),
+    ),
+    steps=(
+        Step(
+            why="Signed for is what bears a signature or a name.",
+            values=("signed",),
+            needs=("signature", "receiver"),
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ with more left to do is shown: a need reopened here while it is closed there sta
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Step
 from sync.change import ID_CHARS_MAX
 from sync.collections import declare, fields
 from sync.collections.declare import choices, order_of
@@ -116,8 +117,8 @@ NEED = Collection(
             chars_max=ID_CHARS_MAX,
         ),
         "found_at_ms": Field(
-            policy="ask",
-            why="The clock of same-day clearing starts with it.",
+            policy="lowest",
+            why="The clock of same-day clearing starts with the first who found it.",
             kind="time",
             label=Label(zh="发现时间", en="Found at"),
             unit="ms",
@@ -136,6 +137,13 @@ NEED = Collection(
         ),
         "source": fields.pick(
             "ask", "发现方式", "How it was found", "Reports count each way apart.", SOURCES
+        ),
+        "assessments": fields.link(
+            "union",
+            "对应评估",
+            "For assessments",
+            "Each assessment that called for it stands behind it.",
+            "assessment",
         ),
         "accepted_at_ms": fields.moment("lowest", "受理时间", "Accepted at", _FIRST),
         "solved_at_ms": fields.moment("lowest", "解决时间", "Solved at", _FIRST),
@@ -178,4 +186,69 @@ NEED = Collection(
             chars_max=declare.NOTE_CHARS,
         ),
     },
+    fills=(
+        Fill(
+            why="The clock of same-day clearing starts when it is found.",
+            firsts={
+                "found_at_ms": "@now",
+                "reporter": "@worker",
+                "status": "open",
+                "level": "community",
+            },
+        ),
+        Fill(
+            why="Life at risk or urgent is for today.",
+            field="urgency",
+            values=("life", "urgent"),
+            firsts={"deadline": "@today"},
+        ),
+        Fill(
+            why="Soon is by tomorrow.",
+            field="urgency",
+            values=("soon",),
+            firsts={"deadline": "@today+1"},
+        ),
+        Fill(
+            why="All else within three days.",
+            field="urgency",
+            values=("normal",),
+            firsts={"deadline": "@today+3"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("accepted",),
+            firsts={"accepted_at_ms": "@now", "owner": "@worker"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("solved",),
+            firsts={"solved_at_ms": "@now"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("confirmed",),
+            firsts={"confirmed_at_ms": "@now"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("closed",),
+            firsts={"closed_at_ms": "@now"},
+        ),
+        Fill(
+            why="What came back is not solved any more, and it is counted.",
+            field="status",
+            values=("reopened",),
+            sets={"solved_at_ms": None, "confirmed_at_ms": None, "closed_at_ms": None},
+            counts={"reopened_count": 1},
+        ),
+        Fill(why="When it was last worked on.", field="status", sets={"handled_at_ms": "@now"}),
+    ),
+    steps=(
+        Step(why="It is closed on someone's word.", values=("confirmed",), needs=("confirmed_by",)),
+        Step(why="Whoever it went to must be known.", values=("referred",), needs=("referred_to",)),
+    ),
 )

@@ -8,6 +8,7 @@ over only when nobody says otherwise.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Follows, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.collections.shortage import GOODS
@@ -84,4 +85,45 @@ PARCEL = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "asked"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("on_the_way", "handed_over"),
+            firsts={"carrier": "@worker"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("handed_over",),
+            firsts={"handed_over_at_ms": "@now"},
+        ),
+    ),
+    follows=(
+        Follows(
+            why="The shortages it answers go the same way.",
+            field="status",
+            values=("packed", "on_the_way", "handed_over"),
+            link="shortages",
+            sets={"status": "=status"},
+        ),
+        Follows(
+            why="What did not arrive is lacking as before.",
+            field="status",
+            values=("missing", "brought_back", "cancelled"),
+            link="shortages",
+            sets={"status": "reopened"},
+        ),
+    ),
+    steps=(
+        Step(
+            why="That it arrived is shown by a signature or a photo.",
+            values=("handed_over",),
+            needs=("signature", "photos"),
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ What lives here: the declaration of one collection. What must not: the people me
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -68,4 +69,17 @@ PATROL = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A patrol begins when it is written down.",
+            firsts={"starts_at_ms": "@now", "status": "under_way"},
+            adds={"walkers": "@worker"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("done",),
+            firsts={"ends_at_ms": "@now"},
+        ),
+    ),
 )

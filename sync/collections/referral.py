@@ -7,6 +7,7 @@ Invariant: a referral that one side sent back is nobody's until someone takes it
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Follows, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.collections.need import LEVELS, URGENCIES
@@ -75,4 +76,36 @@ REFERRAL = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "sent", "sent_at_ms": "@now"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("received",),
+            firsts={"received_at_ms": "@now"},
+        ),
+    ),
+    follows=(
+        Follows(
+            why="The need is with the other office now.",
+            field="status",
+            values=("sent",),
+            link="need",
+            sets={"status": "referred", "referred_to": "=to_name"},
+        ),
+        Follows(
+            why="A need that came back is open here again.",
+            field="status",
+            values=("sent_back",),
+            link="need",
+            sets={"status": "reopened"},
+        ),
+    ),
+    steps=(
+        Step(why="A receipt names who took it.", values=("received",), needs=("receiver",)),
+        Step(why="An answer is in words.", values=("answered",), needs=("answers",)),
+    ),
 )

@@ -8,6 +8,7 @@ by a rule; of two steps the one with more left to examine is shown; amounts are 
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -130,4 +131,65 @@ RELIEF_APPLICATION = Collection(
     name="relief_application",
     label=Label(zh="救助申请", en="Relief application"),
     fields={**_ASKED, **_EXAMINED, **_DECIDED},
+    fills=(
+        Fill(
+            why="The day of the first word starts the clock.",
+            firsts={"status": "applied", "applied_on": "@today"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("consented",),
+            firsts={"consented_at_ms": "@now"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("surveyed",),
+            adds={"surveyors": "@worker"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("street_review", "district_review", "decided"),
+            adds={"reviewers": "@worker"},
+        ),
+    ),
+    steps=(
+        Step(
+            why="Checks are lawful only with a signature.",
+            values=("consented",),
+            needs=("consent",),
+            after=("applied", "sent_back", "reopened"),
+        ),
+        Step(
+            why="A survey leaves words or recordings.",
+            values=("surveyed",),
+            needs=("survey", "survey_files"),
+            after=("consented", "sent_back", "reopened"),
+        ),
+        Step(
+            why="Nothing is reviewed that was not surveyed.",
+            values=("street_review",),
+            after=("surveyed", "sent_back", "reopened"),
+        ),
+        Step(
+            why="The street reviews first.",
+            values=("district_review",),
+            after=("street_review", "sent_back", "reopened"),
+        ),
+        Step(
+            why="It is decided after the reviews, in one of three ways.",
+            values=("decided",),
+            needs=("decision",),
+            after=("street_review", "district_review", "reopened"),
+        ),
+        Step(why="What is published was decided.", values=("published",), after=("decided",)),
+        Step(
+            why="Money follows a decision and an amount.",
+            values=("paid",),
+            needs=("amount_granted_fen",),
+            after=("decided", "published"),
+        ),
+    ),
 )

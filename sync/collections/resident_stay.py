@@ -8,6 +8,7 @@ there is looked after there.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -62,4 +63,16 @@ RESIDENT_STAY = Collection(
         "fee_fen": fields.money("ask", "月费", "Monthly fee", "Money is never settled by a rule."),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "living_in", "came_on": "@today"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("left",),
+            firsts={"left_on": "@today"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ Invariant: it travels with its round; a floor that one person left out is still 
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -48,4 +49,22 @@ ROUTE = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "planned"},
+        ),
+        Fill(
+            why="Doors that stayed shut are gone to tomorrow.",
+            field="status",
+            values=("to_return",),
+            firsts={"return_on": "@today+1"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("walking", "done"),
+            adds={"walkers": "@worker"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ over these entries. Invariant: it travels with its volunteer; an entry is counte
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -48,4 +49,24 @@ SERVICE_HOURS = Collection(
         "signature": fields.SIGNATURE,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"on": "@today", "status": "told"},
+        ),
+        Fill(
+            why="Whoever marks it answers for it.",
+            field="status",
+            values=("confirmed",),
+            adds={"confirmed_by": "@worker"},
+        ),
+    ),
+    steps=(
+        Step(
+            why="Hours passed on go to somebody.",
+            field="direction",
+            values=("passed_on",),
+            needs=("passed_to",),
+        ),
+    ),
 )

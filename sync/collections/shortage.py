@@ -7,6 +7,7 @@ store it comes from (``stock_point``). Invariant: brought here and still lacking
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.collections.need import URGENCIES
@@ -87,4 +88,10 @@ SHORTAGE = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "found", "found_at_ms": "@now"},
+        ),
+    ),
 )

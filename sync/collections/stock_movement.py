@@ -8,6 +8,7 @@ that finds less is a slip of its own.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.collections.shortage import GOODS
@@ -56,4 +57,11 @@ STOCK_MOVEMENT = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="Goods move when it is written down.",
+            firsts={"on": "@today"},
+            adds={"workers": "@worker"},
+        ),
+    ),
 )

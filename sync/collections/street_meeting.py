@@ -7,6 +7,7 @@ What lives here: the declaration of one collection. What must not: who the perso
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -61,4 +62,11 @@ STREET_MEETING = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A meeting is now, and by whoever writes it.",
+            firsts={"at_ms": "@now"},
+            adds={"workers": "@worker"},
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ a name; whoever one says is still outside is looked for.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.collections.person import SEXES
@@ -77,4 +78,10 @@ STREET_PERSON = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "met"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ record. Invariants: it travels with the institution; a fever that one read is ne
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -55,4 +56,11 @@ TEMPERATURE_READING = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A reading is now, and by whoever writes it.",
+            firsts={"at_ms": "@now"},
+            adds={"measured_by": "@worker"},
+        ),
+    ),
 )

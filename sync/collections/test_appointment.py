@@ -8,6 +8,7 @@ who said no on one tablet is asked again before anything is done.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Step
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -65,4 +66,35 @@ TEST_APPOINTMENT = Collection(
         "consent": fields.SIGNATURE,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "to_book"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("done",),
+            firsts={"done_at_ms": "@now"},
+        ),
+        Fill(
+            why="Whoever was out is tried again tomorrow.",
+            field="status",
+            values=("not_home",),
+            sets={"again_on": "@today+1"},
+        ),
+        Fill(
+            why="Whoever said no is asked again in a week.",
+            field="status",
+            values=("said_no",),
+            sets={"again_on": "@today+7"},
+        ),
+        Fill(
+            why="Whoever was unfit is looked at again in a month.",
+            field="status",
+            values=("unfit",),
+            sets={"again_on": "@today+30"},
+        ),
+    ),
+    steps=(Step(why="An appointment has a time.", values=("booked",), needs=("booked_for_ms",)),),
 )

@@ -8,6 +8,7 @@ since a tablet whose clock is decades off works like any other.
 
 from __future__ import annotations
 
+from sync.behaviour import Fill, Opens
 from sync.change import ID_CHARS_MAX
 from sync.collections import declare
 from sync.collections.declare import choices, order_of
@@ -153,4 +154,32 @@ VISIT = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A visit is now, and by whoever writes it.",
+            firsts={"at_ms": "@now"},
+            adds={"workers": "@worker"},
+        ),
+        Fill(
+            why="A door that stayed shut is knocked at again: nobody is left out.",
+            field="outcome",
+            values=("not_opened", "no_answer"),
+            firsts={"follow_up": "tomorrow"},
+        ),
+    ),
+    opens=(
+        Opens(
+            why="What is lacking must be brought: one shortage of a kind in a household at a time.",
+            field="shortages",
+            collection="shortage",
+            key=("=household", "@each"),
+            sets={
+                "household": "=household",
+                "status": "found",
+                "found_at_ms": "@now",
+            },
+            adds={"goods": "@each"},
+            again={"status": "reopened"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ What lives here: the declaration of one collection. What must not: needs that a 
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -53,4 +54,16 @@ WISH = Collection(
         "photos": fields.PHOTOS,
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(
+            why="A record begins at the first stage unless its writer says otherwise.",
+            firsts={"status": "told", "told_on": "@today"},
+        ),
+        Fill(
+            why="The moment it was first so: nobody types it.",
+            field="status",
+            values=("granted",),
+            firsts={"granted_on": "@today"},
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ which are asked of the record each time. Invariant: of two opinions the stricter
 
 from __future__ import annotations
 
+from sync.behaviour import Fill
 from sync.collections import declare, fields
 from sync.collections.declare import choices
 from sync.schema import Collection, Label
@@ -68,4 +69,13 @@ ZONE = Collection(
         ),
         "notes": declare.NOTES,
     },
+    fills=(
+        Fill(why="A zone holds from the day it is declared.", firsts={"starts_on": "@today"}),
+        Fill(
+            why="It is over on the day it is lifted.",
+            field="level",
+            values=("lifted",),
+            firsts={"ends_on": "@today"},
+        ),
+    ),
 )

@@ -148,7 +148,8 @@ def test_a_value_past_its_limit_is_named_with_its_code(name: str, value: Any, co
 
 
 def test_every_code_is_met_by_a_bad_value() -> None:
-    assert {code for _, _, code in BAD} == CODES
+    steps = {"value/step-needs", "value/step-order"}
+    assert {code for _, _, code in BAD} == CODES - steps  # these look at more than one value
 
 
 def test_creating_asks_for_what_is_required_and_editing_does_not() -> None:
