@@ -35,6 +35,7 @@ from server.store.base import Store
 from server.store.postgres import PostgresStore
 from server.store.sqlite import SqliteStore
 from server.views import refresh_views
+from server.web.wiring import console_error, csrf, new_console, router
 from sync.collections import SCHEMA
 from sync.schema import Schema
 
@@ -103,7 +104,8 @@ def build_app(service: Service) -> Litestar:
         await exchange(scope, receive, send)
 
     app = Litestar(
-        [sync, *ENDPOINTS],
+        [sync, *ENDPOINTS, router()],
+        csrf_config=csrf(service.district.store),
         openapi_config=OpenAPIConfig(
             title="Doorstep",
             version=__version__,
@@ -119,6 +121,7 @@ def build_app(service: Service) -> Litestar:
         pdb_on_exception=False,
     )
     app.state["service"] = service
+    app.state["console"] = new_console()
     _describe_sync(app)
     return app
 
@@ -129,6 +132,8 @@ def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[by
     known = NotFound() if status < 500 else ServerError()
     if status >= 500:
         log_fault(error, known.code)
+    if page := console_error(request, error):
+        return page
     answer = error_answer(known)
     headers = {k.decode(): v.decode() for k, v in SECURITY_HEADERS}
     return Response(

@@ -31,7 +31,7 @@ class Filter(NamedTuple):
 
     ``area`` is a prefix of the home's code, ``worker`` an id or a name, ``team`` that of a tablet
     that wrote one of the values. ``before_ms``/``since_ms`` bound when it was opened (server's
-    clock).
+    clock). ``assignee`` is the account that is to settle it, ``due`` a day (YYYY-MM-DD) by which.
     """
 
     state: str = "all"
@@ -44,6 +44,8 @@ class Filter(NamedTuple):
     record: str = ""
     before_ms: int | None = None
     since_ms: int | None = None
+    assignee: str = ""
+    due: str = ""
 
 
 EVERYTHING = Filter()
@@ -88,6 +90,7 @@ _WORKER = (
     "EXISTS (SELECT 1 FROM conflict_sides s WHERE s.conflict = c.n AND (s.worker = ?"
     " OR s.worker IN (SELECT id FROM workers WHERE name = ?)))"
 )
+_CARE = "EXISTS (SELECT 1 FROM conflict_care k WHERE k.conflict = c.n AND k.{})"
 
 
 def _where(wanted: Filter, *, with_state: bool) -> tuple[str, list[Any]]:
@@ -119,6 +122,10 @@ def _where(wanted: Filter, *, with_state: bool) -> tuple[str, list[Any]]:
         add("c.opened_at_ms <= ?", wanted.before_ms)
     if wanted.since_ms is not None:
         add("c.opened_at_ms >= ?", wanted.since_ms)
+    if wanted.assignee:
+        add(_CARE.format("assignee = ?"), wanted.assignee)
+    if wanted.due:
+        add(_CARE.format("due <> '' AND k.due <= ?"), wanted.due)
     return (" WHERE " + " AND ".join(parts) if parts else ""), values
 
 
@@ -184,7 +191,8 @@ class Names:
     """Names of workers, tablets and areas, looked up once each."""
 
     def __init__(self, tx: Transaction) -> None:
-        self._workers = {str(i): str(name) for i, name in tx.rows("SELECT id, name FROM workers")}
+        people = "SELECT id, name FROM accounts UNION ALL SELECT id, name FROM workers"
+        self._workers = {str(i): str(name) for i, name in tx.rows(people)}
         self._devices = {
             bytes(replica): (str(device), str(name or device), str(team or ""))
             for replica, device, name, team in tx.rows(

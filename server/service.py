@@ -20,6 +20,7 @@ from server.api.body import Bodies
 from server.api.nonces import Nonces
 from server.district import District
 from server.errors import StoreFull
+from server.readers import Readers
 from server.settings import Settings
 from server.statements import Terms
 
@@ -37,6 +38,8 @@ class Service:
         self.nonces = Nonces()
         self.bodies = Bodies()
         self.revoked: dict[str, bytes] = {}
+        self.readers = Readers(district.store)
+        self.stopping = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="district")
         self.nonces.take_from(district.store)
         self._load_revoked()
@@ -73,5 +76,6 @@ class Service:
 
     def close(self) -> None:
         """Wait for running work, leave the nonces in the store. The store is the caller's."""
+        self.readers.close()
         self._worker.shutdown(wait=True)
         self.nonces.leave_in(self.district.store)

@@ -39,9 +39,12 @@ class _Uvicorn(uvicorn.Server):
     """Uvicorn raises a caught signal again after it stopped, which would end the process before the
     store is closed; here signals only ask it to stop."""
 
-    def __init__(self, config: uvicorn.Config, told: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, told: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._told = told
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, and tell."""
@@ -52,8 +55,9 @@ class _Uvicorn(uvicorn.Server):
         """Cut connections on which nothing runs, then let the others finish.
 
         A plain close would wait half a minute for the other end's TLS goodbye, which a tablet that
-        keeps its connection for later does not send.
+        keeps its connection for later does not send. What listens for news is told to end.
         """
+        self._stopping()
         for connection in list(self.server_state.connections):
             cycle = getattr(connection, "cycle", None)
             transport = getattr(connection, "transport", None)
@@ -122,7 +126,9 @@ class Serving:
     def __init__(self, service: Service, keys: ServerKeys) -> None:
         self.service = service
         self.keys = keys
-        self._uvicorn = _Uvicorn(uvicorn_config(service, keys.folder), self._tell_started)
+        self._uvicorn = _Uvicorn(
+            uvicorn_config(service, keys.folder), self._tell_started, self._tell_stopping
+        )
         self._listening = listen(service.settings)
         self.host, self.port = self._listening.getsockname()[:2]
         self.started = threading.Event()
@@ -145,6 +151,9 @@ class Serving:
         address.write_text(f"{self.host}:{self.port}\n", "utf-8")
         log("listening", port=self.port)
         self.started.set()
+
+    def _tell_stopping(self) -> None:
+        self.service.stopping = True
 
     def run(self) -> None:
         """Serve until asked to stop; then everything is finished and the service closed."""

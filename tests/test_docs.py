@@ -15,6 +15,7 @@ import crypto.errors
 import server.audit_errors
 import server.cli
 import server.errors
+import server.web.errors
 import sync.errors
 from server.api.endpoints import ENDPOINTS
 from server.settings import ABOUT, Settings, about
@@ -46,6 +47,7 @@ KINDS = [
     if kind.__module__.split(".")[0] in ("sync", "crypto", "carry", "server", "client_sdk")
 ]
 assert server.audit_errors  # imported so that its errors are in the tree
+assert server.web.errors
 
 
 def code_of(kind: type[Exception]) -> str:

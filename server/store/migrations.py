@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite_utils
 
+from server.store.console_tables import TABLES_CONSOLE
 from server.store.tablet_tables import TABLES_TABLETS
 
 TABLES_1 = """
@@ -121,6 +122,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001-first", TABLES_1),
     ("0002-audit", TABLES_2),
     ("0003-tablets", TABLES_TABLETS),
+    ("0003-console", TABLES_CONSOLE),
 )
 
 

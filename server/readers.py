@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threads that only read the store, each on a connection of its own, beside the one that writes.
+
+What lives here: those threads. What must not: queries. Invariants
+- Nothing that runs here writes; a page that takes long keeps no upload waiting.
+- There are few of them: what they do in Python shares the processor with the uploads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from server.store.base import Store
+
+T = TypeVar("T")
+READERS = 2
+"""Pages worked on at once; more wait for their turn, in order."""
+
+
+class Readers:
+    """Runs work on connections that only read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._own = threading.local()
+        self._opened: list[Store] = []
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+
+    def _mine(self) -> Store:
+        found: Store | None = getattr(self._own, "store", None)
+        if found is None:
+            found = self._own.store = self._store.another()
+            self._opened.append(found)
+        return found
+
+    async def run(self, work: Callable[[Store], T]) -> T:
+        """Run work with this thread's store."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: work(self._mine())
+        )
+
+    def close(self) -> None:
+        """Wait for running work and release the connections."""
+        self._pool.shutdown(wait=True)
+        for store in self._opened:
+            store.close()

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the console: accounts, sessions, the access log, care of conflicts, the search.
+
+What lives here: one migration. What must not: queries. Invariants
+- ``access_log`` is only ever added to.
+- ``lookup`` is derived: it can be emptied, and is filled again from the record.
+- A session's id is stored as its SHA-256: who reads the table cannot use it.
+"""
+
+TABLES_CONSOLE = """
+CREATE TABLE accounts (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,
+  area TEXT NOT NULL, state TEXT NOT NULL, fresh INTEGER NOT NULL, lang TEXT NOT NULL,
+  password TEXT NOT NULL, totp TEXT, totp_step INTEGER NOT NULL, made_at_ms INTEGER NOT NULL,
+  seen_at_ms INTEGER) WITHOUT ROWID;
+CREATE TABLE account_browsers (account TEXT NOT NULL, browser TEXT NOT NULL,
+  since_ms INTEGER NOT NULL, PRIMARY KEY (account, browser)) WITHOUT ROWID;
+CREATE TABLE sessions (id TEXT PRIMARY KEY, account TEXT NOT NULL, body TEXT NOT NULL,
+  made_at_ms INTEGER NOT NULL, seen_at_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE console_keys (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE access_log (n INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, account TEXT NOT NULL,
+  area TEXT NOT NULL, home TEXT NOT NULL, record TEXT NOT NULL, fields TEXT NOT NULL,
+  purpose TEXT NOT NULL);
+CREATE INDEX access_log_by_home ON access_log (home, n);
+CREATE INDEX access_log_by_account ON access_log (account, n);
+CREATE TABLE conflict_care (conflict INTEGER PRIMARY KEY, assignee TEXT NOT NULL,
+  due TEXT NOT NULL, by TEXT NOT NULL, at_ms INTEGER NOT NULL);
+CREATE INDEX conflict_care_by_assignee ON conflict_care (assignee, conflict);
+CREATE TABLE conflict_comments (n INTEGER PRIMARY KEY, conflict INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL, by TEXT NOT NULL, words TEXT NOT NULL);
+CREATE INDEX conflict_comments_by_conflict ON conflict_comments (conflict, n);
+CREATE TABLE lookup (record TEXT PRIMARY KEY, home TEXT NOT NULL, area TEXT NOT NULL,
+  collection TEXT NOT NULL, title TEXT NOT NULL, words TEXT NOT NULL);
+CREATE INDEX lookup_by_home ON lookup (home);
+CREATE INDEX waiting_by_since ON waiting (since_ms);
+CREATE INDEX quarantine_by_time ON quarantine (at_ms);
+CREATE INDEX decisions_by_officer ON decisions (officer, n);
+"""
