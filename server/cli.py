@@ -110,7 +110,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
 
 def _add_families() -> None:
     """Bring in the other families of commands."""
-    from server import cli_accounts, cli_audit, cli_data, cli_devices, cli_people
+    from server import cli_accounts, cli_audit, cli_data, cli_devices, cli_people, cli_reports
 
     for family in (cli_people, cli_devices, cli_data, cli_audit, cli_accounts):
         family.add_to(main)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``doorstep import, export, report, sql, backup, restore, recover, journal``: the record in bulk.
+"""``doorstep import, export, sql, backup, restore, recover, journal``: the record in bulk.
 
 What lives here: asking and showing. What must not: the rules, which are in ``imports``,
 ``reports``, ``backups`` and ``recovery``.
@@ -19,7 +19,7 @@ _NEW = click.Path(path_type=Path)
 
 def add_to(main: click.Group) -> None:
     """Add these commands."""
-    for command in (import_, export, report, sql, backup, restore, recover, journal):
+    for command in (import_, export, sql, backup, restore, recover, journal):
         main.add_command(command)
 
 
@@ -106,59 +106,6 @@ def export(context: click.Context, /, target: Path, kind: str, reason: str, by: 
         total=total,
         target=target,
     )
-
-
-@spoken(_group, "report", "按区划统计户、走访、需求、冲突 ‖ Figures by area.")
-@option("--area", default="", text="只看此代码以下 ‖ only below this code")
-@option(
-    "--digits", type=click.IntRange(2, 15), default=9, text="按代码前几位归类 ‖ digits to group by"
-)
-@option("--csv", "csv_file", type=_NEW, text="另存 CSV ‖ also write CSV")
-@click.pass_context
-def report(context: click.Context, /, area: str, digits: int, csv_file: Path | None) -> None:
-    """Report."""
-    import csv
-
-    from server.office import reading
-    from server.reports.exports import new_file
-    from server.reports.summary import summary
-    from server.words import pick
-
-    state = state_of(context)
-    with reading(state.settings) as desk, desk.store.read() as tx:
-        lines = summary(tx, area, digits)
-    columns = [
-        "代码 ‖ code",
-        "区划 ‖ area",
-        "户 ‖ households",
-        "已走访 ‖ visited",
-        "覆盖 ‖ coverage",
-        "走访 ‖ visits",
-        "需求 ‖ needs",
-        "未解决 ‖ unsolved",
-        "待定冲突 ‖ open conflicts",
-    ]
-    rows = [
-        (
-            line.area or pick("合计 ‖ total", state.lang),
-            line.name,
-            line.households,
-            line.visited,
-            f"{line.coverage:.0%}",
-            line.visits,
-            line.needs,
-            line.needs_open,
-            line.conflicts_open,
-        )
-        for line in lines
-    ]
-    state.table(columns, rows)
-    if csv_file:
-        with new_file(csv_file) as file:
-            file.write("\ufeff")
-            writer = csv.writer(file)
-            writer.writerow([pick(column, state.lang) for column in columns])
-            writer.writerows(rows)
 
 
 @spoken(_group, "sql", "对视图执行一条只读查询 ‖ Run one reading query on the views.")

@@ -74,6 +74,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     overlapping: bool = False
     whole_record: bool = False
 
+    @property
+    def columns(self) -> list[Figure | Share]:
+        """Figures, then shares: what every format shows, in this order."""
+        return [*self.figures, *self.shares]
+
     def figure(self, name: str) -> Figure | None:
         """A figure by its name."""
         return next((one for one in self.figures if one.name == name), None)

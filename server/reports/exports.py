@@ -10,27 +10,31 @@ What lives here: writing files. What must not: reading them. Invariants
 from __future__ import annotations
 
 import csv
+import io
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import msgspec
 
+from server.reports.cells import safe
 from server.store.base import Transaction
 from server.views import quoted
 from sync.labels import heading
 from sync.schema import Collection, Schema
 
 FORMATS = ("sql", "csv", "json")
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?![0-9. -]*$)")
 
 
 def new_file(path: Path) -> TextIO:
     """A new 0600 text file. Raises FileExistsError."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    return os.fdopen(handle, "w", encoding="utf-8", newline="")
+    return io.TextIOWrapper(new_bytes(path), encoding="utf-8", newline="")
+
+
+def new_bytes(path: Path) -> BinaryIO:
+    """A new 0600 file. Raises FileExistsError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def export(
@@ -88,12 +92,8 @@ def _csv(tx: Transaction, collection: Collection, file: TextIO, lang: str) -> in
     file.write("\ufeff")
     writer = csv.writer(file)
     writer.writerow([n if n in _FIXED else heading(collection, n, lang) for n in names])
-    writer.writerows([[_safe(cell) for cell in row] for row in rows])
+    writer.writerows([[safe(cell) for cell in row] for row in rows])
     return len(rows)
-
-
-def _safe(cell: Any) -> Any:
-    return "'" + cell if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
 def _json(tx: Transaction, collection: Collection, file: TextIO) -> int:

@@ -37,7 +37,11 @@ FACTS = (
         indexes=("home",),
     ),
     Facts("person", "birth_year died_on care_level guardian", "categories", ("home",)),
-    Facts("visit", "at_ms mode outcome follow_up", indexes=("home at_ms outcome", "at_ms")),
+    Facts(
+        "visit",
+        "at_ms mode outcome follow_up",
+        indexes=("home at_ms outcome", "at_ms area mode outcome"),
+    ),
     Facts(
         "need",
         "kind urgency status level source found_at_ms solved_at_ms confirmed_at_ms closed_at_ms"

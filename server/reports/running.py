@@ -47,13 +47,18 @@ class Result(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """One record behind a figure; ``amount`` is what it adds, 1 where the figure counts."""
+    """One record behind a figure; ``amount`` is what it adds, 1 where the figure counts.
+
+    ``head`` and ``address`` are those of the household it belongs to, where it is one.
+    """
 
     record: str
     home: str
     collection: str
     area: str
     amount: int
+    head: str
+    address: str
     body: dict[str, Any]
 
 
@@ -132,8 +137,24 @@ def records(
         " JOIN facts_home f ON f.n = r.home WHERE r.n IN (?*)",
         list(amounts),
     )
+    bodies = dict(
+        tx.rows_in(
+            "SELECT r.id, r.body FROM records r WHERE r.id IN (?*)",
+            sorted({str(row[2]) for row in rows}),
+        )
+    )
+    homes = {home: msgspec.json.decode(body) for home, body in bodies.items()}
     return [
-        Behind(record, home, collection, area, amounts[int(n)], msgspec.json.decode(body))
+        Behind(
+            record,
+            home,
+            collection,
+            area,
+            amounts[int(n)],
+            str(homes.get(home, {}).get("head_name") or ""),
+            str(homes.get(home, {}).get("address") or ""),
+            msgspec.json.decode(body),
+        )
         for n, record, home, collection, area, body in sorted(rows, key=lambda row: int(row[0]))
     ]
 

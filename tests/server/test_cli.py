@@ -64,7 +64,7 @@ def test_an_office_goes_from_nothing_to_a_report(
     doorstep("assign", "--team", "t1", "--area", "440103")
     shown = doorstep("teams", "list").stdout
     assert "440103" in shown
-    report = doorstep("report", "--area", "4401", "--digits", "6").stdout
+    report = doorstep("report", "--area", "4401", "--level", "district").stdout
     assert "荔湾区" in report
     assert str(HOUSES) in report
     assert stat.S_IMODE((folder / "district.db").stat().st_mode) == 0o600
