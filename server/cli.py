@@ -112,7 +112,7 @@ def _add_families() -> None:
     """Bring in the other families of commands."""
     from server import cli_accounts, cli_audit, cli_data, cli_devices, cli_people, cli_reports
 
-    for family in (cli_people, cli_devices, cli_data, cli_audit, cli_accounts):
+    for family in (cli_people, cli_devices, cli_data, cli_audit, cli_accounts, cli_reports):
         family.add_to(main)
 
 
