@@ -191,6 +191,25 @@ class Revoked(ServerRefused):
         self.reply = reply
 
 
+class LeaseClosed(TabletError):
+    """The district was not reached for longer than it allows; the store opens with contact only."""
+
+    code = "tablet/lease-closed"
+    zh = "本平板太久没有联系区级服务器，暂时打不开。记录都在。请连上网络后再解锁。"
+    en = "This tablet was out of contact too long. All is kept. Unlock it again with a network."
+
+
+class LeaseErased(TabletError):
+    """The lease ran out, and the further time after it: the keys of this store were erased."""
+
+    code = "tablet/lease-erased"
+    zh = "本平板太久没有联系，密钥已抹去。未上传的记录在密封发件箱中。请把平板交给管理员。"
+    en = (
+        "Out of contact too long: the keys were erased. Unsent visits are in the sealed outbox. "
+        "Hand the tablet to the administrator."
+    )
+
+
 class PeerUnknown(TabletError):
     """A teammate, or the writer of what it carries, has no certificate of this district."""
 

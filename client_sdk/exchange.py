@@ -17,6 +17,7 @@ from client_sdk.errors import ServerRefused
 from client_sdk.merging import Incoming, incoming_of, merge
 from client_sdk.repair import Wanted, compare, take_told, wanted
 from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving
+from client_sdk.statements import take_statements
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
     forget_receipts,
@@ -158,6 +159,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         succeeded, forgot = _check_chain(store, reply)
         forgot |= _take_lineage(store, asked, reply, pages)
         _take_receipts(store, district, reply)
+        take_statements(store, district, reply.statements, now_ms)
         store.run_many(
             "UPDATE pages SET unknown = 0 WHERE signature = ?", ((s,) for s in asked.pages)
         )
@@ -229,6 +231,12 @@ def _take_receipts(store: Store, district: District, reply: Reply) -> None:
         raise ServerRefused(200, "receipts of another server")
     for point in decode_known(receipts.body):
         mark_receipted(store, point)
+
+
+def take_last(store: Store, reply: Reply) -> None:
+    """What the district answers a tablet that it revoked: receipts, and nothing else is taken."""
+    with store.transaction():
+        _take_receipts(store, district_of(store), reply)
 
 
 def _take_lineage(store: Store, asked: Asked, reply: Reply, pages: list[SignedStates]) -> bool:

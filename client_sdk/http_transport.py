@@ -187,6 +187,11 @@ class HttpTransport:
             answer = self._connection.request("POST", "/v1/succeed", headers, body)
         return _good(answer).body
 
+    def wiped(self, proof: bytes) -> None:
+        """``POST /v1/wiped``: the proof carries its own signature."""
+        headers = {"content-type": BINARY}
+        _good(self._connection.request("POST", "/v1/wiped", headers, proof))
+
     def blob_bytes(self, name: str) -> int:
         """How many bytes of a blob the server has; 0 for none."""
         try:

@@ -8,6 +8,7 @@ store is whole; a sync that breaks goes on at the next one from where receipts a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 from client_sdk.devices import (
@@ -17,8 +18,8 @@ from client_sdk.devices import (
     own_successions,
     untold_successions,
 )
-from client_sdk.errors import ServerRefused
-from client_sdk.exchange import PIECE_BYTES, Absorbed, Asked, absorb_reply, build_request
+from client_sdk.errors import Revoked, ServerRefused
+from client_sdk.exchange import PIECE_BYTES, Absorbed, Asked, absorb_reply, build_request, take_last
 from client_sdk.store.base import Clock, Store
 from client_sdk.transport import Transport
 from client_sdk.views import Progress, SyncReport
@@ -117,6 +118,17 @@ class Syncing:
             agrees,
         )
 
+    def hand_over(self) -> None:
+        """A revoked tablet brings all it has, for as long as the district takes it.
+
+        Raises Unreachable, ServerRefused.
+        """
+        left = self._unsent() + 1
+        while 0 < (now := self._unsent()) < left and self.rounds < ROUNDS_MAX:
+            left = now
+            with contextlib.suppress(Revoked):
+                self._round(0, True, PIECE_BYTES)
+
     def _round(self, want: int, bring: bool, piece_bytes: int) -> Absorbed:
         store = self._store
 
@@ -151,6 +163,10 @@ class Syncing:
         it refuses, it is told of them again, once."""
         try:
             return self._transport.exchange(body)
+        except Revoked as error:
+            if error.reply:
+                take_last(self._store, decode_reply(error.reply))
+            raise
         except ServerRefused as error:
             known = own_successions(self._store)
             if self._told_again or error.server_code not in KEY_UNKNOWN or not known:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tablet: the public API on which apps are built.
 
-What lives here: enrolling, unlocking, locking and wiping; the class that joins all parts. What must
+What lives here: enrolling and unlocking; the class that joins all parts. What must
 not: SQL, rules, drawing. Invariants: all but enrolment and sync works without a server; nothing
 here ever touches the sealed outbox but the exchange that has its receipts.
 
@@ -10,16 +10,14 @@ A ``Tablet`` is for one thread at a time.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from client_sdk.blobs import remove_all
-from client_sdk.devices import District, own_replicas
+from client_sdk.devices import District
 from client_sdk.enrolment import Ready, ShowDigits, enrol, read_invitation
 from client_sdk.errors import Locked, StoreExists
-from client_sdk.keys import Keys, key_of_store, system_keyring, write_over
+from client_sdk.keys import Keys, key_of_store, system_keyring
 from client_sdk.store.opening import STORE_FILE
 from client_sdk.tablet_base import Identity, TabletBase, now_ms
 from client_sdk.tablet_carrying import TabletCarrying
@@ -27,7 +25,6 @@ from client_sdk.tablet_day import TabletDay
 from client_sdk.tablet_fieldwork import TabletFieldwork
 from client_sdk.tablet_reading import TabletReading
 from client_sdk.transport import Transport
-from crypto.certificate import Revocation, check_revocation
 from crypto.unlock import DEFAULT_COST, Cost, new_master
 
 __all__ = ["Identity", "Tablet", "TabletBase", "now_ms"]
@@ -42,8 +39,6 @@ class Tablet(TabletFieldwork, TabletReading, TabletDay, TabletCarrying):
     Every change names ``worker``, who unlocked the tablet. Closing it (``close``, ``lock``, or the
     end of a ``with``) forgets the keys. ``create`` and ``open_with`` take keys directly.
     """
-
-    _keys: Keys | None = None
 
     @classmethod
     def enrol(
@@ -120,14 +115,17 @@ class Tablet(TabletFieldwork, TabletReading, TabletDay, TabletCarrying):
         """Unlock the tablet for one worker; every change from now on names that worker.
 
         Takes about 0.2 s and 64 MiB for a moment. Raises UnlockRefused (tries left, wait),
-        UnlockWait, UnlockErased after the tenth wrong try, UnlockUnknown, StoreMissing, StoreBusy.
+        UnlockWait, UnlockErased after the tenth wrong try, UnlockUnknown, StoreMissing, StoreBusy,
+        LeaseClosed where the district was not reached for too long and is not now, LeaseErased.
         """
         keys = Keys(Path(directory), _keyring(keyring))
+        cls._look_before(Path(directory), keys, clock())
         with keys.unlock(worker, secret, clock()) as master, key_of_store(master) as key:
             tablet = cls.open_with(
                 Path(directory), key, worker=worker, transport=transport, clock=clock
             )
         tablet._keys = keys
+        tablet._keep_lease()
         return tablet
 
     @staticmethod
@@ -167,47 +165,6 @@ class Tablet(TabletFieldwork, TabletReading, TabletDay, TabletCarrying):
         if self._keys is None:
             raise Locked("opened without a vault")
         return self._keys
-
-    # -- the end ------------------------------------------------------------------------------
-
-    def wipe(self) -> None:
-        """Erase the keys, the store and all blobs of this tablet. The sealed outbox stays.
-
-        What no receipt covers can still be opened by the district from ``outbox_files``.
-        """
-        directory, keys = self.directory, self._keys or Keys(self.directory)
-        self.close()
-        wipe(directory, keys)
-
-    def obey(self, statement: bytes) -> Revocation:
-        """Check a revocation of this tablet, and wipe it where it says so.
-
-        The outbox is left for the office. Raises RevocationRefused for a statement of anyone else.
-        """
-        district = District(*self._store.get("district"))
-        named = check_revocation(statement, district.public)
-        mine = {*own_replicas(self._store)}
-        check_revocation(
-            statement, district.public, next(iter(mine & {named.replica}), self.replica)
-        )
-        if named.wipe:
-            self.wipe()
-        return named
-
-
-def wipe(directory: Path, keys: Keys) -> None:
-    """Erase a tablet that is closed: wrapped keys first, then everything but the sealed outbox."""
-    keys.erase()
-    for suffix in ("", "-wal", "-shm"):
-        path = directory / (STORE_FILE + suffix)
-        if path.exists():
-            # Without its key the file is noise; overwriting its head spares doubts.
-            os.truncate(path, 0)
-            path.unlink()
-    remove_all(directory)
-    for name in ("counter",):
-        if (directory / name).exists():
-            write_over(directory / name)
 
 
 def _keyring(given: Any) -> Any:

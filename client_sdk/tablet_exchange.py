@@ -11,18 +11,18 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from client_sdk import meeting, search
+from client_sdk import lease, meeting, search
 from client_sdk.devices import certificate_of
-from client_sdk.errors import NotEnrolled
+from client_sdk.errors import NotEnrolled, Revoked
 from client_sdk.greeting import compare_heads, greet, read_greeting
 from client_sdk.scope import enter, leave, purge, purge_leaving
 from client_sdk.store.records import records_of_homes
 from client_sdk.syncing import OnProgress, Syncing
-from client_sdk.tablet_base import TabletBase
+from client_sdk.tablet_ending import TabletEnding
 from client_sdk.views import MeetingReport, SyncReport
 
 
-class TabletExchange(TabletBase):
+class TabletExchange(TabletEnding):
     """The methods of a ``Tablet`` that exchange."""
 
     def sync(
@@ -44,18 +44,14 @@ class TabletExchange(TabletBase):
         syncing = Syncing(self._store, self.schema, self._clock, self.transport, on_progress)
         try:
             report = syncing.run(push_only=push_only, pull_only=pull_only)
+        except Revoked as told:
+            self._revoked(told, syncing)
+            raise
         finally:
             self._after_exchange()
+        lease.look(self._store, self._clock())
         blobs_sent = self._blobs.send(self.transport) if blobs and not pull_only else 0
         return dataclasses.replace(report, blobs_sent=blobs_sent)
-
-    def _after_exchange(self) -> None:
-        """What a transaction cannot hold: the counter outside, outbox files that are receipted."""
-        if self._store.closed:
-            return
-        self._outside.write(self._store.chain)
-        if self._outbox is not None:
-            self._outbox.compact(self._store)
 
     def outbox_files(self) -> list[Path]:
         """The sealed files of what no receipt covers yet: the district opens them if all else

@@ -25,6 +25,10 @@ class Transport(Protocol):
         """``POST /v1/succeed``: an encoded ``sync.enrolment.Succeed``; returns ``Succeeded``."""
         ...
 
+    def wiped(self, proof: bytes) -> None:
+        """``POST /v1/wiped``: the signed proof that this tablet was wiped."""
+        ...
+
     def blob_bytes(self, name: str) -> int:
         """How many bytes of a blob the server has; 0 for none."""
         ...

@@ -24,7 +24,7 @@ from crypto.certificate import (
 )
 from crypto.errors import KeyRefused, StatementRefused, SuccessionRefused
 from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of
-from crypto.statement import check_wiped, wiped_replica
+from crypto.statement import Wiped, check_wiped, wiped_replica
 from server.copies import has_successor, new_copy
 from server.errors import DeviceRevoked, DeviceUnknown, NotFound
 from server.journal import note
@@ -250,7 +250,7 @@ def keep_proof(tx: Transaction, proof: bytes, now_ms: int) -> str:
     if not found:
         raise DeviceUnknown("the key of the proof")
     public, device, revocation, known = found[0]
-    said = check_wiped(proof, bytes(public))
+    said: Wiped = check_wiped(proof, bytes(public))
     if revocation is None or revocation_of(bytes(revocation)).serial != said.serial:
         raise StatementRefused("no such revocation")
     if known is None:

@@ -23,6 +23,8 @@ from pathlib import Path
 from queue import Queue
 from typing import NamedTuple
 
+from tests.plants_tablets import PLANTS_TABLETS
+
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = 2
 """Copies of the tree, each with one bug at a time."""
@@ -322,6 +324,7 @@ PLANTS = (
         "False)\n        if row.asked is None or row.state == DONE:",
         "tests/server/test_enrolment.py",
     ),
+    *(Plant(*one) for one in PLANTS_TABLETS),
 )
 
 

@@ -16,13 +16,12 @@ from click.testing import CliRunner
 import client_sdk
 from client_sdk.cli import cli
 from client_sdk.enrolment import read_picture
-from client_sdk.errors import EnrolmentFailed, Revoked, StoreExists, Unreachable
+from client_sdk.errors import EnrolmentFailed, StoreExists, Unreachable
 from client_sdk.http_transport import HttpTransport
 from client_sdk.tablet import Tablet
 from crypto.errors import PinMismatch, SecretTooWeak
 from crypto.ticket import typed_code
 from fixtures.district import Local, add_team, local_district, make_ticket, ticket_text
-from server import devices
 
 pytestmark = pytest.mark.slow
 
@@ -185,22 +184,6 @@ def test_a_photo_that_broke_off_goes_on_where_it_stood(
     assert transport.blob_bytes(name) == 100_000
     assert tablet.sync().blobs_sent == 1
     tablet.close()
-
-
-def test_a_revoked_tablet_gets_its_order_and_keeps_its_outbox(
-    server: Local, tmp_path: Path, fields: dict[str, Any]
-) -> None:
-    tablet = enrolled(server, tmp_path / "t")
-    tablet.create_record("household", fields)
-    district = server.district
-    with district.store.write() as tx:
-        devices.revoke(tx, district.key, tablet.replica.hex(), "lost", 0)
-    server.service.reload()
-    with pytest.raises(Revoked) as refused:
-        tablet.sync()
-    tablet.obey(refused.value.revocation)
-    assert not (tmp_path / "t" / "store.db").exists()
-    assert len(tablet.outbox_files()) == 1
 
 
 def test_the_command_line_does_a_day(server: Local, tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the district says under signature in a reply, beside states and receipts.
+
+What lives here: checking each statement and keeping it, by its kind. What must not: what a lease
+closes, what keys open. Invariants: a statement that is older than the one held of its kind changes
+nothing; one of a kind that this program does not know is kept for a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from client_sdk import lease
+from client_sdk.devices import District
+from client_sdk.store.base import Store
+from crypto.errors import StatementRefused
+from crypto.statement import check_lease
+from sync.messages import STATEMENTS_MAX, Statement
+
+LEASE = "lease"
+UNKNOWN = "statements"
+"""Statements of kinds that this program does not know: the newest of each."""
+
+
+def take_statements(
+    store: Store, district: District, statements: Sequence[Statement], now_ms: int
+) -> None:
+    """Keep what holds; inside the transaction of the reply. Raises StatementRefused."""
+    for kind, data in statements:
+        if kind == LEASE:
+            _take_lease(store, district, data, now_ms)
+        else:
+            known = dict(store.get(UNKNOWN, []))
+            if len(known) < STATEMENTS_MAX or kind in known:
+                store.put(UNKNOWN, [[k, v] for k, v in (known | {kind: data}).items()])
+
+
+def _take_lease(store: Store, district: District, data: bytes, now_ms: int) -> None:
+    given = check_lease(data, district.public)
+    if given.replica != store.chain.replica:
+        raise StatementRefused("a lease of another tablet")
+    held = lease.in_store(store)
+    if held is None or given.issued_at_ms > held.lease.issued_at_ms:
+        lease.begin(store, data, now_ms)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planted bugs of a tablet's life: moves, leases, wipes, copies, repair.
+
+What must not live here: the run, which is in ``plant.py``.
+"""
+
+from __future__ import annotations
+
+PLANTS_TABLETS = (
+    (
+        "purge before receipt",
+        "client_sdk/scope.py",
+        "        if is_owed(store, records):\n            continue\n",
+        "",
+        "tests/client_sdk/test_exchange.py tests/client_sdk/test_moves.py",
+    ),
+    (
+        "lease from the wall clock alone",
+        "client_sdk/lease.py",
+        "spent_ms = self.spent_ms + max(0, now_ms - self.clock_ms)",
+        "spent_ms = now_ms - self.lease.issued_at_ms",
+        "tests/client_sdk/test_ending.py",
+    ),
+    (
+        "keys erased at the first look of a clock that jumped",
+        "client_sdk/lease.py",
+        "0 < erase_ms <= self.spent_ms - self.closed_ms",
+        "0 < erase_ms <= self.spent_ms - self.lease.open_ms",
+        "tests/client_sdk/test_ending.py",
+    ),
+    (
+        "proof of wipe not signed",
+        "server/devices.py",
+        "check_wiped(proof, bytes(public))\n",
+        "msgspec.msgpack.decode(proof[65:], type=Wiped)\n",
+        "tests/client_sdk/test_ending.py",
+    ),
+    (
+        "what differs is compared again at every exchange",
+        "client_sdk/repair.py",
+        "        _put(store, DIFFERING, pair)\n        return False\n",
+        "        return False\n",
+        "tests/client_sdk/test_repair.py",
+    ),
+    (
+        "a short range told without its last home",
+        "sync/ranges.py",
+        "told.homes.extend((home, digest) for _, home, digest in members)",
+        "told.homes.extend((home, digest) for _, home, digest in members[1:])",
+        "tests/sync/test_ranges.py",
+    ),
+    (
+        "a revoked writer's feed merged because a teammate carries it",
+        "server/district.py",
+        "revoked_among(tx, self._devices_of(runs))",
+        "frozenset({request.replica} if device.state == 'revoked' else ())",
+        "tests/server/test_lost.py",
+    ),
+)
+"""What is wrong, where, the text replaced, what stands there then, the tests that must fail."""
