@@ -42,8 +42,8 @@ class Opens(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A record of another collection that a writing opens, in the same transaction.
 
     Its id follows from ``collection`` and ``key``: two tablets that open it without knowing of each
-    other open one record. Where it is there already, only ``adds`` are written, and ``again`` if
-    its life cycle had ended.
+    other open one record. Where it is there already, only ``adds`` are written and what is graver
+    by a declared order, and ``again`` if its life cycle had ended.
     """
 
     why: str

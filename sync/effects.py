@@ -222,6 +222,8 @@ def _opened(
         sets = {name: found for name, g in opening.sets.items() if (found := value(g)) is not None}
     elif there.values.get("status") in ENDED:
         sets = {name: value(given) for name, given in opening.again.items()}
+    else:
+        sets = _graver(schema.collections.get(opening.collection), opening, there.values, value)
     others: list[tuple[str, str, Value]] = []
     for name, given in opening.adds.items():
         element = value(given)
@@ -231,6 +233,23 @@ def _opened(
         return None
     writing = Writing(opening.collection, target, sets, others)
     return filled(schema, writing, there.values, moment) if there else writing
+
+
+def _graver(
+    declared: Collection | None,
+    opening: Opens,
+    shown: Mapping[str, Any],
+    value: Callable[[Any], Any],
+) -> dict[str, Value]:
+    """What an opening says more gravely than what stands: life at risk where it was only urgent."""
+    out: dict[str, Value] = {}
+    for name, given in opening.sets.items():
+        order = declared.field(name).order if declared else ()
+        found, stands = value(given), shown.get(name)
+        known = name != "status" and found in order and stands in order
+        if known and order.index(found) > order.index(stands):
+            out[name] = found
+    return out
 
 
 def missing_steps(schema: Schema, writing: Writing, before: Mapping[str, Any]) -> list[Problem]:

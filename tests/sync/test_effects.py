@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a writing brings along: the declarations are sound, and carrying them out is pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from sync.behaviour import CREATED, Fill
+from sync.collections import SCHEMA
+from sync.effects import (
+    Moment,
+    Shown,
+    Writing,
+    born,
+    brought,
+    day_of,
+    days_after,
+    filled,
+    keyed_id,
+    missing_steps,
+    record_of,
+)
+from sync.schema import Collection, Schema
+from sync.validation import problems
+
+MOMENT = Moment(1_780_963_200_000, "w1")
+COLLECTIONS = list(SCHEMA.collections.values())
+WORDS = {"@now", "@today", "@worker", "@record", "@each"}
+
+
+def givens(collection: Collection) -> Iterator[tuple[Collection, str, Any]]:
+    """Every (collection, field, value given) that a declaration writes, and every key."""
+    for fill in collection.fills:
+        for part in (fill.sets, fill.firsts, fill.adds, fill.counts):
+            yield from ((collection, name, value) for name, value in part.items())
+    for opening in collection.opens:
+        to = SCHEMA.collections[opening.collection]
+        for part in (opening.sets, opening.adds, opening.again):
+            yield from ((to, name, value) for name, value in part.items())
+    for follows in collection.follows:
+        link = collection.fields[follows.link]
+        to = SCHEMA.collections[link.refers_to]
+        yield from ((to, name, value) for name, value in follows.sets.items())
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda c: c.name)
+def test_what_a_collection_declares_can_be_written(collection: Collection) -> None:
+    for to, name, value in givens(collection):
+        assert name in to.fields, (to.name, name)
+        if isinstance(value, str) and value.startswith("="):
+            assert value[1:] in collection.fields
+        elif isinstance(value, str) and value.startswith("@"):
+            assert value.partition("+")[0] in WORDS
+        elif value is not None:
+            given = [value] if to.fields[name].policy == "union" else value
+            assert problems(to, {name: given}, False) == []
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda c: c.name)
+def test_what_a_collection_waits_for_can_happen(collection: Collection) -> None:
+    for what in (*collection.fills, *collection.opens, *collection.follows, *collection.steps):
+        if isinstance(what, Fill) and what.field == CREATED:
+            continue
+        field = collection.fields[what.field]
+        choices = {c.value for c in field.choices}
+        assert set(what.values) <= choices, (collection.name, what.field)
+        assert len(what.why) > 10
+    for step in collection.steps:
+        assert set(step.needs) <= collection.fields.keys()
+        assert set(step.after) <= {c.value for c in collection.fields[step.field].choices}
+    assert set(collection.one_per) <= collection.fields.keys()
+
+
+def test_behaviour_travels_with_the_declarations_and_older_ones_have_none() -> None:
+    again = msgspec.json.decode(msgspec.json.encode(SCHEMA), type=Schema)
+    assert again == SCHEMA
+    older = msgspec.json.decode(
+        b'{"name": "x", "label": {"zh": "x"}, "fields": {}}', type=Collection
+    )
+    assert (older.fills, older.opens, older.steps, older.one_per) == ((), (), (), ())
+
+
+def test_what_the_writer_gave_is_not_replaced() -> None:
+    need = SCHEMA.collections["need"]
+    made = born(need, {"kind": "rice", "found_at_ms": 5, "reporter": "w9"}, MOMENT)
+    assert (made["found_at_ms"], made["reporter"], made["status"]) == (5, "w9", "open")
+    accepted = Writing("need", "n", {"status": "accepted", "owner": "w7"}, [])
+    found = filled(SCHEMA, accepted, {"status": "open"}, MOMENT)
+    assert (found.sets["owner"], found.sets["accepted_at_ms"]) == ("w7", MOMENT.now_ms)
+
+
+def test_what_is_said_again_does_not_happen_again() -> None:
+    again = Writing("need", "n", {"status": "reopened"}, [])
+    shown = {"status": "reopened", "solved_at_ms": 7}
+    assert filled(SCHEMA, again, shown, MOMENT) == again
+
+
+def test_the_first_moment_is_kept() -> None:
+    accepted = Writing("need", "n", {"status": "accepted"}, [])
+    found = filled(SCHEMA, accepted, {"status": "open", "accepted_at_ms": 3}, MOMENT)
+    assert "accepted_at_ms" not in found.sets
+
+
+def test_an_opening_needs_no_link_and_keeps_an_open_record_as_it_is() -> None:
+    graded = Writing("assessment", "a1", {"household": "h", "grade": "poor"}, [])
+    held: dict[str, Shown] = {"a1": Shown("assessment", dict(graded.sets))}
+    (need,) = brought(SCHEMA, graded, "a1", held.get, MOMENT)
+    assert (need.collection, need.sets["status"]) == ("need", "open")
+    assert need.record == keyed_id("need", ["h", "", "care"])
+    held[str(need.record)] = Shown("need", {**need.sets, "assessments": ["a1"]})
+    assert brought(SCHEMA, graded, "a1", held.get, MOMENT) == []
+    held[str(need.record)] = Shown("need", {**need.sets, "status": "closed"})
+    (again,) = brought(SCHEMA, graded, "a1", held.get, MOMENT)
+    assert again.sets["status"] == "reopened"
+    assert ("count", "reopened_count", 1) in again.others
+
+
+def test_what_follows_is_written_only_on_what_is_held() -> None:
+    parcel = Writing("parcel", "p", {"status": "on_the_way"}, [])
+    held = {
+        "p": Shown("parcel", {"status": "on_the_way", "shortages": ["s1", "s2"]}),
+        "s1": Shown("shortage", {"status": "found"}),
+    }
+    assert [w.record for w in brought(SCHEMA, parcel, "p", held.get, MOMENT)] == ["s1"]
+
+
+def test_a_collection_that_is_not_declared_brings_nothing() -> None:
+    writing = Writing("hamster", "x", {"status": "open"}, [])
+    assert filled(SCHEMA, writing, {}, MOMENT) == writing
+    assert brought(SCHEMA, writing, "x", {}.get, MOMENT) == []
+    assert missing_steps(SCHEMA, writing, {}) == []
+
+
+def test_one_record_per_key_has_an_id_like_any_other() -> None:
+    helper = SCHEMA.collections["helper_assignment"]
+    found = record_of(helper, {"household": "h", "helper": "x"})
+    assert found == record_of(helper, {"household": "h", "person": None, "helper": "y"})
+    assert found != record_of(helper, {"household": "h", "person": "p"})
+    assert found is not None
+    assert len(found) == 22
+    assert record_of(SCHEMA.collections["visit"], {"household": "h"}) is None
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "day"),
+    [
+        (0, "1970-01-01"),
+        (1_700_000_000_000, "2023-11-15"),  # 22:13 in London, 06:13 the next day in Guangzhou
+        (-(2**60), "0001-01-01"),
+        (2**60, "9999-12-31"),
+    ],
+)
+def test_a_day_is_a_day_in_china_whatever_the_clock_says(at_ms: int, day: str) -> None:
+    assert day_of(at_ms) == day
+
+
+def test_days_after_the_last_day_are_the_last_day() -> None:
+    assert days_after("2023-12-31", 1) == "2024-01-01"
+    assert days_after("9999-12-31", 30) == "9999-12-31"
