@@ -73,11 +73,15 @@ def import_(context: click.Context, /, file: Path, collection: str, check: bool,
 @spoken(
     _group,
     "export",
-    "导出明文副本（sql、csv、json），记入日志 ‖ Export a plain copy; the journal notes it.",
+    "导出明文副本，记入日志 ‖ Export a plain copy; the journal notes it.",
 )
 @click.argument("target", type=_NEW)
 @option(
-    "--format", "kind", type=click.Choice(["sql", "csv", "json"]), default="sql", text="格式 ‖ form"
+    "--format",
+    "kind",
+    type=click.Choice(["sqlite", "sql", "csv", "json"]),
+    default="sqlite",
+    text="格式；sqlite 可用 Datasette 打开 ‖ form; sqlite opens in Datasette",
 )
 @option("--reason", default="", text="用途，写入日志 ‖ purpose; goes into the journal")
 @BY

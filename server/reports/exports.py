@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain copies of the record: an SQL file, CSV, or JSON lines, one table per collection.
+"""Plain copies of the record: a database, an SQL file, CSV, or JSON lines; a table a collection.
 
 What lives here: writing files. What must not: reading them. Invariants
 - Files are 0600 and never overwritten: what leaves the encrypted store is the officer's to guard.
@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import msgspec
+import sqlcipher3
 
 from server.reports.cells import safe
 from server.store.base import Transaction
 from server.views import quoted
 from sync.labels import heading
 from sync.schema import Collection, Schema
-
-FORMATS = ("sql", "csv", "json")
 
 
 def new_file(path: Path) -> TextIO:
@@ -40,7 +39,7 @@ def new_bytes(path: Path) -> BinaryIO:
 def export(
     tx: Transaction, schema: Schema, kind: str, target: Path, lang: str
 ) -> Iterator[tuple[str, int]]:
-    """Write all collections: for ``sql`` into one file, else into a new folder.
+    """Write all collections: ``sqlite`` and ``sql`` into one file, else into a new folder.
 
     Yields (collection, rows) after each. Raises OSError, FileExistsError.
     """
@@ -50,6 +49,16 @@ def export(
             for collection in schema.collections.values():
                 yield collection.name, _sql(tx, collection, file)
             file.write("COMMIT;\n")
+        return
+    if kind == "sqlite":
+        new_bytes(target).close()
+        plain = sqlcipher3.connect(str(target))
+        try:
+            for collection in schema.collections.values():
+                yield collection.name, _database(tx, collection, plain)
+            plain.commit()
+        finally:
+            plain.close()
         return
     target.mkdir(mode=0o700, parents=True)
     for collection in schema.collections.values():
@@ -76,6 +85,15 @@ def _sql(tx: Transaction, collection: Collection, file: TextIO) -> int:
     file.write(f"CREATE TABLE {table} ({', '.join(quoted(name) for name in names)});\n")
     for row in rows:
         file.write(f"INSERT INTO {table} VALUES ({', '.join(_literal(cell) for cell in row)});\n")
+    return len(rows)
+
+
+def _database(tx: Transaction, collection: Collection, plain: sqlcipher3.Connection) -> int:
+    names, rows = _rows(tx, collection)
+    columns = ", ".join(quoted(name) + (" PRIMARY KEY" if name == "id" else "") for name in names)
+    plain.execute(f"CREATE TABLE {quoted(collection.name)} ({columns}) WITHOUT ROWID")
+    marks = ", ".join("?" for _ in names)
+    plain.executemany(f"INSERT INTO {quoted(collection.name)} VALUES ({marks})", rows)
     return len(rows)
 
 

@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a report came to. ``total`` has no area; ``scope`` is the area it was limited to."""
+    """What a report came to. ``total`` has no area; ``scope_name`` is the area all rows lie in."""
 
     report: Report
     asked: Asked
@@ -99,13 +99,14 @@ def run(
     if not report.overlapping:
         for figure in report.figures:
             sums[figure.name] = sum(int(cell.get(figure.name) or 0) for cell in cells.values())
-    names = names_of(tx, {area for area, _ in cells} | {asked.area})
+    office = asked.area or common_area({area for area, _ in cells})
+    names = names_of(tx, {area for area, _ in cells} | {office})
     rows = [
         Row(area, names.get(area, ""), key, _complete(report, cells[area, key]))
         for area, key in sorted(cells, key=lambda cell: (cell[0], _place(report, cell[1])))
     ]
     total = Row("", "", "", _complete(report, sums))
-    return Result(report, asked, names.get(asked.area, ""), rows, total)
+    return Result(report, asked, names.get(office) or office, rows, total)
 
 
 def records(
@@ -159,6 +160,13 @@ def records(
     ]
 
 
+def common_area(areas: set[str]) -> str:
+    """The smallest area that contains all of these; empty where none does."""
+    one = min(areas, default="")
+    levels = [one[:digits] for digits in DIGITS.values() if len(one) >= digits]
+    return max((c for c in levels if all(a.startswith(c) for a in areas)), key=len, default="")
+
+
 def names_of(tx: Transaction, codes: set[str]) -> dict[str, str]:
     """Code → name of areas, and of grids as their own records call them."""
     asked = sorted(code for code in codes if code)
@@ -179,11 +187,17 @@ def names_of(tx: Transaction, codes: set[str]) -> dict[str, str]:
 def _counting(
     report: Report, source: Source, figures: Sequence[Figure], asked: Asked, divided: bool
 ) -> tuple[str, list[Any]]:
-    key = report.dimension.sql if report.dimension and divided else "''"
-    numbers = ", ".join(_number(figure) for figure in figures)
+    """First by whole area codes, which an index gives in order, then by their first digits."""
+    key = report.dimension.sql if report.dimension and divided else ""
+    numbers = ", ".join(f"{_number(figure)} AS c{at}" for at, figure in enumerate(figures))
+    inner = (
+        f"SELECT f.area AS area, {key or 'NULL'} AS part, {numbers} {_rows(source, asked)}"
+        f" GROUP BY f.area{', 2' if key else ''}"
+    )
+    sums = ", ".join(f"sum(c{at})" for at in range(len(figures)))
     sql = (
-        f"SELECT substr(f.area, 1, {asked.digits}) AS code, {key} AS part, {numbers}"
-        f" {_rows(source, asked)} GROUP BY 1, 2"
+        f"SELECT substr(area, 1, {asked.digits}) AS code, {'part' if key else 'NULL'}, {sums}"
+        f" FROM ({inner}) x GROUP BY 1{', 2' if key else ''}"
     )
     return bound(sql, asked)
 

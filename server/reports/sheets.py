@@ -85,7 +85,7 @@ def sheet_of(result: Result, lang: str) -> Sheet:
         report.name,
         report.label.text(lang),
         report.words.text(lang),
-        result.scope_name or result.asked.area,
+        result.scope_name,
         _days(result, lang),
         headings,
         [line(row) for row in result.rows],

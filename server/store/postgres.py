@@ -23,7 +23,7 @@ from server.errors import BackupWrong
 from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind
 from server.store.postgres_lines import Line, Lines
 from server.store.postgres_migrations import migrate, translated
-from server.store.postgres_values import escaped, json_escaped
+from server.store.postgres_values import MARK, escaped, json_escaped
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from sync.session import DIGEST_MASK
 
@@ -62,13 +62,18 @@ class PostgresTransaction:
         self.numbers: dict[bytes, int] = {}
 
     def next_seq(self) -> int:
-        """The commit sequence of this transaction."""
+        """The commit sequence of this part of the transaction."""
         if self._seq is None:
             if self._turn is None:
                 raise psycopg.errors.ReadOnlySqlTransaction("a reading transaction has no sequence")
             self._seq = self._turn + 1
             self._db.execute("UPDATE meta SET value = %s WHERE key = 'seq'", [self._seq])
         return self._seq
+
+    def next_part(self) -> None:
+        """Let what follows have a sequence of its own."""
+        if self._seq is not None:
+            self._turn, self._seq = self._seq, None
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> psycopg.Cursor[Any]:
         # Without parameters psycopg leaves the text alone: a view's names may hold any sign.
@@ -250,6 +255,11 @@ def _object(values: list[tuple[str, str]]) -> str:
     return "{" + ",".join(f"{path[2:]}:{value}" for path, value in values) + "}"
 
 
+def _cut(text: str) -> str:
+    """SQL for text up to the first U+0000, which is where the embedded store's JSON ends it."""
+    return f"split_part({text}, chr({ord(MARK)}) || '0', 1)"
+
+
 def _name(field: str) -> str:
     """The name of a field as SQL writes it."""
     return "'" + field.replace("'", "''") + "'"
@@ -306,7 +316,7 @@ class PostgresStore:
         value = f"r.body ->> {_name(field)}"
         asked = f"CASE jsonb_typeof(r.body -> {_name(field)})"
         if kind == "word":
-            return f"{asked} WHEN 'string' THEN substr({value}, 1, {WORD_CHARS_MAX}) END"
+            return f"{asked} WHEN 'string' THEN substr({_cut(value)}, 1, {WORD_CHARS_MAX}) END"
         fits = f"{value} ~ '^-{{0,1}}[0-9]{{1,{len(str(WHOLE_MAX))}}}$'"
         return (
             f"{asked} WHEN 'number' THEN CASE WHEN {fits} THEN ({value})::bigint END"
@@ -317,7 +327,8 @@ class PostgresStore:
         """The elements of a list among the shown values of ``r``, and the text of one."""
         name = _name(field)
         found = f"CASE jsonb_typeof(r.body -> {name}) WHEN 'array' THEN r.body -> {name}"
-        one = "CASE jsonb_typeof(e.value) WHEN 'string' THEN e.value #>> '{}' END"
+        text = _cut("(e.value #>> '{}')")
+        one = f"CASE jsonb_typeof(e.value) WHEN 'string' THEN {text} END"
         return f"jsonb_array_elements({found} ELSE '[]' END) e(value)", one
 
     def backup(self, target: str) -> None:
