@@ -34,16 +34,6 @@ def _when(ms: int | None) -> str:
     return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _port(state: State) -> int:
-    """The port tablets are told: the running server's, else the configured one."""
-    from server.serving import ADDRESS_NAME
-
-    address = state.settings.data / ADDRESS_NAME
-    if address.is_file():
-        return int(address.read_text("utf-8").strip().rpartition(":")[2])
-    return state.settings.port
-
-
 @spoken(
     _group,
     "enrol",
@@ -73,13 +63,14 @@ def enrol(
     from server.drawing import terminal_code, write_png
     from server.enrolment import make_ticket
     from server.office import reading
+    from server.serving_address import port_in_use
     from server.setup import ticket_addresses
 
     state = state_of(context)
     if no_wait and not yes:
         raise click.UsageError("--no-wait: --yes")
     with reading(state.settings) as desk:
-        addresses = ticket_addresses(state.settings, _port(state))
+        addresses = ticket_addresses(state.settings, port_in_use(state.settings))
         life_ms = state.settings.ticket_minutes * 60_000
         with desk.store.write() as tx:
             ticket, name = make_ticket(

@@ -269,7 +269,12 @@ def refuse(tx: Transaction, ticket: str, by: str, now_ms: int) -> None:
 def look(store: Store, ticket: bytes) -> Progress:
     """Where an enrolment stands, for the officer. Raises TicketRefused for an unknown ticket."""
     with store.read() as tx:
-        row = _row(tx, ticket)
+        return look_in(tx, ticket)
+
+
+def look_in(tx: Transaction, ticket: bytes) -> Progress:
+    """As ``look``, inside a transaction."""
+    row = _row(tx, ticket)
     asked = row.asked
     return Progress(
         row.state,

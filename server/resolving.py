@@ -258,7 +258,7 @@ def release(
             record = None
         else:
             record = entry.record
-        unseen = _unseen(tx, stored, entry)
+        unseen = unseen_fields(tx, stored, entry)
     asked = sorted(unseen - set(over) - set(leave))
     if asked:
         raise ReleaseOverwrites(", ".join(asked))
@@ -304,7 +304,7 @@ def _find_quarantined(tx: Transaction, dot: str) -> Entry:
     return thaw(bytes(found[0][0]))
 
 
-def _unseen(tx: Transaction, stored: Stored | None, entry: Entry) -> set[str]:
+def unseen_fields(tx: Transaction, stored: Stored | None, entry: Entry) -> set[str]:
     """The fields whose present values the writer of a quarantined change had not seen."""
     if stored is None:
         return set()

@@ -25,11 +25,11 @@ from server.control import SOCKET_NAME, Control
 from server.keys import TLS_CERTIFICATE, TLS_KEY, ServerKeys
 from server.logs import log, set_up_logs
 from server.service import Service
+from server.serving_address import ADDRESS_NAME
 from server.settings import Settings
 from sync.collections import SCHEMA
 from sync.schema import Schema
 
-ADDRESS_NAME = "address"
 KEEP_ALIVE_SECONDS = 75
 COLLECT_AFTER_OBJECTS = 200_000
 """Objects between two looks for cycles: some uploads, a few dozen megabytes at most."""

@@ -10,7 +10,7 @@ path that a request takes. What must not: any page, any rule. Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote, urlencode
@@ -160,6 +160,7 @@ class Visit:
 
 
 Work = Callable[[Visit], Result]
+Prepare = Callable[[Service], Awaitable[None]]
 ROUTES: list[HTTPRouteHandler] = []
 """Every route of the console."""
 
@@ -173,11 +174,18 @@ def lang_of(request: AnyRequest, account: Account | None) -> str:
     return "en" if first.startswith("en") else "zh"
 
 
-def page(path: str, right: str, *, sure: bool = False) -> Callable[[Work], Work]:
-    """Decorator: a page that is read. ``sure``: only soon after a code was asked again."""
+def page(
+    path: str, right: str, *, sure: bool = False, prepare: Prepare | None = None
+) -> Callable[[Work], Work]:
+    """Decorator: a page that is read. ``sure``: only soon after a code was asked again.
+
+    ``prepare`` brings up to date what the page reads, before it is run.
+    """
 
     def made(work: Work) -> Work:
         async def handler(request: AnyRequest) -> Response[bytes]:
+            if prepare is not None and request.session.get("step") == "in":
+                await prepare(cast("Service", request.app.state["service"]))
             return await _serve(request, path, work, right, sure, writes=False)
 
         handler.__doc__ = work.__doc__

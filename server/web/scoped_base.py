@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from server import enrolment
 from server.accounts import Account
 from server.audit import Names
 from server.audit_show import title_of
@@ -273,14 +274,14 @@ class ScopedBase:
         wanted = {team.id for team in self.teams()} if teams is None else set(teams)
         found = self.tx.rows(
             "SELECT d.id, d.name, d.team, d.state, d.enrolled_at_ms, d.last_contact_ms,"
-            " d.offset_ms, d.version, d.revoked_at_ms,"
+            " d.offset_ms, d.version, d.revoked_at_ms, d.wiped_at_ms, d.leased, d.copy_of,"
             " (SELECT count(*) FROM device_keys k WHERE k.device = d.id),"
             " (SELECT count(*) FROM held h WHERE h.device = d.id AND h.state = 0)"
             " FROM devices d ORDER BY d.enrolled_at_ms DESC, d.id"
         )
         names = (
             "id name team state enrolled_at_ms last_contact_ms offset_ms version revoked_at_ms"
-            " keys held"
+            " wiped_at_ms leased copy_of keys held"
         ).split()
         return [dict(zip(names, row, strict=True)) for row in found if row[2] in wanted]
 
@@ -290,3 +291,50 @@ class ScopedBase:
             if one["id"] == device:
                 return one
         raise NotFound("tablet")
+
+    def feed_of(self, device: str) -> list[tuple[int, int]]:
+        """Of each key of a tablet: how far its feed is held, how far the tablet said it wrote."""
+        found = self.tx.rows(
+            "SELECT (SELECT coalesce(max(l.counter), 0) FROM leaves l JOIN replicas r"
+            " ON r.n = l.replica WHERE r.replica = k.replica), k.written"
+            " FROM device_keys k WHERE k.device = ? ORDER BY k.since_ms",
+            [device],
+        )
+        return [(int(held), int(written)) for held, written in found]
+
+    def held_by(self, device: str, limit: int = 2_000) -> list[tuple[str, str, int, int | None]]:
+        """The households that a tablet holds or held: home, title, since, until (None: still)."""
+        area, values = "", [device, device]
+        bounds: list[Any] = []
+        if self.area:
+            area = " AND h.area >= ? AND h.area < ?"
+            bounds = [self.area, end_of(self.area)]
+        found = self.tx.rows(
+            "SELECT t.home, t.since_ms, t.until_ms, h.area FROM (SELECT home, since_ms,"
+            " NULL AS until_ms FROM held WHERE device = ? UNION ALL SELECT home, since_ms,"
+            " until_ms FROM held_before WHERE device = ?) t JOIN homes h ON h.id = t.home"
+            f" WHERE 1 = 1{area} ORDER BY t.until_ms IS NOT NULL, t.since_ms, t.home LIMIT ?",
+            [*values, *bounds, limit],
+        )
+        titles = self.titles([str(row[0]) for row in found])
+        for home, _, _, place in found:
+            self.saw(str(place), str(home), str(home), ("address", "head_name"))
+        return [
+            (
+                str(home),
+                titles.get(str(home), ""),
+                int(since),
+                None if until is None else int(until),
+            )
+            for home, since, until, _ in found
+        ]
+
+    def ticket(self, name: str) -> enrolment.Progress:
+        """Where an enrolment stands. Raises NotFound outside the account's area."""
+        try:
+            key = bytes.fromhex(name)
+        except ValueError:
+            raise NotFound("ticket") from None
+        found = enrolment.look_in(self.tx, key)
+        self.team(found.team)
+        return found

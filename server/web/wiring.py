@@ -16,14 +16,25 @@ from litestar.params import FromPath
 
 from server.errors import NotFound, ServerError
 from server.store.base import Store
-from server.web import bulk, conflicts, live, records, sign_in
+from server.web import (
+    access_pages,
+    bulk,
+    conflicts,
+    live,
+    people,
+    records,
+    repair,
+    search,
+    sign_in,
+    tablets,
+)
 from server.web.console import Console
 from server.web.errors import PageTooOld
 from server.web.rendering import KINDS, STATIC
 from server.web.routing import CONSOLE_HEADERS, PUBLIC, ROUTES, error_page
 from server.web.sessions import SessionConfig
 
-PAGES = (sign_in, conflicts, bulk, live, records)
+PAGES = (sign_in, conflicts, bulk, live, records, repair, search, tablets, people, access_pages)
 """The modules whose import makes the routes."""
 STATIC_SECONDS = 365 * 86_400
 CSRF_COOKIE = "__Host-form"
