@@ -256,7 +256,7 @@ def _object(values: list[tuple[str, str]]) -> str:
 
 
 def _cut(text: str) -> str:
-    """SQL for text up to the first U+0000, which is where the embedded store's JSON ends it."""
+    """SQL for text up to the first U+0000, where SQLite's functions on text end it."""
     return f"split_part({text}, chr({ord(MARK)}) || '0', 1)"
 
 

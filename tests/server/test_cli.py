@@ -71,6 +71,28 @@ def test_an_office_goes_from_nothing_to_a_report(
     assert stat.S_IMODE((folder / "keys" / "store.key").stat().st_mode) == 0o600
 
 
+def test_reports_are_listed_shown_and_written(
+    doorstep: Doorstep, households: Path, tmp_path: Path
+) -> None:
+    doorstep("init")
+    doorstep("import", str(households))
+    listed = doorstep("report", "list", lang="zh").stdout
+    assert "日清日结" in listed
+    shown = doorstep("report", "coverage", "--level", "district", "--definitions").stdout
+    assert "Households without any service record in the days." in shown
+    target = tmp_path / "missing.csv"
+    asked = ("report", "coverage", "--records", "missing", "--format", "csv")
+    doorstep(*asked, "--out", str(target), "--by", "何主任")
+    assert len(target.read_text("utf-8").splitlines()) == HOUSES + 1
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert "coverage missing" in doorstep("journal", "list").stdout
+    assert "FileExistsError" in doorstep(*asked, "--out", str(target), fails=3).stderr
+    for kind in ("xlsx", "geojson", "json"):
+        doorstep("report", "totals", "--format", kind, "--out", str(tmp_path / f"a.{kind}"))
+    assert "server/report" in doorstep("report", "nothing", fails=1).stderr
+    assert "server/report" in doorstep("report", "totals", "--area", "x", fails=1).stderr
+
+
 def test_importing_the_same_file_again_changes_nothing(
     doorstep: Doorstep, households: Path
 ) -> None:
@@ -124,7 +146,7 @@ def test_only_one_reading_statement_can_be_run(doorstep: Doorstep, tmp_path: Pat
     assert count(doorstep, "journal") >= 0
 
 
-@pytest.mark.parametrize("kind", ["sql", "csv", "json"])
+@pytest.mark.parametrize("kind", ["sqlite", "sql", "csv", "json"])
 def test_an_export_is_whole_guarded_and_in_the_journal(
     doorstep: Doorstep, households: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -135,6 +157,9 @@ def test_an_export_is_whole_guarded_and_in_the_journal(
     if kind == "sql":
         text, files = target.read_text("utf-8"), [target]
         assert text.count('INSERT INTO "household"') == HOUSES
+    elif kind == "sqlite":
+        files = [target]
+        assert target.read_bytes().startswith(b"SQLite format 3")
     else:
         files = sorted(target.iterdir())
         name = "household.csv" if kind == "csv" else "household.jsonl"
