@@ -59,6 +59,7 @@ def greet(store: Store, other: bytes | None = None) -> bytes:
     known: list[Known] = []
     for replica in {*held, *([other] if other else [])}:
         known += known_of(store, replica)
+    known += _own_points(store)
     digests = digests_of_homes(store)
     greeting = Greeting(
         PROTOCOL,
@@ -72,6 +73,24 @@ def greet(store: Store, other: bytes | None = None) -> bytes:
         revocations_known(store),
     )
     return encode(greeting)
+
+
+def _own_points(store: Store) -> list[Known]:
+    """Points of the own feed at 1, 2, 4, 8 … changes back: one who holds less of it than there is
+    finds one near its end, and need not give it back from the start.
+
+    None where something was purged of it: what a teammate still holds of that may come back.
+    """
+    chain, back, out = store.chain, 1, list[Known]()
+    sql = "SELECT 1 FROM feed WHERE replica = ? AND own = 1 AND raw IS NULL LIMIT 1"
+    if store.one(sql, (chain.replica,)) is not None:
+        return out
+    while back < chain.counter:
+        found = own_point(store, chain.counter - back)
+        if found is not None:
+            out.append(Known(chain.replica, chain.counter - back, found[0]))
+        back *= 2
+    return out
 
 
 def read_greeting(data: bytes) -> Greeting:

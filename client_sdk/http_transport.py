@@ -185,12 +185,17 @@ class HttpTransport:
         headers = {"content-type": BINARY}
         with self._waiting():
             answer = self._connection.request("POST", "/v1/succeed", headers, body)
-        return _good(answer).body
+        return good(answer).body
 
     def wiped(self, proof: bytes) -> None:
         """``POST /v1/wiped``: the proof carries its own signature."""
         headers = {"content-type": BINARY}
-        _good(self._connection.request("POST", "/v1/wiped", headers, proof))
+        good(self._connection.request("POST", "/v1/wiped", headers, proof))
+
+    def outbox(self, body: bytes) -> bytes:
+        """``POST /v1/outbox``: sealed and signed inside, so it is not signed here."""
+        headers = {"content-type": BINARY}
+        return good(self._connection.request("POST", "/v1/outbox", headers, body)).body
 
     def blob_bytes(self, name: str) -> int:
         """How many bytes of a blob the server has; 0 for none."""
@@ -230,7 +235,7 @@ class HttpTransport:
         if answer.status == UNAUTHORIZED and NONCE_HEADER in answer.headers:
             # The nonce was used or lost on the way: the answer brought a fresh one.
             answer = self._try(method, path, body)
-        return _good(answer)
+        return good(answer)
 
     def _try(self, method: str, path: str, body: bytes) -> Answer:
         signing = self._signing
@@ -256,7 +261,7 @@ class Refusal(msgspec.Struct):
     reply: bytes = b""
 
 
-def _good(answer: Answer) -> Answer:
+def good(answer: Answer) -> Answer:
     """The answer if it is one; else the error it tells of."""
     if answer.status < http.client.BAD_REQUEST:
         return answer

@@ -60,6 +60,7 @@ from sync.messages import (
     PROTOCOL,
     SEGMENTS_MAX,
     Handed,
+    Known,
     Meeting,
     decode_meeting,
     decode_state,
@@ -75,10 +76,10 @@ meeting loses when it is interrupted stays small."""
 
 
 class Given(NamedTuple):
-    """An encoded ``Meeting``, whether it brings anything, and whether more is left for another."""
+    """An encoded ``Meeting``, how many changes it brings, and whether more is left for another."""
 
     data: bytes
-    brings: bool
+    changes: int
     more: bool
 
 
@@ -89,6 +90,8 @@ class Taken(NamedTuple):
     carried: int
     records: int
     succeeded: bool
+    ends: tuple[Known, ...] = ()
+    """Where the feeds end that were brought: the giver knows these points."""
 
     def plus(self, more: Taken) -> Taken:
         """Both together."""
@@ -97,6 +100,7 @@ class Taken(NamedTuple):
             self.carried + more.carried,
             self.records + more.records,
             self.succeeded or more.succeeded,
+            self.ends + more.ends,
         )
 
 
@@ -123,7 +127,7 @@ def give(store: Store, greeting: Greeting, bytes_max: int = GIVEN_BYTES_MAX) -> 
         chain = store.chain
         meeting = Meeting(PROTOCOL, chain.replica, chain.counter, chain.head, [], kept, pages)
     cut = len(kept) < len(partials) or len(pages) < len(handed)
-    return Given(encode(meeting), bool(kept or pages), cut)
+    return Given(encode(meeting), sum(len(partial.slots) for partial in kept), cut)
 
 
 def _within(
@@ -225,16 +229,17 @@ def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken
         verify = verifier(store, SEGMENT)
         readable = _readable_here(store, greeting)
         entries: list[Entry] = []
-        carried = 0
+        carried, ends = 0, []
         for partial in meeting.partials:
-            shown, blanks = _take_partial(store, partial, verify, readable)
+            shown, blanks, end = _take_partial(store, partial, verify, readable)
             entries += shown
             carried += blanks
+            ends.append(end)
         pages = [open_handed(handed, verifier(store, PAGE)) for handed in meeting.handed]
         records, _ = take_states(store, schema, pages, unknown=True)
         if entries:
             records += len(merge(store, schema, entries, []).records)
-    return Taken(len(entries), carried, records, False)
+    return Taken(len(entries), carried, records, False, tuple(ends))
 
 
 def _take_partial(
@@ -242,7 +247,7 @@ def _take_partial(
     partial: Partial,
     verify: Callable[[bytes, bytes, bytes], None],
     readable: Callable[[Entry], bool],
-) -> tuple[list[Entry], int]:
+) -> tuple[list[Entry], int, Known]:
     shown, _, head = verify_partial(partial, verify)
     if not has_head(store, partial.replica, partial.first - 1, partial.before):
         raise MeetingRefused("gap")
@@ -277,7 +282,7 @@ def _take_partial(
         )
     add_carried(store, rows)
     add_head(store, partial.replica, partial.last, head, partial.signature)
-    return entries, len(rows) - len(entries)
+    return entries, len(rows) - len(entries), Known(partial.replica, partial.last, head)
 
 
 def _sealed(store: Store, entries: Sequence[Entry]) -> bytes:

@@ -30,11 +30,26 @@ from sync.feed import Block, Segment, build_segment, head_message
 from sync.sealing import OUTBOX_INFO
 
 OUTBOX_FOLDER = "outbox"
+CARRIED_FOLDER = "carried"
 COUNTER_FILE = "counter"
 SUFFIX = ".sealed"
 FILE_BYTES_MAX = 4 * 1024 * 1024
 """After this a new file begins, so that receipts can set the old one free."""
 _COUNTER_BYTES = 16 + 8 + 32
+
+
+def sealed_files(directory: Path) -> list[Path]:
+    """The files of the sealed outbox of a tablet, oldest first; the tablet need not be opened."""
+    return _sealed_in(directory / OUTBOX_FOLDER)
+
+
+def carried_files(directory: Path) -> list[Path]:
+    """The sealed outboxes that a tablet carries for others."""
+    return _sealed_in(directory / CARRIED_FOLDER)
+
+
+def _sealed_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*" + SUFFIX)) if folder.is_dir() else []
 
 
 class Outbox:
@@ -52,7 +67,7 @@ class Outbox:
 
     def files(self) -> list[Path]:
         """The files of sealed changes, oldest first."""
-        return sorted(self.folder.glob("*" + SUFFIX)) if self.folder.is_dir() else []
+        return sealed_files(self.folder.parent)
 
     def add(self, store: Store, key: DeviceKey, entry: Entry, before: bytes, head: bytes) -> None:
         """Seal one change and wait until it lies on the disk; inside its transaction, before

@@ -20,9 +20,9 @@ from client_sdk.errors import Locked, StoreExists
 from client_sdk.keys import Keys, key_of_store, system_keyring
 from client_sdk.store.opening import STORE_FILE
 from client_sdk.tablet_base import Identity, TabletBase, now_ms
-from client_sdk.tablet_carrying import TabletCarrying
 from client_sdk.tablet_day import TabletDay
 from client_sdk.tablet_fieldwork import TabletFieldwork
+from client_sdk.tablet_meeting import TabletMeeting
 from client_sdk.tablet_reading import TabletReading
 from client_sdk.transport import Transport
 from crypto.unlock import DEFAULT_COST, Cost, new_master
@@ -33,7 +33,7 @@ AUTO_KEYRING = "auto"
 """Use the operating system's key store where there is a real one."""
 
 
-class Tablet(TabletFieldwork, TabletReading, TabletDay, TabletCarrying):
+class Tablet(TabletFieldwork, TabletReading, TabletDay, TabletMeeting):
     """One open tablet. Make one with ``enrol``, open it with ``open``.
 
     Every change names ``worker``, who unlocked the tablet. Closing it (``close``, ``lock``, or the

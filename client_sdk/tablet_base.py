@@ -16,6 +16,7 @@ from typing import Self
 
 import msgspec
 
+from client_sdk.beside import keep_beside
 from client_sdk.blobs import Blobs
 from client_sdk.devices import District, learn, name_of, succeed
 from client_sdk.effecting import Effecting
@@ -121,6 +122,8 @@ class TabletBase:
                 succeed(store)
         if self.transport is None and store.get("addresses") and district:
             self.transport = self._connection()
+        if store.get("addresses"):
+            keep_beside(store.directory, store.get("addresses"), store.get("pin", b""))
         self._writer = Writer(store, self._outbox, self._outside, schema, clock)
         self._checked = checked
         self._entering = Entering(schema, checked=checked)
@@ -227,6 +230,7 @@ class TabletBase:
         if self.transport is not None:
             self.transport.close()
         self.transport = self._connection() if self._store.get("addresses") else None
+        keep_beside(self.directory, self._store.get("addresses"), self._store.get("pin", b""))
 
     def close(self) -> None:
         """Close the store and forget the keys; doing so twice does no harm."""

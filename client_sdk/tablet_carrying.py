@@ -17,14 +17,15 @@ from carry.stick import OUTBOX_BYTES_MAX, write_atomically
 from client_sdk import bundles
 from client_sdk.devices import District, learn, name_of, own_replicas, statements_for
 from client_sdk.errors import OutboxRefused, PeerUnknown
-from client_sdk.outbox import SUFFIX
+from client_sdk.outbox import CARRIED_FOLDER, SUFFIX, carried_files
 from client_sdk.revoked import is_revoked
+from client_sdk.syncing import OnProgress
 from client_sdk.tablet_exchange import TabletExchange
+from client_sdk.views import SyncReport
 from sync.errors import MessageMalformed
 from sync.messages import WANT_STATES, encode
 from sync.parcel import STATEMENT_BYTES_MAX
 
-CARRIED_FOLDER = "carried"
 CARRIED_BYTES_MAX = 64 * 1024 * 1024
 """Sealed files carried for others: a dozen tablets that can no longer be opened."""
 CARD_BYTES_MAX = 64 * 1024
@@ -120,6 +121,23 @@ class TabletCarrying(TabletExchange):
             raise PeerUnknown("no such teammate" if not found else "several teammates")
         return found[0]
 
+    def sync(
+        self,
+        on_progress: OnProgress | None = None,
+        *,
+        push_only: bool = False,
+        pull_only: bool = False,
+        blobs: bool = True,
+    ) -> SyncReport:
+        """As ``TabletExchange.sync``; sealed outboxes that are carried go along."""
+        report = super().sync(on_progress, push_only=push_only, pull_only=pull_only, blobs=blobs)
+        if self.transport is not None and not pull_only:
+            for path in self.carried_files():
+                with self.waiting():
+                    self.transport.outbox(path.read_bytes())
+                path.unlink()
+        return report
+
     # -- sealed outboxes of others ------------------------------------------------------------
 
     @property
@@ -128,7 +146,7 @@ class TabletCarrying(TabletExchange):
 
     def carried_files(self) -> list[Path]:
         """The sealed outboxes carried here for tablets that can no longer be opened."""
-        return sorted(self._carried.glob("*" + SUFFIX)) if self._carried.is_dir() else []
+        return carried_files(self.directory)
 
     def carry_outbox(self, data: bytes) -> Path:
         """Keep one file of a sealed outbox until the district has it; twice is once.

@@ -29,6 +29,10 @@ class Transport(Protocol):
         """``POST /v1/wiped``: the signed proof that this tablet was wiped."""
         ...
 
+    def outbox(self, body: bytes) -> bytes:
+        """``POST /v1/outbox``: one file of a sealed outbox that is carried for another tablet."""
+        ...
+
     def blob_bytes(self, name: str) -> int:
         """How many bytes of a blob the server has; 0 for none."""
         ...

@@ -183,3 +183,14 @@ class MeetingReport:
     taken: int
     carried: int
     records: int
+
+
+@dataclass(frozen=True)
+class MeetingProgress:
+    """How far a meeting over a line is: rounds, changes given and taken, bytes."""
+
+    rounds: int
+    given: int
+    taken: int
+    bytes_up: int
+    bytes_down: int

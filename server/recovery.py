@@ -37,9 +37,11 @@ class Recovered(NamedTuple):
     unreadable_bytes: int
 
 
-def recover(district: District, data: bytes) -> Recovered:
-    """Take in the bytes of an outbox file. Raises SealRefused where it is not sealed to this
-    server."""
+def recover(district: District, data: bytes, refusals_max: int | None = None) -> Recovered:
+    """Take in the bytes of an outbox file, up to so many refusals where a stranger brings it.
+
+    Raises SealRefused where it is not sealed to this server.
+    """
     found = recover_sealed_stream(district.box, OUTBOX_INFO, data)
     segments: list[Segment] = []
     refused = 0
@@ -57,6 +59,8 @@ def recover(district: District, data: bytes) -> Recovered:
         except REFUSED:
             # One bad segment must not keep the others out: each is tried alone.
             for segment in part:
+                if refusals_max is not None and refused >= refusals_max:
+                    return Recovered(changes, refused, found.unreadable_bytes)
                 try:
                     _hand_in(district, [segment])
                     changes += 1

@@ -20,6 +20,7 @@ from server.api.body import Bodies
 from server.api.nonces import Nonces
 from server.district import District
 from server.errors import StoreFull
+from server.outboxes import Turns
 from server.readers import Readers
 from server.settings import Settings
 from server.statements import Terms
@@ -38,6 +39,7 @@ class Service:
         self.nonces = Nonces()
         self.bodies = Bodies()
         self.revoked: dict[str, bytes] = {}
+        self.outbox_turns = Turns()
         self.readers = Readers(district.store)
         self.stopping = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="district")

@@ -15,6 +15,7 @@ import msgspec
 from litestar import HttpMethod, Request, Response, get, post, put, route
 from litestar.params import FromPath
 
+from carry.stick import OUTBOX_BYTES_MAX
 from crypto.certificate import STATEMENT_BYTES_MAX
 from server import devices, enrolment
 from server.api.body import Scope, headers_of, target_of
@@ -24,6 +25,7 @@ from server.api.sync import failed
 from server.blobs import BlobState, blob_state, get_piece, put_piece
 from server.errors import BlobOffset, BlobUnknown, BodyTooLarge, DeviceRevoked, StoreFull
 from server.logs import Timer, log_request
+from server.outboxes import take_outbox
 from server.service import Service
 from sync.collections import SCHEMA
 from sync.enrolment import (
@@ -192,6 +194,26 @@ async def wiped(request: AnyRequest) -> Response[bytes]:
     return await respond(request, "/v1/wiped", STATEMENT_BYTES_MAX, work)
 
 
+# ---- sealed outboxes -----------------------------------------------------------------------------
+
+
+@post("/v1/outbox", status_code=200)
+async def outbox_post(request: AnyRequest) -> Response[bytes]:
+    """Take in one file of a sealed outbox, whoever sends it: → ``[1, changes, refused]``.
+
+    For tablets that cannot be unlocked, and for those who carry for them. 503 server/busy where
+    too many came within a minute.
+    """
+    service = service_of(request)
+
+    def work(body: bytes) -> Answer:
+        service.check_disk()
+        found = take_outbox(service.district, service.outbox_turns, body)
+        return Answer(200, encode((PROTOCOL, found.changes, found.refused)))
+
+    return await respond(request, "/v1/outbox", OUTBOX_BYTES_MAX, work)
+
+
 # ---- attachments ---------------------------------------------------------------------------------
 
 
@@ -322,6 +344,7 @@ ENDPOINTS = [
     enrol_ask,
     succeed,
     wiped,
+    outbox_post,
     blob_put,
     blob_get,
     health,

@@ -125,3 +125,18 @@ def test_a_teammate_passes_on_what_it_was_given(world: Any, fields: dict[str, An
     b.meet(c)
     assert c.read(home)["phone"] == "13900139000"
     assert c.read(home).fields["address"].siblings[0].by.device == "a"
+
+
+def test_one_who_holds_a_part_of_a_feed_gives_little_of_it_back(
+    world: Any, fields: dict[str, Any]
+) -> None:
+    a, b = world.tablet("a"), world.tablet("b")
+    for _ in range(20):
+        a.create_record("household", fields)
+    a.meet(b)
+    for _ in range(3):
+        a.create_record("household", fields)
+    report = a.meet(b)
+    assert report.given == 3
+    assert b.give_to(a).changes == 0
+    assert len(a.greet(b.replica)) < 5_000
