@@ -21,7 +21,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures bench fuzz kill conformance lock clean
+.PHONY: help setup system static quick test plant demo pictures bench fuzz kill simulate conformance lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ fuzz: setup ## wrong bytes for every parser (ARGS="--cases N": per parser; 60 mi
 
 kill: setup ## kill servers and tablets at any moment, 200 times, and look for losses
 	@$(RUN) -m fixtures.kill $(ARGS)
+
+simulate: setup ## seeded runs that break everything (RUNS=2000; ARGS="--seed N --shrink": one run)
+	@$(RUN) -m tests.simulation --runs $(or $(RUNS),2000) $(ARGS)
 
 conformance: setup ## the recorded histories through the real engine
 	@$(RUN) -m fixtures.conformance fixtures/conformance/*.jsonl $(ARGS)

@@ -42,6 +42,9 @@ def tell_apart(tx: Transaction, replica: bytes, now_ms: int) -> str:
     """
     device = str(tx.rows("SELECT device FROM device_keys WHERE replica = ?", [replica])[0][0])
     line = _line_after(tx, replica, device)
+    if not line:
+        # Told apart already, by one whose memory of it was lost between commit and reading again.
+        return device
     copy = new_copy(tx, device, line[0], now_ms)
     for one in line:
         tx.run("UPDATE device_keys SET device = ? WHERE replica = ?", [copy, one])

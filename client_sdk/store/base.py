@@ -41,6 +41,9 @@ class Chain(NamedTuple):
     stamp: Stamp
 
 
+MISSING = object()
+"""Remembered of a small value that is not there."""
+
 _ids = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
@@ -157,8 +160,10 @@ class Store:
         """One small value (None, bool, int, text, bytes, lists of these)."""
         if key not in self._meta:
             found = self.one("SELECT value FROM meta WHERE key = ?", (key,))
-            self._meta[key] = default if found is None else _unpack(found[0])
-        return self._meta[key]
+            self._meta[key] = MISSING if found is None else _unpack(found[0])
+        # What is remembered is that nothing is there, never one caller's default.
+        value = self._meta[key]
+        return default if value is MISSING else value
 
     def put(self, key: str, value: Any) -> None:
         """Keep one small value."""

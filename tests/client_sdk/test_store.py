@@ -60,3 +60,10 @@ def test_a_locked_tablet_shows_nothing(world: Any, fields: dict[str, Any]) -> No
     a.lock()
     with pytest.raises(Locked):
         a.read(home)
+
+
+def test_a_value_that_is_not_there_has_the_default_of_each_who_asks(world: Any) -> None:
+    store = world.tablet("a")._store
+    assert store.get("no such value", 1) == 1
+    assert store.get("no such value", 2) == 2
+    assert store.get("no such value") is None

@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run: steps carried out on real parts, judged by a model that knows none of them.
+
+What lives here: what each step does, and what is checked after it and in the end. What must not:
+drawing steps (``plan``), judging values (``model``). Invariants
+- A step that no fault was put into may not fail.
+- When a tablet says that a write is saved, or the server that it holds it, the model holds both to
+  that.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlcipher3
+
+from client_sdk.errors import TabletError
+from fixtures.conformance_parts import Clock, Template
+from server.verify import verify_store
+from sync.errors import SyncError
+from sync.packing import decode_causal, unpack_state
+from sync.policy import shown_fields
+from sync.schema import plain_schema
+from tests.simulation.model import ADD, APPEND, COUNT, REMOVE, SET, VOID, Model, Shown, Write
+from tests.simulation.parts import Crash, SimServer, SimTablet
+from tests.simulation.plan import START_MS, Step, records, tablets
+
+SCHEMA = plain_schema(
+    {
+        "household": {
+            "ask": "ask",
+            "latest": "latest",
+            "note": "ask",
+            "tags": "union",
+            "visits": "sum",
+            "log": "append",
+        }
+    }
+)
+REGISTERS = ("ask", "latest", "note")
+SCOPED = ("t4", "t5")
+"""Tablets that hold what they are assigned; the others hold all there is."""
+HEALING_ROUNDS_MAX = 12
+OFFICE = "office"
+EXPECTED = (TabletError, sqlcipher3.OperationalError, OSError)
+"""What a step with a fault in it may raise."""
+
+
+class World:
+    """The parts of one run, and what is known of it."""
+
+    def __init__(self, template: Template, folder: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+        self.fired: Counter[str] = Counter()
+        self.did: Counter[str] = Counter()
+        self.model = Model()
+        self.complaints: list[str] = []
+        self.acknowledged_at_backup: set[int] = set()
+        self.office_life = 0
+        self.server = SimServer(
+            template, self.folder / "server", SCHEMA, Clock(START_MS), self.fired
+        )
+        self.scope = {"t4": {"household/h0", "household/h1"}, "t5": {"household/h1"}}
+        self.tablets: dict[str, SimTablet] = {}
+        for name in tablets():
+            node = SimTablet(template, self.folder / name, name, self.server, self.fired)
+            node.clock.now_ms = START_MS
+            self.tablets[name] = node
+            if name in SCOPED:
+                self.server.assign(name, sorted(self.scope[name]))
+            else:
+                self.server.assign_everything(name)
+
+    def close(self) -> None:
+        """Close all stores and remove them."""
+        for node in self.tablets.values():
+            node.failing.disarm()
+            node.close()
+        self.server.failing.disarm()
+        self.server.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- steps -------------------------------------------------------------------------------
+
+    def step(self, step: Step) -> None:
+        """Carry out one step; what was wrong goes to ``complaints``."""
+        do = step["do"]
+        self.did[do] += 1
+        for node in self.tablets.values():
+            node.clock.now_ms += 1_000
+        self.server.clock.now_ms += 1_000
+        table: dict[str, Callable[[Step], None]] = {
+            "write": self._write,
+            "office": self._office,
+            "sync": self._sync,
+            "meet": self._meet,
+            "backup": self._backup,
+            "restore": self._restore,
+            "clone": self._clone,
+            "backup server": self._backup_server,
+            "restore server": self._restore_server,
+            "move": self._move,
+            "clock": self._clock,
+            "restart": lambda s: self.tablets[s["of"]].restart(),
+        }
+        table[do](step)
+
+    def _guarded(self, step: Step, node: SimTablet, action: Callable[[], object]) -> bool:
+        """Do it with the step's fault armed; did it come to its end?"""
+        at_server = step.get("where") == "server"
+        failing = self.server.failing if at_server else node.failing
+        before = self.fired.total()
+        if "fault" in step:
+            failing.arm(step["fault"], step["at"])
+        if "line" in step:
+            node.line.arm(step["line"], step["round"], step["bit"])
+        try:
+            action()
+        except Crash:
+            if at_server:
+                self.server.restart()
+            node.restart()
+            return False
+        except EXPECTED as error:
+            if self.fired.total() == before:
+                self.complaints.append(f"{step}: {type(error).__name__}: {error}")
+            return False
+        finally:
+            failing.disarm()
+            node.line.kind = ""
+            if node.line.passed_altered:
+                self.complaints.append(f"{step}: an altered request passed its check")
+        return True
+
+    def _write(self, step: Step) -> None:
+        node, record = self.tablets[step["by"]], step["record"]
+        if node.device in SCOPED and record not in node.tablet.records():
+            return
+        op, life = step["op"], node.lives(record)
+        shown = self._look(node, record)
+        if op == VOID and (shown is None or shown.voided):
+            return
+        fields, value = written(step)
+        write = self.model.write(step["by"], life, record, op, fields, value, shown)
+        done = self._guarded(step, node, lambda: put(node, write, step))
+        if done:
+            self.model.happened(write, life)
+
+    def _office(self, step: Step) -> None:
+        record = step["record"]
+        shown = self._server_shows().get(record)
+        if shown is None:
+            return
+        fields, value = written({"op": SET, **step})
+        life = (self.office_life, 0)
+        write = self.model.write(OFFICE, life, record, SET, fields, value, shown)
+        self.server.district.write(OFFICE, "household", record, dict.fromkeys(fields, value))
+        self.model.happened(write, life)
+
+    def _sync(self, step: Step) -> None:
+        node = self.tablets[step["by"]]
+        push, pull = step["way"] == "push", step["way"] == "pull"
+        done = self._guarded(step, node, lambda: node.tablet.sync(push_only=push, pull_only=pull))
+        if done and not pull:
+            self.model.acknowledge(step["by"], node.life)
+        self._note_purges(node)
+        self._look_at_all(node)
+
+    def _meet(self, step: Step) -> None:
+        giver, taker = self.tablets[step["from"]], self.tablets[step["to"]]
+        self._guarded(step, taker, lambda: giver.tablet.give_to(taker.tablet))
+        self._look_at_all(taker)
+
+    def _backup(self, step: Step) -> None:
+        node = self.tablets[step["of"]]
+        node.backup()
+        node.backup_device = node.device
+
+    def _restore(self, step: Step) -> None:
+        node = self.tablets[step["of"]]
+        if not node.backup_device:
+            return
+        node.restore()
+        self._set_back(node, node.backup_device, "restore")
+
+    def _clone(self, step: Step) -> None:
+        source, target = self.tablets[step["of"]], self.tablets[step["to"]]
+        target.become(source)
+        self._set_back(target, source.device, "clone")
+
+    def _set_back(self, node: SimTablet, device: str, what: str) -> None:
+        self.fired[what] += 1
+        node.device = device
+        node.life += 1
+        node.line.late.clear()
+        self.model.set_back(node.name, node.life)
+
+    def _backup_server(self, step: Step) -> None:
+        self.server.backup()
+        self.acknowledged_at_backup = self.model.acknowledged()
+
+    def _restore_server(self, step: Step) -> None:
+        if not self.server.folder.with_name("server.backup").exists():
+            return
+        self.server.restore()
+        self.fired["restore server"] += 1
+        lives = {name: node.life for name, node in self.tablets.items()}
+        self.model.server_set_back(self.acknowledged_at_backup, lives)
+        self.office_life += 1
+        self.model.set_back(OFFICE, self.office_life)
+        self._assign_again()
+
+    def _move(self, step: Step) -> None:
+        record, to = step["record"], step["to"] if step["to"] in SCOPED else "t4"
+        other = "t5" if to == "t4" else "t4"
+        self.fired["move"] += 1
+        self.scope[to].add(record)
+        self.server.assign(to, [record])
+        if record in self.scope[other]:
+            self.scope[other].remove(record)
+            self.server.unassign(other, [record])
+
+    def _clock(self, step: Step) -> None:
+        self.tablets[step["of"]].clock.now_ms += step["ms"]
+        self.fired["clock"] += 1
+
+    # ---- looking -----------------------------------------------------------------------------
+
+    def _look(self, node: SimTablet, record: str) -> Shown | None:
+        if record not in node.tablet.records():
+            return None
+        shown = shown_of(node.tablet.read(record).fields, node.tablet.read(record).voided)
+        try:
+            self.complaints += self.model.read(node.name, node.lives(record), record, shown)
+        except KeyError as error:
+            self.complaints.append(f"{node.name} shows {record} with {error}, which nobody wrote")
+        return shown
+
+    def _look_at_all(self, node: SimTablet) -> None:
+        for record in node.tablet.records():
+            self._look(node, record)
+
+    def _note_purges(self, node: SimTablet) -> None:
+        held = set(node.tablet.records())
+        for record in records():
+            if record not in held:
+                node.purged[record] += 1
+
+    def _server_shows(self) -> dict[str, Shown]:
+        out = {}
+        with self.server.district.store.read() as tx:
+            for record, kind, voided, causal, body in tx.rows(
+                "SELECT id, kind, voided, causal, body FROM records ORDER BY id"
+            ):
+                state = unpack_state(decode_causal(bytes(causal)), msgspec.json.decode(body))
+                fields = shown_fields(state, SCHEMA, tx.collection_of(kind))
+                out[record] = shown_of(fields, bool(voided))
+        return out
+
+    # ---- the end -----------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """All faults are over; everyone syncs until nothing is left to say."""
+        for node in self.tablets.values():
+            node.failing.disarm()
+            node.line.deliver_late()
+        self.server.failing.disarm()
+        self._sync_until_quiet()
+        # A server that was set back gives a household it hears of to whoever brings it; the office
+        # then says again whose it is.
+        self._assign_again()
+        self._sync_until_quiet()
+
+    def _assign_again(self) -> None:
+        for name, homes in self.scope.items():
+            self.server.unassign(name, sorted(set(records()) - homes))
+            self.server.assign(name, sorted(homes))
+
+    def _sync_until_quiet(self) -> None:
+        for _ in range(HEALING_ROUNDS_MAX):
+            quiet = True
+            for node in self.tablets.values():
+                try:
+                    report = node.tablet.sync()
+                except (*EXPECTED, SyncError) as error:
+                    self.complaints.append(f"healing {node.name}: {error!r}")
+                    return
+                self._note_purges(node)
+                quiet &= not (report.sent or report.records or report.succeeded or report.left)
+                quiet &= report.agrees
+            if quiet:
+                return
+        self.complaints.append("the stores never came to agree")
+
+    def judge(self) -> list[str]:
+        """Complaints, after ``heal``."""
+        server = self._server_shows()
+        held = {
+            name: {r: self._look(node, r) for r in node.tablet.records()}
+            for name, node in self.tablets.items()
+        }
+        everything = [s for many in (server, *held.values()) for s in many.values() if s]
+        try:
+            happened = self.model.settled(everything)
+        except KeyError as error:
+            return [*self.complaints, f"{error} is shown, which nobody wrote"]
+        for record, shown in server.items():
+            self.complaints += self.model.complaints(record, shown, happened, "server")
+        self._judge_presence(server, happened)
+        for name, many in held.items():
+            device = self.tablets[name].device
+            must = set(server) & self.scope[device] if device in SCOPED else set(server)
+            if set(many) != must:
+                self.complaints.append(f"{name} holds {sorted(many)}, not {sorted(must)}")
+            for record, found in many.items():
+                if found and record in server and plain(found) != plain(server[record]):
+                    self.complaints.append(f"{name} shows {record} otherwise than the server")
+        self._judge_server(server)
+        return self.complaints
+
+    def _judge_presence(self, server: dict[str, Shown], happened: set[int]) -> None:
+        for number in sorted(happened):
+            if self.model.writes[number].record not in server:
+                self.complaints.append(f"write {number} is nowhere")
+
+    def _judge_server(self, server: dict[str, Shown]) -> None:
+        district = self.server.district
+        with district.store.read() as tx:
+            verdict = verify_store(tx, SCHEMA, district.key.public)
+            audited = set(tx.rows("SELECT DISTINCT record, field FROM conflicts"))
+        if not verdict.holds:
+            self.complaints.append(f"verify: {verdict}")
+        for record, shown in server.items():
+            for name, values in shown.registers.items():
+                if len(values) > 1 and (record, name) not in audited:
+                    self.complaints.append(f"the audit does not name {record}.{name}")
+
+
+def written(step: Step) -> tuple[tuple[str, ...], Any]:
+    """Fields and value of a write; a value names its step."""
+    op = step["op"]
+    if op == SET:
+        return tuple(step["fields"]), f"w{step['number']}"
+    if op in (ADD, REMOVE):
+        return ("tags",), tuple(step["elements"])
+    if op == COUNT:
+        return ("visits",), step["amount"]
+    if op == APPEND:
+        return ("log",), f"w{step['number']}"
+    return (), f"w{step['number']}"
+
+
+def put(node: SimTablet, write: Write, step: Step) -> None:
+    """Make the write on the tablet."""
+    tablet, record = node.tablet, write.record
+    if write.op == SET:
+        tablet.set_fields(record, dict.fromkeys(write.fields, write.value), collection="household")
+    elif write.op == ADD:
+        tablet.add(record, "tags", *write.value, collection="household")
+    elif write.op == REMOVE:
+        tablet.remove(record, "tags", *write.value, collection="household")
+    elif write.op == COUNT:
+        tablet.count(record, "visits", write.value, collection="household")
+    elif write.op == APPEND:
+        tablet.append(record, "log", write.value, collection="household")
+    else:
+        tablet.void(record, write.value, collection="household")
+
+
+def shown_of(fields: Any, voided: bool) -> Shown:
+    """What is shown, as plain values."""
+    shown = Shown(voided=voided)
+    for name, found in fields.items():
+        if name in REGISTERS:
+            shown.registers[name] = frozenset(s.value for s in found.siblings)
+        elif name == "tags":
+            shown.elements[name] = frozenset(found.value or ())
+        elif name == "visits":
+            shown.counts[name] = found.value or 0
+        elif name == "log":
+            shown.appends[name] = tuple(found.value or ())
+    return shown
+
+
+def plain(shown: Shown) -> Any:
+    """What two replicas are compared by: empty and absent are one."""
+    return (
+        {k: v for k, v in shown.registers.items() if v},
+        {k: v for k, v in shown.elements.items() if v},
+        {k: v for k, v in shown.counts.items() if v},
+        {k: v for k, v in shown.appends.items() if v},
+        shown.voided,
+    )
