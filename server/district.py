@@ -13,18 +13,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from crypto.certificate import issue_succession
 from crypto.identity import DeviceKey, verify
-from crypto.seal import BoxKey, open_sealed
+from crypto.seal import BoxKey
+from server.apart import apart
 from server.copies import superseded, tell_apart
 from server.errors import DeviceUnknown
 from server.feeds import Run, leaves_of
 from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
 from server.journal import note
+from server.opening import Asked, Check, Opened, open_request
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
 from server.replying import Done, Speaker, reply_of
@@ -43,19 +45,10 @@ from server.statements import Terms, statements_for
 from server.store.base import Store, Transaction
 from server.told import known_of, notices_for
 from sync.change import Entry, Value
-from sync.feed import (
-    Partial,
-    Segment,
-    decode_sealed_changes,
-    fill_blanks,
-    verify_partial,
-    verify_segment,
-)
 from sync.limits import Limits
 from sync.messages import WANT_STATES, Known, Reply, Request, Statement
 from sync.schema import Schema
-from sync.sealing import CARRIED_INFO
-from sync.session import SignedStates, off_my_chain, open_handed
+from sync.session import off_my_chain
 
 
 class District:
@@ -148,81 +141,90 @@ class District:
 
         Raises what verification raises (nothing is applied then), StoreFull when the disk is full.
         """
-        now_ms = self.clock()
-        runs = self._open_runs(request)
-        states = [open_handed(handed, self.verify_page) for handed in request.handed]
-        with self._lock:
-            self._tell_apart(request)
-            device = self.devices.get(request.replica, (device, b""))[0]
-            reply = self._exchange(device, request, runs, states, now_ms)
-        return self._signed(reply, request, nonce, now_ms)
+        (found,) = self.sync_together([Asked(device, request, nonce)])
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    def _open_runs(self, request: Request) -> list[Run]:
-        runs = [self._open_segment(segment) for segment in request.segments]
-        return runs + [run for p in request.partials if (run := self._open_partial(p))]
+    def sync_together(self, asked: Sequence[Asked]) -> list[Reply | Exception]:
+        """Take in requests in order, with one durable commit for all; a reply or an error for each.
 
-    def _open_segment(self, segment: Segment) -> Run:
-        entries, head = verify_segment(segment, self.verify_feed)
-        return Run(segment.replica, segment.first, segment.before, head, entries, segment)
-
-    def _open_partial(self, partial: Partial) -> Run | None:
-        """Open what is sealed to this server.
-
-        None where a blank stays blank, or where the writer is not known (yet, or since this server
-        was set back): its carrier keeps it, and the rest of the request is taken.
+        One that fails changes nothing and hinders no other.
         """
-        if partial.replica not in self.devices and partial.replica not in self.servers:
-            return None
-        contents = {}
-        for sealed in partial.sealed:
-            opened = open_sealed(self.box, CARRIED_INFO, sealed)
-            for change in decode_sealed_changes(opened):
-                contents[change.replica, change.counter] = change
-        filled = fill_blanks(partial, contents)
-        entries, blanks, head = verify_partial(filled, self.verify_feed)
-        if blanks:
-            return None
-        kept = Partial(filled.replica, filled.first, filled.before, filled.slots, filled.signature)
-        return Run(filled.replica, filled.first, filled.before, head, entries, kept)
+        now_ms = self.clock()
+        check = Check(self.verify_feed, self.verify_page, self.box, self._knows)
+        opened = [apart(partial(open_request, one, check)) for one in asked]
+        with self._lock:
+            good = [one for one in opened if isinstance(one, Opened)]
+            for one in good:
+                self._tell_apart(one.request)
+            came = iter(self._exchange_together(good, now_ms))
+            done = [next(came) if isinstance(one, Opened) else one for one in opened]
+        return [
+            found
+            if isinstance(found, Exception)
+            else self._signed(found, one.request, one.nonce, now_ms)
+            for one, found in zip(asked, done, strict=True)
+        ]
 
-    def _exchange(
-        self,
-        device_id: str,
-        request: Request,
-        runs: Sequence[Run],
-        states: Sequence[SignedStates],
-        now_ms: int,
-    ) -> Done:
+    def _knows(self, replica: bytes) -> bool:
+        return replica in self.devices or replica in self.servers
+
+    def _exchange_together(self, opened: list[Opened], now_ms: int) -> Sequence[Done | Exception]:
+        """Exchanges in one transaction; where one of them fails, each in its own."""
+        if len(opened) > 1:
+            # Where it fails all is undone; each alone shows whose error it was.
+            with suppress(Exception):
+                return self._committed(opened, now_ms)
+        return [apart(partial(self._committed_alone, one, now_ms)) for one in opened]
+
+    def _committed_alone(self, one: Opened, now_ms: int) -> Done:
+        return self._committed([one], now_ms)[0]
+
+    def _committed(self, opened: list[Opened], now_ms: int) -> list[Done]:
+        """Exchanges in one transaction, durable when this returns."""
+        done = []
+        forks = set(self.forks)
         with self._writing() as tx:
-            device = device_row(tx, device_id)
-            if device is None:
-                raise DeviceUnknown(device_id)
-            self._look_at_own_chain(tx, request)
-            # What is known of the sender's chain is read before anything of this batch is joined.
-            known = known_of(tx, request.replica)
-            sender = Sender(
-                request.replica,
-                device.id,
-                device.team,
-                request.clock_ms - now_ms,
-                revoked_among(tx, self._devices_of(runs)),
-            )
-            out = self._ingest(tx, now_ms).take(runs, states, sender)
-            self._after_ingest(tx, device, runs, out, now_ms)
-            self._note_contact(tx, request, known, out, now_ms)
-            pulled, notices, told = None, [], list[Statement]()
-            if request.want & WANT_STATES and device.state != "revoked":
-                device = device_row(tx, device_id) or device
-                pulled = self._pull(tx, device, request, out, now_ms)
-                told = statements_for(tx, self.key, device.id, request, self.terms, now_ms)
-                notices = notices_for(tx, self.lineage, device_id, request, now_ms)
-            tx.run(
-                "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
-                [now_ms, sender.offset_ms, device_id],
-            )
-            # A push is told how far the server has come: it must notice when that is taken back.
-            seq = pulled.seq if pulled else self.lineage.last_seq(tx)
-        self.forks |= out.forked
+            for one in opened:
+                tx.next_part()
+                found = self._exchange(tx, one, forks, now_ms)
+                forks |= found.out.forked
+                done.append(found)
+        self.forks |= forks
+        return done
+
+    def _exchange(self, tx: Transaction, one: Opened, forks: set[bytes], now_ms: int) -> Done:
+        request, runs = one.request, one.runs
+        device_id = self.devices.get(request.replica, (one.device, b""))[0]
+        device = device_row(tx, device_id)
+        if device is None:
+            raise DeviceUnknown(device_id)
+        self._look_at_own_chain(tx, request)
+        # What is known of the sender's chain is read before anything of this batch is joined.
+        known = known_of(tx, request.replica)
+        sender = Sender(
+            request.replica,
+            device.id,
+            device.team,
+            request.clock_ms - now_ms,
+            revoked_among(tx, self._devices_of(runs)),
+        )
+        out = self._ingest(tx, forks, now_ms).take(runs, one.states, sender)
+        self._after_ingest(tx, device, runs, out, now_ms)
+        self._note_contact(tx, request, known, out, now_ms)
+        pulled, notices, told = None, [], list[Statement]()
+        if request.want & WANT_STATES and device.state != "revoked":
+            device = device_row(tx, device_id) or device
+            pulled = self._pull(tx, device, request, out, now_ms)
+            told = statements_for(tx, self.key, device.id, request, self.terms, now_ms)
+            notices = notices_for(tx, self.lineage, device_id, request, now_ms)
+        tx.run(
+            "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
+            [now_ms, sender.offset_ms, device_id],
+        )
+        # A push is told how far the server has come: it must notice when that is taken back.
+        seq = pulled.seq if pulled else self.lineage.last_seq(tx)
         lineage = self.lineage.told(request.incarnation)
         return Done(known, out, pulled, notices, lineage, seq, told)
 
@@ -248,9 +250,9 @@ class District:
             found = self.devices.get(replica)
             note(tx, now_ms, "", "feed-forked", found[0] if found else "", replica.hex())
 
-    def _ingest(self, tx: Transaction, now_ms: int) -> Ingest:
+    def _ingest(self, tx: Transaction, forks: set[bytes], now_ms: int) -> Ingest:
         sift = partial(within_limits, self._limits, self.servers)
-        return Ingest(tx, self.schema, self.forks, now_ms, sift)
+        return Ingest(tx, self.schema, forks, now_ms, sift)
 
     def _after_ingest(
         self, tx: Transaction, device: Device, runs: Sequence[Run], out: Outcome, now_ms: int
@@ -376,7 +378,7 @@ class District:
                     self._succeed(tx)
                 run, ids = self.own.build(tx, worker, writes, reason)
                 sender = Sender(self.own.key.replica, "", "", 0, frozenset())
-                out = self._ingest(tx, now_ms).take([run], [], sender)
+                out = self._ingest(tx, self.forks, now_ms).take([run], [], sender)
                 if out.new_homes:
                     bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
                 if after is not None:

@@ -1,23 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
 """``POST /v1/sync``: the exchange.
 
-What lives here: bytes to ``District.sync`` and back. What must not: merging. It is written on the
+What lives here: bytes to the district and back. What must not: merging. It is written on the
 bare ASGI interface: the work of one request beside the exchange itself is a signature and a thread
-change. Invariant: nothing is acknowledged before ``District.sync`` returned.
+change. Invariant: nothing is acknowledged before the
+commit that stores it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
 from crypto.errors import RequestRefused
+from server.apart import apart
 from server.api.body import Receive, Scope, Send, headers_of, send_answer, target_of
 from server.api.replies import TOLD, Answer, error_answer
 from server.api.signed import Signer, check_sender, check_signer
+from server.api.together import Together
 from server.errors import DeviceRevoked, NonceSpent
 from server.logs import Timer, log_fault, log_request
+from server.opening import Asked
 from server.service import Service
 from sync.messages import Request, decode_request, encode_exchange
 
 PATH = "/v1/sync"
+
+
+TOGETHER_MAX = 4
+"""Requests in one commit: a few share most of the pages that can be shared, and none waits long for
+the others."""
+
+
+class Received(NamedTuple):
+    """A request as it came."""
+
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Prepared(NamedTuple):
+    """A request whose signature and nonce hold."""
+
+    signer: Signer
+    asked: Asked
+    revoked: bool
 
 
 class SyncEndpoint:
@@ -25,6 +54,9 @@ class SyncEndpoint:
 
     def __init__(self, service: Service) -> None:
         self.service = service
+        self._together: Together[Received, Answer] = Together(
+            lambda items: service.run(lambda: answer_all(service, items)), TOGETHER_MAX
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         timer = Timer()
@@ -36,7 +68,7 @@ class SyncEndpoint:
                 scope, receive, settings.request_bytes_max, settings.request_seconds_max
             )
             target = target_of(scope)
-            answer = await service.run(lambda: answer_sync(service, target, headers, body))
+            answer = await self._together.run(Received(target, headers, body))
         except TOLD as error:
             answer = failed(error)
         finally:
@@ -55,27 +87,57 @@ def failed(error: Exception, signer: Signer | None = None, nonce: bytes | None =
     return answer
 
 
-def answer_sync(service: Service, target: str, headers: dict[str, str], body: bytes) -> Answer:
-    """Check, exchange, answer; runs in the store's thread."""
-    signer = check_signer(service, "POST", target, headers, body)
-    nonce = service.nonces.issue(signer.device)
+def answer_all(service: Service, items: Sequence[Received]) -> list[Answer | Exception]:
+    """Check, exchange, answer; runs in the store's thread.
+
+    Those that wait at the same time are stored by one durable commit; each has its own answer.
+    """
+    prepared = [apart(partial(_prepared, service, item)) for item in items]
+    good = [one for one in prepared if isinstance(one, Prepared)]
+    replies = iter(service.district.sync_together([one.asked for one in good]))
+    answers: list[Answer | Exception] = []
+    for one in prepared:
+        if not isinstance(one, Prepared):
+            answers.append(one)
+            continue
+        reply = next(replies)
+        if not isinstance(reply, Exception):
+            answers.append(_answer(service, one, encode_exchange(reply)))
+        elif isinstance(reply, TOLD):
+            answers.append(failed(reply, one.signer, one.asked.nonce))
+        else:
+            answers.append(reply)
+    return answers
+
+
+def _prepared(service: Service, item: Received) -> Prepared | Answer:
+    """What is checked before the store is asked; the answer where it is refused."""
+    signer, nonce = None, None
     try:
-        request = decode_request(body)
+        signer = check_signer(service, "POST", item.target, item.headers, item.body)
+        nonce = service.nonces.issue(signer.device)
+        request = decode_request(item.body)
         if request.replica != signer.replica:
             raise RequestRefused("another replica signed")
         if request.segments or request.partials or request.handed:
             service.check_disk()
-        if signer.device in service.revoked:
-            return _to_quarantine(service, signer, request, nonce)
-        reply = service.district.sync(signer.device, request, nonce)
-        return Answer(200, encode_exchange(reply), device=signer.device)
+        revoked = signer.device in service.revoked
+        asked = Asked(signer.device, _upload_of(request) if revoked else request, nonce)
+        return Prepared(signer, asked, revoked)
     except TOLD as error:
         return failed(error, signer, nonce)
 
 
-def _to_quarantine(service: Service, signer: Signer, request: Request, nonce: bytes) -> Answer:
+def _answer(service: Service, one: Prepared, reply: bytes) -> Answer:
+    if not one.revoked:
+        return Answer(200, reply, device=one.signer.device)
+    more = {"revocation": service.revoked[one.signer.device], "reply": reply}
+    return error_answer(DeviceRevoked(), more=more, nonce=one.asked.nonce, device=one.signer.device)
+
+
+def _upload_of(request: Request) -> Request:
     """A revoked device hands over what it has, for the auditor; it gets its wipe order only."""
-    upload = Request(
+    return Request(
         request.protocol,
         request.replica,
         request.counter,
@@ -93,6 +155,3 @@ def _to_quarantine(service: Service, signer: Signer, request: Request, nonce: by
         request.partials,
         [],
     )
-    reply = service.district.sync(signer.device, upload, nonce)
-    more = {"revocation": service.revoked[signer.device], "reply": encode_exchange(reply)}
-    return error_answer(DeviceRevoked(), more=more, nonce=nonce, device=signer.device)

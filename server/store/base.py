@@ -32,7 +32,12 @@ class Transaction(Protocol):
     """One unit of work. Nothing of it is seen by others before it ends well."""
 
     def next_seq(self) -> int:
-        """The commit sequence of this transaction; the same number each time it is asked."""
+        """The commit sequence of this transaction; the same number each time it is asked, until
+        ``next_part``."""
+
+    def next_part(self) -> None:
+        """What follows is another exchange, committed together with those before: it has a
+        sequence of its own, so that a cursor between the two means what it says."""
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a portable query."""

@@ -83,7 +83,7 @@ class SqliteTransaction:
         self._home_numbers: dict[str, int] = {}
 
     def next_seq(self) -> int:
-        """The commit sequence of this transaction."""
+        """The commit sequence of this part of the transaction."""
         if self._seq is None:
             row = self._db.execute("SELECT value FROM meta WHERE key = 'seq'").fetchone()
             self._seq = (row[0] if row else 0) + 1
@@ -91,6 +91,10 @@ class SqliteTransaction:
                 "INSERT OR REPLACE INTO meta (key, value) VALUES ('seq', ?)", [self._seq]
             )
         return self._seq
+
+    def next_part(self) -> None:
+        """Let what follows have a sequence of its own."""
+        self._seq = None
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a portable query."""

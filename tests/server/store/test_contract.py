@@ -142,6 +142,17 @@ def test_one_transaction_has_one_sequence(store: Store) -> None:
         assert tx.rows("SELECT value FROM meta WHERE key = 'seq'") == [(2,)]
 
 
+def test_each_part_of_a_transaction_has_its_own_sequence(store: Store) -> None:
+    with store.write() as tx:
+        tx.next_part()
+        assert (tx.next_seq(), tx.next_seq()) == (1, 1)
+        tx.next_part()
+        tx.next_part()
+        assert (tx.next_seq(), tx.next_seq()) == (2, 2)
+    with store.write() as tx:
+        assert tx.next_seq() == 3
+
+
 def test_what_raises_changes_nothing(store: Store) -> None:
     with store.write() as tx:
         put(tx, "r1", {"a": 1})
