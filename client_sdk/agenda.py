@@ -9,7 +9,6 @@ whose records changed stands in ``agenda_stale`` by the transaction that changed
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -20,8 +19,10 @@ from client_sdk.store.base import Store
 from client_sdk.store.records import from_json, in_parts
 from sync.collections.declare import ENDED
 from sync.collections.visit import REACHED
+from sync.effects import UTC_OFFSET_HOURS, day_of
 
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 NEVER = "9999-12-31"
 """The day of what is never due; it sorts behind every other."""
 FOLLOW_UP_DAYS = {"today": 0, "tomorrow": 1, "week": 7}
@@ -29,7 +30,7 @@ DAILY_DAYS_MAX = 7
 """A household whose last daily form is older than this is not on the daily list any more."""
 SHUT = frozenset({"not_opened", "no_answer"})
 """Outcomes after which the same door is tried again on the same day."""
-AGAIN_AFTER_MS = 2 * 3_600_000
+AGAIN_AFTER_MS = 2 * HOUR_MS
 """A door that stayed shut is tried again in the afternoon, and not before two hours."""
 NOON_HOUR = 13
 MARKED = ("categories", "risk_flags", "care_level")
@@ -91,19 +92,10 @@ class Agenda(NamedTuple):
     offset: int
 
 
-def day_of(at_ms: int) -> str:
-    """The calendar day of a moment in the device's time zone; NEVER for clocks beyond all years."""
-    try:
-        found = time.strftime("%Y-%m-%d", time.localtime(at_ms / 1000))
-    except (OverflowError, ValueError, OSError):
-        return NEVER
-    return found if len(found) == len(NEVER) else NEVER
-
-
 def start_of(at_ms: int) -> int:
-    """When the calendar day of a moment began, in milliseconds."""
-    found = time.localtime(at_ms / 1000)
-    return int(time.mktime((found.tm_year, found.tm_mon, found.tm_mday, 0, 0, 0, 0, 0, -1)) * 1000)
+    """When the day of a moment began, in milliseconds; days are those of China (sync.effects)."""
+    offset_ms = UTC_OFFSET_HOURS * HOUR_MS
+    return (at_ms + offset_ms) // DAY_MS * DAY_MS - offset_ms
 
 
 def later(day: str, days: int) -> str:
@@ -267,7 +259,7 @@ def state_of(due_on: str, visit_ms: int, answered_ms: int, today: str, start_ms:
 
 def is_time_again(visit_ms: int, now_ms: int) -> bool:
     """Is it time to try a door again that stayed shut at ``visit_ms``?"""
-    noon_ms = start_of(now_ms) + NOON_HOUR * 3_600_000
+    noon_ms = start_of(now_ms) + NOON_HOUR * HOUR_MS
     return now_ms >= noon_ms and (visit_ms < noon_ms or now_ms - visit_ms >= AGAIN_AFTER_MS)
 
 

@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from client_sdk import views
+from client_sdk import cli_app, views
 from client_sdk.cli_show import Shower
 from client_sdk.enrolment import read_picture
 from client_sdk.errors import TabletError
@@ -343,6 +343,9 @@ def wipe(obj: Context, yes: bool) -> None:
     with obj.open() as tablet:
         tablet.wipe()
     obj.say("wiped", folder=obj.directory / "outbox")
+
+
+cli_app.add_to(cli)
 
 
 def _fields(obj: Context, declared: Collection | None, pairs: tuple[str, ...]) -> dict[str, Any]:

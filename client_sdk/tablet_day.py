@@ -15,9 +15,12 @@ from client_sdk import agenda as days
 from client_sdk import drafts as halves
 from client_sdk import my_day as did
 from client_sdk.store.records import from_json
-from client_sdk.tablet_base import TabletBase
+from client_sdk.tablet_writing import TabletWriting
 from client_sdk.views import Hit
 from sync.change import Value
+
+NAMING = ("name", "head_name", "title", "text", "building", "on")
+"""Fields that name a record, the best first."""
 
 
 class Sizes(NamedTuple):
@@ -29,7 +32,22 @@ class Sizes(NamedTuple):
     blob_bytes: int
 
 
-class TabletDay(TabletBase):
+class Standing(NamedTuple):
+    """The quiet strip: own changes unsent and at the district, teammates' carried, what is to read.
+
+    ``synced_at_ms`` is None before the first sync; ``conflicts`` counts records.
+    """
+
+    unsent: int
+    at_district: int
+    carried: int
+    blobs: int
+    conflicts: int
+    notices: int
+    synced_at_ms: int | None
+
+
+class TabletDay(TabletWriting):
     """The methods of a ``Tablet`` that a day's work asks for."""
 
     def agenda(
@@ -97,6 +115,19 @@ class TabletDay(TabletBase):
             out[name].append(Hit(record, from_json(body), bool(voided), conflicts))
         return out
 
+    def name_of_record(self, record: str) -> str:
+        """What people call a record: a name, a title, else its day or kind; empty if not held."""
+        found = self._store.one("SELECT body FROM records WHERE id = ?", (record,))
+        body = from_json(found[0]) if found else {}
+        for field in NAMING:
+            if isinstance(body.get(field), str) and body[field]:
+                return str(body[field])
+        return ""
+
+    def worker_name(self, worker: str) -> str:
+        """What people call a worker; the id where no name is known."""
+        return self._reader.worker_name(worker)
+
     def sizes(self) -> Sizes:
         """How much a sync would bring, before it is asked for."""
         sql = "SELECT count(*), coalesce(sum(length(raw)), 0) FROM feed WHERE receipted = 0"
@@ -104,6 +135,35 @@ class TabletDay(TabletBase):
         sql = "SELECT count(*), coalesce(sum(bytes - sent), 0) FROM blobs WHERE done = 0"
         blobs = self._store.one(sql) or (0, 0)
         return Sizes(changes[0], changes[1], blobs[0], blobs[1])
+
+    def standing(self) -> Standing:
+        """Where this tablet stands, from small indexes alone; ``status`` counts everything."""
+        store = self._store
+
+        def total(sql: str) -> int:
+            found = store.one("SELECT count(*) FROM " + sql)
+            return int(found[0]) if found else 0
+
+        unsent = total("feed WHERE receipted = 0 AND own = 1")
+        return Standing(
+            unsent,
+            max(0, store.chain.counter - unsent),
+            total("feed WHERE receipted = 0 AND own = 0"),
+            total("blobs WHERE done = 0"),
+            total("records WHERE conflicts > 0"),
+            total("notices WHERE read = 0"),
+            store.get("synced_at_ms"),
+        )
+
+    @property
+    def blobs_wait(self) -> bool:
+        """Shall photos and sounds wait until a worker sends them by hand, on a good line?"""
+        return bool(self._store.get("blobs_wait", False))
+
+    def let_blobs_wait(self, wait: bool) -> None:
+        """Say whether they shall; ``sync(blobs=False)`` leaves them."""
+        with self._store.transaction():
+            self._store.put("blobs_wait", wait)
 
     # -- what is half entered -----------------------------------------------------------------
 
@@ -134,18 +194,23 @@ class TabletDay(TabletBase):
 
     def finish_draft(
         self, draft: str, records: Sequence[tuple[str, str, Mapping[str, Value]]]
-    ) -> None:
-        """Write a draft's records, all or none, and forget the draft.
+    ) -> list[str]:
+        """Write a draft's records, forget the draft, and return their ids.
 
         ``records`` are (collection, id, fields); those that are held already are not written again,
-        so that finishing twice, after the app was killed in between, makes each record once. Raises
-        EntryRefused, OperationMisplaced, StoreFull; the draft then stays.
+        so that finishing twice, after the app was killed in between, makes each record once. Where
+        a collection has one record per key, that key gives the id. Raises EntryRefused,
+        OperationMisplaced, StoreFull; the draft then stays.
         """
-        fresh = [item for item in records if not self._is_held(item[1])]
-        made = [self._entering.creates(name, record, fields) for name, record, fields in fresh]
-        if made:
-            self._writer.write_all(made, self.worker)
+        made: list[str] = []
+        for collection, record, fields in records:
+            if self._store.one("SELECT 1 FROM records WHERE id = ?", (record,)) is not None:
+                made.append(record)
+                continue
+            keyed, given, _ = self._effecting.born(collection, fields, self.worker)
+            if keyed is None:
+                made.append(self.create_record(collection, given, record=record))
+            else:
+                made.append(self.create_record(collection, fields))
         halves.drop(self._store, draft)
-
-    def _is_held(self, record: str) -> bool:
-        return self._store.one("SELECT 1 FROM records WHERE id = ?", (record,)) is not None
+        return made

@@ -47,9 +47,12 @@ class TabletReading(TabletBase):
         """
         return self._reader.hits(search.search(self._store, self.schema, question))
 
-    def conflicts(self) -> list[Record]:
-        """The records with a field that holds more than one different value."""
-        return self._reader.conflicts()
+    def conflicts(self, *, open_only: bool = False, limit: int | None = None) -> list[Record]:
+        """The records with a field that holds more than one different value.
+
+        ``open_only`` leaves out those that a rule settled; at most ``limit``.
+        """
+        return self._reader.conflicts(open_only=open_only, limit=limit)
 
     def unsent(self) -> list[Unsent]:
         """What was written here and no server has acknowledged yet, oldest first."""

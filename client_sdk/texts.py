@@ -8,6 +8,7 @@ same placeholders; Chinese is the default.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "ask-secret": ("{worker} 的 PIN 或口令", "PIN or passphrase of {worker}"),
@@ -93,6 +94,13 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "status-conflicts": ("有冲突的记录", "Records in conflict"),
     "status-notices": ("未读通知", "Unread notices"),
     "status-synced": ("上次同步", "Last sync"),
+    "app-address": (
+        "页面地址（只能打开一次）：{address}",
+        "The pages, good for one opening: {address}",
+    ),
+    "app-no-browser": ("请在浏览器里打开上面的地址。", "Open the address above in a browser."),
+    "app-stop": ("按 Ctrl+C 结束。", "Ctrl+C ends it."),
+    "app-stopped": ("已结束，平板已锁定。", "Ended; the tablet is locked."),
     "never": ("从未", "never"),
 }
 
@@ -104,14 +112,15 @@ def language(given: str | None = None) -> str:
 
 
 class Words:
-    """The texts in one language."""
+    """The texts of one catalogue (key -> Chinese, English) in one language."""
 
-    def __init__(self, lang: str) -> None:
+    def __init__(self, lang: str, catalogue: Mapping[str, tuple[str, str]] = _TEXTS) -> None:
         self.lang = lang
+        self._catalogue = catalogue
 
     def __call__(self, key: str, **values: object) -> str:
         """One text with its placeholders filled."""
-        zh, en = _TEXTS[key]
+        zh, en = self._catalogue[key]
         return (en if self.lang == "en" else zh).format(**values)
 
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes out and what came in: the sync, its progress, what became of one's edits.
+
+What lives here: the pages of the exchange. What must not: the exchange (``client_sdk.syncing``).
+Invariant: sizes are shown before anything is sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, get, post
+from litestar.response import Response
+
+from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted, sentences, size
+from client_sdk.tablet import Tablet
+
+_Request = Request[Any, Any, Any]
+NOTICES_SHOWN = 60
+
+
+@get("/sync")
+@in_thread
+def sync_page(request: _Request) -> Response[Any]:
+    """What a sync would bring, how far one is, how the last one ended."""
+    desk = desk_of(request)
+
+    def work(tablet: Tablet) -> Response[Any]:
+        return desk.page("sync.html", tablet, **_state(desk, tablet))
+
+    return desk.with_tablet(work)
+
+
+@get("/sync/progress")
+@in_thread
+def progress(request: _Request) -> Response[Any]:
+    """The middle of that page, for the script while a sync runs."""
+    desk = desk_of(request)
+
+    def work(tablet: Tablet) -> Response[Any]:
+        return desk.page("sync_state.html", tablet, **_state(desk, tablet))
+
+    return desk.with_tablet(work)
+
+
+def _state(desk: Desk, tablet: Tablet) -> dict[str, Any]:
+    syncing = desk.keeper.syncing
+    ended = syncing.ended
+    return {
+        "how_far": syncing.how_far,
+        "ended": ended,
+        "problem": sentences(ended.error, desk.lang) if ended and ended.error else "",
+        "sizes": tablet.sizes(),
+        "size": size,
+        "blobs_wait": tablet.blobs_wait,
+        "enrolled": tablet.transport is not None,
+    }
+
+
+@post("/sync")
+async def sync(request: _Request) -> Response[Any]:
+    """Start a sync by hand."""
+
+    def work(desk: Desk, form: Form) -> Response[Any]:
+        with desk.keeper.tablet():
+            desk.keeper.syncing.start(blobs=form.one("blobs") == "1")
+        return desk.go("/sync")
+
+    return await posted(request, work)
+
+
+@post("/sync/signal")
+@in_thread
+def signal(request: _Request) -> Response[Any]:
+    """The browser says that there is a network again."""
+    desk = desk_of(request)
+
+    def work(tablet: Tablet) -> Response[Any]:
+        desk.keeper.syncing.start_by_itself(tablet)
+        return Response(None, status_code=204)
+
+    return desk.with_tablet(work)
+
+
+@get("/notices")
+@in_thread
+def notices(request: _Request) -> Response[Any]:
+    """What became of what was written here."""
+    desk = desk_of(request)
+
+    def work(tablet: Tablet) -> Response[Any]:
+        told = list(reversed(tablet.notices()))[:NOTICES_SHOWN]
+        homes = {t.id: _home_of(tablet, t.notice.record) for t in told}
+        stops = {s.home: s for s in tablet.stops(sorted({h for h in homes.values() if h}))}
+        return desk.page(
+            "notices.html", tablet, told=told, homes=homes, stops=stops, who=tablet.worker_name
+        )
+
+    return desk.with_tablet(work)
+
+
+def _home_of(tablet: Tablet, record: str) -> str:
+    return tablet.read(record).home if tablet.holds(record) else ""
+
+
+@post("/notices")
+async def read_all(request: _Request) -> Response[Any]:
+    """All that is shown was read."""
+
+    def work(desk: Desk, form: Form) -> Response[Any]:
+        with desk.keeper.tablet() as tablet:
+            for number in form.all("notice"):
+                if number.isdigit():
+                    tablet.mark_read(int(number))
+        return desk.go("/notices")
+
+    return await posted(request, work)
+
+
+@get("/photo/{record:str}")
+@in_thread
+def photo(request: _Request, record: str) -> Response[Any]:
+    """A photo or signature; one that is not here is fetched."""
+    desk = desk_of(request)
+
+    def work(tablet: Tablet) -> Response[Any]:
+        media_type = str(tablet.read(record)["media_type"] or "application/octet-stream")
+        return Response(tablet.attachment_bytes(record), media_type=media_type)
+
+    return desk.with_tablet(work)
+
+
+HANDLERS = [sync_page, progress, sync, signal, notices, read_all, photo]

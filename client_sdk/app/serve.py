@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The app put together and served: one loopback port, one browser, until it is stopped.
+
+What lives here: wiring, the life of the process, the lock that falls by itself. What must not:
+pages. Invariants: it listens on 127.0.0.1 alone, on a port the system chose; a request that finds
+the tablet locked is led to the PIN, whatever it asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, Request, get
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.response import Response
+
+from client_sdk.app import entry, household, opening, outside, today, visit
+from client_sdk.app.desk import BODY_BYTES_MAX, Desk, desk_of, sentences
+from client_sdk.app.gate import Gate
+from client_sdk.app.keeper import Keeper
+from client_sdk.errors import Locked, NotFound, TabletError, Unreachable
+from crypto.errors import CryptoError
+from sync.errors import SyncError
+
+HOST = "127.0.0.1"
+STOP_SECONDS_MAX = 20.0
+"""For a sync that runs when the program is stopped; it may be broken off, it goes on next time."""
+_OPEN = ("/unlock", "/enrol", "/language", "/idle", "/seen", "/static/", "/lock")
+_KINDS = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_log = logging.getLogger("doorstep.tablet")
+
+
+@get("/static/{version:str}/{name:str}", sync_to_thread=False)
+def static(request: Request[Any, Any, Any], version: str, name: str) -> Response[bytes]:
+    """The style and the script: the only things a browser may keep."""
+    found = desk_of(request).static.get(name)
+    if found is None:
+        raise NotFoundException()
+    return Response(
+        found,
+        media_type=_KINDS["." + name.rpartition(".")[2]],
+        headers={"cache-control": "private, max-age=604800, immutable"},
+    )
+
+
+def _before(request: Request[Any, Any, Any]) -> Response[Any] | None:
+    """Lock where time is up; lead to the PIN; note where the worker is and that one is there."""
+    desk = desk_of(request)
+    path = request.scope["path"]
+    if path.startswith(_OPEN):
+        return None
+    if desk.keeper.lock_if_left():
+        if request.method == "GET" and "doorstep-script" not in request.headers:
+            desk.back_to = path
+        return desk.go("/unlock")
+    desk.keeper.touch()
+    return None
+
+
+def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """An error as a page: three sentences and the way back."""
+    desk = desk_of(request)
+    if isinstance(error, Locked):
+        return desk.go("/unlock")
+    status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, Unreachable) else 400
+    return desk.page("error.html", status=status, text=sentences(error, desk.lang))
+
+
+def _not_found(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    desk = desk_of(request)
+    if error.status_code == 404:
+        text = sentences(NotFound(), desk.lang)
+    else:
+        text = sentences(TabletError(), desk.lang)
+    return desk.page("error.html", status=error.status_code, text=text)
+
+
+def _fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A fault of the program: its kind and place go to the log, nothing of what was entered."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    _log.error("fault %s at %s", type(error).__name__, place)
+    desk = desk_of(request)
+    return desk.page("error.html", status=500, text=sentences(TabletError(), desk.lang))
+
+
+def build(desk: Desk) -> Litestar:
+    """The application of one desk."""
+    modules = (opening, today, household, visit, entry, outside)
+    handlers = [handler for module in modules for handler in module.HANDLERS]
+    return Litestar(
+        route_handlers=[*handlers, static],
+        state=State({"desk": desk}),
+        before_request=_before,
+        openapi_config=None,
+        request_max_body_size=BODY_BYTES_MAX,
+        logging_config=None,
+        exception_handlers={
+            TabletError: _refused,
+            CryptoError: _refused,
+            SyncError: _refused,
+            HTTPException: _not_found,
+            Exception: _fault,
+        },
+    )
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells when it accepts connections."""
+
+    told: Callable[[], None] = staticmethod(lambda: None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, and tell."""
+        await super().startup(sockets)
+        self.told()
+
+
+class App:
+    """The pages of one tablet on one port; ``address`` is good for one browser, once."""
+
+    def __init__(self, keeper: Keeper, lang: str = "zh") -> None:
+        self.keeper = keeper
+        self.desk = Desk(keeper, lang)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.bind((HOST, 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.gate = Gate(build(self.desk), f"{HOST}:{self.port}", self._entered)
+        self.desk.gate = self.gate
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                self.gate,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=5,
+            )
+        )
+
+    def _entered(self) -> None:
+        """Whoever comes in by a start address shows the PIN, even while the tablet was unlocked."""
+        self.keeper.lock()
+        self.desk.back_to = "/"
+
+    def address(self) -> str:
+        """A new start address."""
+        return self.gate.open()
+
+    async def serve(self, told: Callable[[], None] = lambda: None) -> None:
+        """Serve until ``stop``; then lock."""
+        watching = asyncio.create_task(self._watch())
+        self._server.told = told
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            self.keeper.syncing.wait(STOP_SECONDS_MAX)
+            self.keeper.lock()
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        self._server.should_exit = True
+
+    async def _watch(self) -> None:
+        """Sleep until the tablet must lock; no sooner wake up, for the battery's sake."""
+        while True:
+            left = self.keeper.seconds_left() if not self.keeper.locked else 30.0
+            await asyncio.sleep(min(30.0, max(0.5, left)))
+            if not self.keeper.locked and self.keeper.seconds_left() <= 0:
+                await asyncio.to_thread(self.keeper.lock_if_left)
