@@ -20,6 +20,10 @@ HOME_FIELD = "household"
 DIGEST_MASK = 2**48 - 1
 HELD_MASK = 2**63 - 1
 
+# A copy of a hash that was begun costs half of what making one does.
+_RECORD_STATE = hashlib.sha256(b"doorstep/record-state/1\0")
+_HELD = hashlib.sha256(b"doorstep/held/1\0")
+
 
 def home_of(record: str, body: Mapping[str, object]) -> str:
     """The household a record belongs to by its shown values; a record that names none is its
@@ -42,7 +46,8 @@ def record_digest(record: str, vector: bytes) -> int:
 
     A vector names, by tag, the content of what it has seen; equal vectors mean equal states.
     """
-    found = hashlib.sha256(b"doorstep/record-state/1\0" + record.encode() + b"\0" + vector)
+    found = _RECORD_STATE.copy()
+    found.update(record.encode() + b"\0" + vector)
     return int.from_bytes(found.digest()[:6], "big")
 
 
@@ -53,8 +58,9 @@ def held_sum(homes: Iterable[str]) -> int:
 
 def held_part(home: str) -> int:
     """What one home adds to ``held_sum``."""
-    found = hashlib.sha256(b"doorstep/held/1\0" + home.encode()).digest()
-    return int.from_bytes(found[:8], "big")
+    found = _HELD.copy()
+    found.update(home.encode())
+    return int.from_bytes(found.digest()[:8], "big")
 
 
 def state_digest(raw: bytes) -> bytes:
