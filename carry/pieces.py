@@ -51,13 +51,17 @@ def name_of(whole: bytes) -> bytes:
     return hashlib.sha256(whole).digest()[:NAME_BYTES]
 
 
-def cut(whole: bytes, piece_bytes: int) -> list[Piece]:
-    """Cut into pieces of at most ``piece_bytes`` of data each. Raises ValueError below 1."""
+def cut(whole: bytes, piece_bytes: int, begin: int = 0) -> list[Piece]:
+    """Cut what stands from ``begin`` on into pieces of at most ``piece_bytes`` of data each.
+
+    Raises ValueError below 1.
+    """
     if piece_bytes < 1:
         raise ValueError("piece_bytes")
     name, total = name_of(whole), len(whole)
     return [
-        Piece(name, total, at, whole[at : at + piece_bytes]) for at in range(0, total, piece_bytes)
+        Piece(name, total, at, whole[at : at + piece_bytes])
+        for at in range(begin, total, piece_bytes)
     ]
 
 

@@ -111,9 +111,7 @@ def write_pieces(
     Returns ``len(data)`` when all is written. Raises TooLarge where not one piece has room.
     """
     left, at = room_bytes, begin
-    for piece in cut(data, piece_bytes):
-        if piece.offset < begin:
-            continue
+    for piece in cut(data, piece_bytes, begin):
         size = PIECE_HEAD_BYTES + len(piece.data)
         if size > left:
             break

@@ -18,7 +18,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from client_sdk import cli_app, views
+from carry.errors import CarryError
+from client_sdk import cli_app, cli_carry, views
 from client_sdk.cli_show import Shower
 from client_sdk.enrolment import read_picture
 from client_sdk.errors import TabletError
@@ -348,6 +349,9 @@ def wipe(obj: Context, yes: bool) -> None:
 cli_app.add_to(cli)
 
 
+cli_carry.add_to(cli)
+
+
 def _fields(obj: Context, declared: Collection | None, pairs: tuple[str, ...]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for pair in pairs:
@@ -390,6 +394,6 @@ def main() -> None:
     lang: Literal["zh", "en"] = "en" if _asked_language() == "en" else "zh"
     try:
         cli.main(standalone_mode=True)
-    except (TabletError, SyncError, CryptoError) as error:
+    except (TabletError, SyncError, CryptoError, CarryError) as error:
         click.echo(f"{error.message(lang)} [{error.code}]", err=True)
         sys.exit(1)

@@ -75,6 +75,10 @@ class TabletCarrying(TabletExchange):
         """The replica id of the district: whom ``export_bundle`` writes to."""
         return District(*self._store.get("district")).replica
 
+    def own_replicas(self) -> list[bytes]:
+        """The replica ids under which this tablet wrote, and bundles for it may be addressed."""
+        return own_replicas(self._store)
+
     # -- teammates ----------------------------------------------------------------------------
 
     def card(self) -> bytes:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from client_sdk.texts_carry import CARRY_TEXTS
+
 _TEXTS: dict[str, tuple[str, str]] = {
     "ask-secret": ("{worker} 的 PIN 或口令", "PIN or passphrase of {worker}"),
     "ask-new-secret": ("为 {worker} 设定 PIN 或口令", "Choose a PIN or passphrase for {worker}"),
@@ -103,6 +105,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "app-stopped": ("已结束，平板已锁定。", "Ended; the tablet is locked."),
     "never": ("从未", "never"),
 }
+
+
+_TEXTS |= CARRY_TEXTS
 
 
 def language(given: str | None = None) -> str:

@@ -17,6 +17,7 @@ from carry.frames import (
     terminal_frames,
 )
 from carry.pieces import Assembly, Piece, cut, name_of, read_piece
+from carry.spool import Outgoing
 from carry.stick import (
     Inbox,
     Label,
@@ -151,3 +152,29 @@ def test_every_error_of_carrying_speaks_both_languages() -> None:
     for kind in (CarryError, *CarryError.__subclasses__()):
         assert kind().message("zh") != kind().message("en")
         assert kind.code.startswith("carry/")
+
+
+def test_what_does_not_fit_goes_on_to_the_next_stick_with_the_same_bytes(tmp_path: Path) -> None:
+    whole, outgoing = some_bytes(9000), Outgoing(tmp_path / "outgoing")
+    sticks = [tmp_path / f"stick{n}" for n in range(4)]
+    inbox, wholes = Inbox(tmp_path / "incoming"), list[bytes]()
+    for n, room_bytes in enumerate((4000, 3000, 2500, 9000)):
+        data = outgoing.waiting(ME) or whole
+        written = outgoing.write(sticks[n], ME, LABEL, data, room_bytes=room_bytes)
+        wholes, _ = inbox.add(read_stick(sticks[n], ME).pieces)
+        if written.complete:
+            break
+        assert outgoing.waiting(ME) == whole
+    assert n == 2
+    assert wholes == [whole]
+    assert outgoing.waiting(ME) is None
+
+
+def test_a_bundle_with_room_is_one_file_unless_pieces_are_asked_for(tmp_path: Path) -> None:
+    outgoing = Outgoing(tmp_path / "outgoing")
+    assert outgoing.write(tmp_path, ME, LABEL, b"small").complete
+    assert outgoing.write(tmp_path, ME, LABEL, b"small", piece_bytes=3).complete
+    found = read_stick(tmp_path, ME)
+    assert (found.bundles, len(found.pieces)) == ([b"small"], 2)
+    with pytest.raises(TooLarge):
+        outgoing.write(tmp_path, ME, LABEL, b"small", room_bytes=10)
