@@ -46,6 +46,12 @@ class Progress(NamedTuple):
     total: int
 
 
+def progress_of(tx: Transaction) -> Progress:
+    """How far the facts are."""
+    now = _numbers(tx)
+    return Progress(now.get(DONE_N, 0), now.get(LAST_N, 0))
+
+
 class Folding:
     """One store's facts."""
 
@@ -70,6 +76,182 @@ class Folding:
                 now = _numbers(tx)
             if told and now.get(LAST_N):
                 told(Progress(now.get(DONE_N, 0), now[LAST_N]))
+
+    def step(self) -> bool:
+        """One short step; is there more to do? For those who let uploads in between."""
+        with self._store.read() as tx:
+            if not self._stale(tx):
+                return False
+        with self._store.write() as tx:
+            self._make(tx)
+            return self._step(tx)
+
+    # ---- how far --------------------------------------------------------------------------------
+
+    def _stale(self, tx: Transaction) -> bool:
+        now = _numbers(tx)
+        if now.get(FORM) != form_of(self._schema) or now.get(LAST_N):
+            return True
+        return bool(tx.rows("SELECT 1 FROM homes WHERE seq > ? LIMIT 1", [now.get(DONE_SEQ, 0)]))
+
+    def _make(self, tx: Transaction) -> None:
+        if _numbers(tx).get(FORM) == form_of(self._schema):
+            return
+        for name, (what, _) in tx.relations().items():
+            if name.startswith("facts_") and what == "table":
+                tx.define(f"DROP TABLE {quoted(name)}")
+        for statement in statements(self._schema):
+            tx.define(statement)
+        for key in (DONE_SEQ, AIM_SEQ, DONE_N, LAST_N):
+            _note(tx, key, 0)
+        _note(tx, FORM, form_of(self._schema))
+
+    def _step(self, tx: Transaction) -> bool:
+        """One step; is there more to do?"""
+        now = _numbers(tx)
+        if not now[LAST_N]:
+            return self._begin(tx, now[DONE_SEQ])
+        first, last = now[DONE_N], min(now[DONE_N] + STEP_RECORDS, now[LAST_N])
+        self._fold(tx, "r.n > ? AND r.n <= ? AND r.seq > ?", [first, last, now[DONE_SEQ]])
+        _note(tx, DONE_N, last)
+        if last < now[LAST_N]:
+            return True
+        self._settle_joins(tx)
+        _note(tx, DONE_SEQ, now[AIM_SEQ])
+        _note(tx, LAST_N, 0)
+        return False
+
+    def _begin(self, tx: Transaction, done: int) -> bool:
+        """Take in a few changed homes at once, or begin a walk through the whole record."""
+        seq = int(tx.rows("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'seq'")[0][0])
+        changed = [int(r[0]) for r in tx.rows("SELECT n FROM homes WHERE seq > ?", [done])]
+        homes = int(tx.rows("SELECT count(*) FROM homes")[0][0])
+        if len(changed) <= max(STEP_HOMES // 10, homes // FEW_HOMES):
+            moved = self._take_homes(tx, changed)
+            for part in _parts(changed):
+                self._fold(tx, f"r.home IN ({part}) AND r.seq > ?", [done])
+            for part in _parts(moved):
+                self._fold(tx, f"r.home IN ({part})", [])
+            self._settle_joins(tx)
+            _note(tx, DONE_SEQ, seq)
+            return False
+        moved = self._take_homes(tx, changed)
+        for part in _parts(moved):
+            self._fold(tx, f"r.home IN ({part})", [])
+        last = int(tx.rows("SELECT coalesce(max(n), 0) FROM records")[0][0])
+        _note(tx, AIM_SEQ, seq)
+        _note(tx, DONE_N, 0)
+        _note(tx, LAST_N, last)
+        return last > 0
+
+    # ---- homes ----------------------------------------------------------------------------------
+
+    def _take_homes(self, tx: Transaction, changed: Sequence[int]) -> list[int]:
+        """Take in new homes and changed areas; the homes whose records are elsewhere by it."""
+        moved: list[int] = []
+        for part in _parts(changed):
+            area = f"substr(h.area, 1, {AREA_CHARS_MAX})"
+            moved += [
+                int(row[0])
+                for row in tx.rows(
+                    "SELECT m.n FROM facts_home f JOIN homes h ON h.n = f.n"
+                    f" JOIN facts_home m ON m.root = f.n WHERE f.n IN ({part})"
+                    f" AND f.root = f.n AND f.area <> {area}"
+                )
+            ]
+            tx.run(
+                f"INSERT INTO facts_home SELECT h.n, h.id, h.n, {area} FROM homes h"
+                f" WHERE h.n IN ({part}) AND NOT EXISTS (SELECT 1 FROM facts_home f"
+                " WHERE f.n = h.n)"
+            )
+        for part in _parts(moved):
+            tx.run(
+                f"UPDATE facts_home SET area = (SELECT substr(h.area, 1, {AREA_CHARS_MAX})"
+                f" FROM homes h WHERE h.n = facts_home.root) WHERE n IN ({part})"
+            )
+        return moved
+
+    def _settle_joins(self, tx: Transaction) -> None:
+        """Let the records of joined households count for the one that lives on."""
+        joined = dict(
+            tx.rows(
+                "SELECT f.own, t.n FROM facts_household f JOIN facts_home t ON t.id = f.joined_into"
+                " WHERE f.joined_into IS NOT NULL AND f.joined_into <> ''"
+                " AND EXISTS (SELECT 1 FROM facts_household g WHERE g.own = t.n)"
+            )
+        )
+        wanted = {home: _survivor(joined, home) for home in joined}
+        was = dict(tx.rows("SELECT n, root FROM facts_home WHERE root <> n"))
+        moved = [
+            home
+            for home in wanted.keys() | was.keys()
+            if wanted.get(home, home) != was.get(home, home)
+        ]
+        tx.run_many(
+            "UPDATE facts_home SET root = ?, area = (SELECT substr(h.area, 1, 15) FROM homes h"
+            " WHERE h.n = ?) WHERE n = ?",
+            [(wanted.get(home, home), wanted.get(home, home), home) for home in sorted(moved)],
+        )
+        for part in _parts(sorted(moved)):
+            self._fold(tx, f"r.home IN ({part})", [])
+
+    # ---- records --------------------------------------------------------------------------------
+
+    def _fold(self, tx: Transaction, which: str, values: Sequence[Any]) -> None:
+        """Read some records into their tables; ``which`` is a condition on the record ``r``."""
+        # Looked for once: what is asked of a home's records lies on as many pages as it has.
+        found: dict[int, list[int]] = {}
+        for number, kind in tx.rows(f"SELECT r.n, r.kind FROM records r WHERE {which}", values):
+            found.setdefault(int(kind), []).append(int(number))
+        by_name = {tx.collection_of(kind): numbers for kind, numbers in found.items()}
+        for facts in FACTS:
+            for part in _parts(sorted(by_name.get(facts.collection, ()))):
+                self._fold_some(tx, facts, part)
+
+    def _fold_some(self, tx: Transaction, facts: Facts, part: str) -> None:
+        table = table_of(facts.collection)
+        tx.run(f"DELETE FROM {table} WHERE n IN ({part})")
+        columns = "".join(
+            f", {self._store.typed_sql(name, kind)}" for name, kind in kinds_of(self._schema, facts)
+        )
+        some = f"WHERE r.n IN ({part}) AND r.voided = 0"
+        tx.run(
+            f"INSERT INTO {table} SELECT r.n, h.root, r.home, h.area{columns}"
+            f" FROM records r JOIN facts_home h ON h.n = r.home {some}"
+        )
+        for field in facts.sets.split():
+            tx.run(f"DELETE FROM facts_set WHERE field = '{field}' AND n IN ({part})")
+            each, value = self._store.each_sql(field)
+            tx.run(
+                f"INSERT INTO facts_set SELECT DISTINCT r.n, '{field}',"
+                f" substr({value}, 1, {WORD_CHARS_MAX}) FROM records r, {each}"
+                f" {some} AND {value} IS NOT NULL"
+            )
+
+
+def refresh(self, told: Callable[[Progress], None] | None = None) -> None:
+        """Bring the facts up to date with everything committed before this began."""
+        with self._store.read() as tx:
+            if not self._stale(tx):
+                return
+        with self._store.write() as tx:
+            self._make(tx)
+        more = True
+        while more:
+            with self._store.write() as tx:
+                more = self._step(tx)
+                now = _numbers(tx)
+            if told and now.get(LAST_N):
+                told(Progress(now.get(DONE_N, 0), now[LAST_N]))
+
+    def step(self) -> bool:
+        """One short step; is there more to do? For those who let uploads in between."""
+        with self._store.read() as tx:
+            if not self._stale(tx):
+                return False
+        with self._store.write() as tx:
+            self._make(tx)
+            return self._step(tx)
 
     # ---- how far --------------------------------------------------------------------------------
 

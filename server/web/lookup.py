@@ -9,9 +9,7 @@ time. What must not: pages. Invariants
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import time
 from typing import Any
 
 import msgspec
@@ -20,12 +18,10 @@ from pypinyin import lazy_pinyin
 from server.audit_show import title_of
 from server.service import Service
 from server.store.base import Store, Transaction
+from server.web.keeping import keep_up
 from sync.schema import Schema
 
 HOMES_PER_STEP = 200
-PREPARE_SECONDS_MAX = 0.1
-"""A page waits this long for what is new; the rest goes on behind it."""
-PAUSE_SECONDS = 0.02
 COLLECTIONS = ("household", "person", "street_person", "institution", "volunteer", "staff")
 MARK = "lookup_seq"
 
@@ -122,27 +118,7 @@ def _rows(
     return out
 
 
-_running: set[asyncio.Task[None]] = set()
-
-
 async def prepare(service: Service) -> None:
     """Take in what is new, as far as a page can wait; the rest goes on by itself."""
-    until = time.monotonic() + PREPARE_SECONDS_MAX
     store, schema = service.district.store, service.district.schema
-    if _running:
-        return
-    while await service.run(lambda: step(store, schema)):
-        if time.monotonic() > until:
-            task = asyncio.get_running_loop().create_task(_go_on(service))
-            _running.add(task)
-            task.add_done_callback(_running.discard)
-            return
-
-
-async def _go_on(service: Service) -> None:
-    store, schema = service.district.store, service.district.schema
-    more = 1
-    while more and not service.stopping:
-        more, _ = await asyncio.gather(
-            service.run(lambda: step(store, schema)), asyncio.sleep(PAUSE_SECONDS)
-        )
+    await keep_up("lookup", service, lambda: bool(step(store, schema)))

@@ -20,7 +20,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.template.base import csrf_token
 
 from server.accounts import Account, find_account
-from server.api.replies import TOLD, Answer, known_error
+from server.api.replies import TOLD, Answer, error_answer, known_error
 from server.errors import NotFound, ServerError, status_of
 from server.logs import Timer, log_fault, log_request
 from server.service import Service
@@ -47,6 +47,8 @@ CONSOLE_HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 LANG_COOKIE = "__Host-lang"
+API = "/v1/"
+"""Under this stands what programs ask; answers are no pages there."""
 
 MENU: tuple[tuple[str, str, str], ...] = (("/conflicts", "冲突 ‖ Conflicts", "read"),)
 
@@ -352,6 +354,11 @@ def error_page(
     request: AnyRequest, error: BaseException, visit: Visit | None = None
 ) -> Response[bytes]:
     """An error as a page: what happened, what was kept, what to do."""
+    if request.url.path.startswith(API):
+        # A program asks: it is told in the form of all endpoints.
+        refused = RightMissing() if isinstance(error, _NotSignedIn) else error
+        told = error_answer(refused, as_json=True)
+        return _plain(told.body, told.status, None, {}, "application/json")
     if isinstance(error, _NotSignedIn):
         back = urlencode({"next": _back(request)})
         return _plain(b"", 303, None, {"location": f"/sign-in?{back}"})

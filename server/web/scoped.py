@@ -53,6 +53,10 @@ class Scoped(ScopedBase):
         within = self._within(wanted)
         return {} if within is None else count_conflicts(self.tx, within)
 
+    def conflict_counts_by_area(self, area: str) -> dict[str, int]:
+        """State → how many, in one area within the account's."""
+        return self.conflict_counts(Filter(area=area))
+
     def check_conflict(self, n: int) -> None:
         """Raises NotFound for a conflict outside the account's area."""
         found = self.tx.rows(

@@ -18,12 +18,14 @@ from server.errors import NotFound, ServerError
 from server.store.base import Store
 from server.web import (
     access_pages,
+    board,
     bulk,
     conflicts,
     live,
     people,
     records,
     repair,
+    reports,
     search,
     sign_in,
     tablets,
@@ -31,14 +33,26 @@ from server.web import (
 from server.web.console import Console
 from server.web.errors import PageTooOld
 from server.web.rendering import KINDS, STATIC
-from server.web.routing import CONSOLE_HEADERS, PUBLIC, ROUTES, error_page
+from server.web.routing import API, CONSOLE_HEADERS, PUBLIC, ROUTES, error_page
 from server.web.sessions import SessionConfig
 
-PAGES = (sign_in, conflicts, bulk, live, records, repair, search, tablets, people, access_pages)
+PAGES = (
+    sign_in,
+    board,
+    conflicts,
+    bulk,
+    live,
+    records,
+    repair,
+    reports,
+    search,
+    tablets,
+    people,
+    access_pages,
+)
 """The modules whose import makes the routes."""
 STATIC_SECONDS = 365 * 86_400
 CSRF_COOKIE = "__Host-form"
-API = "/v1/"
 
 
 @get(

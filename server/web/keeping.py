@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeping what is derived from the record up with it, without holding up pages or uploads.
+
+What lives here: taking short steps while a page can wait, then behind it. What must not: what a
+step does. Invariant: one of each name runs at a time in a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from server.service import Service
+
+WAIT_SECONDS_MAX = 0.05
+"""A page waits this long for what is new; what takes longer goes on behind it."""
+PAUSE_SECONDS = 0.05
+"""Between two steps behind a page, for uploads."""
+
+_running: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+
+async def keep_up(name: str, service: Service, step: Callable[[], bool]) -> None:
+    """Take steps until there is nothing more; ``step`` tells whether there is."""
+    key = (name, id(service))
+    if key in _running:
+        return
+    until = time.monotonic() + WAIT_SECONDS_MAX
+    while await service.run(step):
+        if time.monotonic() > until:
+            task = asyncio.get_running_loop().create_task(_go_on(service, step))
+            _running[key] = task
+            task.add_done_callback(lambda _: _running.pop(key, None))
+            return
+
+
+async def _go_on(service: Service, step: Callable[[], bool]) -> None:
+    more = True
+    while more and not service.stopping:
+        await asyncio.sleep(PAUSE_SECONDS)
+        more = await service.run(step)
