@@ -34,7 +34,7 @@ FACTS = (
         "household",
         "building gps care_level helper next_visit joined_into",
         sets="categories",
-        indexes=("home",),
+        indexes=("home", "area"),
     ),
     Facts("person", "birth_year died_on care_level guardian", "categories", ("home",)),
     # A million rows are grouped in the order of an index or sorted first, which takes ten times as

@@ -6,26 +6,31 @@ from __future__ import annotations
 from server.reports.common import last_reached
 from server.reports.define import Dimension, Report, Source, both, count, listed
 from sync.collections.declare import CATEGORIES, ENDED
+from sync.collections.zone import LEVELS
 
 _TAGS = "facts_set s ON s.n = f.n AND s.field = 'categories'"
 
 
-def _zone(level: str) -> str:
-    """Is the household in a zone of this level on the last day?"""
-    return (
-        "EXISTS (SELECT 1 FROM facts_zone z WHERE f.area >= z.area AND f.area < z.area || ':'"
-        f" AND z.level = '{level}' AND coalesce(z.starts_on, '') <= :until"
-        " AND (z.ends_on IS NULL OR z.ends_on >= :until)"
-        " AND (NOT EXISTS (SELECT 1 FROM facts_set b WHERE b.n = z.n AND b.field = 'buildings')"
-        " OR EXISTS (SELECT 1 FROM facts_set b WHERE b.n = z.n AND b.field = 'buildings'"
-        " AND b.value = f.building)))"
-    )
-
-
-_HELPED = (
-    "(coalesce(f.helper, '') <> '' OR EXISTS (SELECT 1 FROM facts_helper_assignment a"
-    f" WHERE a.home = f.home AND coalesce(a.status, '') NOT IN ({listed(ENDED)})))"
+_RANK = " ".join(f"WHEN '{choice.value}' THEN {rank}" for rank, choice in enumerate(LEVELS))
+_ZONED = (
+    f"(SELECT h.n AS n, max(CASE z.level {_RANK} END) AS rank FROM facts_zone z"
+    " JOIN facts_household h ON h.area >= z.area AND h.area < z.area || ':'"
+    " WHERE coalesce(z.starts_on, '') <= :until AND (z.ends_on IS NULL OR z.ends_on >= :until)"
+    " AND (NOT EXISTS (SELECT 1 FROM facts_set b WHERE b.n = z.n AND b.field = 'buildings')"
+    " OR EXISTS (SELECT 1 FROM facts_set b WHERE b.n = z.n AND b.field = 'buildings'"
+    " AND b.value = h.building)) GROUP BY h.n)"
 )
+"""The strictest zone that a household lies in on the last day, by its place among the levels."""
+_HELPERS = (
+    "(SELECT DISTINCT home FROM facts_helper_assignment"
+    f" WHERE coalesce(status, '') NOT IN ({listed(ENDED)}))"
+)
+_HELPED = "coalesce(f.helper, '') <> '' OR a.home IS NOT NULL"
+
+
+def _in_zone(level: str) -> str:
+    return f"z.rank = {[choice.value for choice in LEVELS].index(level)}"
+
 
 LEDGER = Report(
     name="ledger",
@@ -42,7 +47,8 @@ LEDGER = Report(
     sources={
         "household": Source(
             f"facts_household f JOIN {_TAGS}"
-            f" LEFT JOIN {last_reached(':end_ms')} l ON l.home = f.home",
+            f" LEFT JOIN {last_reached(':end_ms')} l ON l.home = f.home"
+            f" LEFT JOIN {_ZONED} z ON z.n = f.n LEFT JOIN {_HELPERS} a ON a.home = f.home",
             "f.own = f.home",
         ),
         "person": Source(f"facts_person f JOIN {_TAGS}", "coalesce(f.died_on, '') = ''"),
@@ -69,9 +75,9 @@ LEDGER = Report(
             "household",
             "封控区",
             "In closed zones",
-            "截止日在封控区内的户。",
-            "Households in a closed zone on the last day.",
-            _zone("closed"),
+            "截止日在封控区内的户；在几个区内的按最严的算。",
+            "Households in a closed zone on the last day; of several the strictest counts.",
+            _in_zone("closed"),
         ),
         count(
             "controlled",
@@ -80,7 +86,7 @@ LEDGER = Report(
             "In controlled zones",
             "截止日在管控区内的户。",
             "Households in a controlled zone on the last day.",
-            _zone("controlled"),
+            _in_zone("controlled"),
         ),
         count(
             "watched",
@@ -89,7 +95,7 @@ LEDGER = Report(
             "In watched zones",
             "截止日在防范区内的户。",
             "Households in a watched zone on the last day.",
-            _zone("watched"),
+            _in_zone("watched"),
         ),
         count(
             "helped",
