@@ -10,11 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
+from client_sdk.blobs import BLOB_FOLDER
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import FeedRow, rows_where
 from client_sdk.store.records import LISTED, homes_of_record, in_parts, records_of_homes
 from client_sdk.store.signed import drop_bare_pages
 from client_sdk.upload import seal_rows
+from sync.messages import Notice
+
+SCRUB, FILES_GONE = "scrub", "files_gone"
+"""A purge was committed whose traces in the log are still there; files of attachments to remove."""
 
 
 def enter(store: Store, homes: Iterable[str]) -> None:
@@ -61,8 +68,12 @@ def _only_in(store: Store, home: str) -> set[str]:
 
 
 def is_owed(store: Store, records: set[str]) -> bool:
-    """Is something of them only here: a change without receipt, a state that the server lost?"""
+    """Is something of them only here: a change without receipt, a form half filled in, a state
+    that the server lost?"""
     for marks, part in in_parts(records):
+        sql = f"SELECT 1 FROM drafts WHERE home IN ({marks}) LIMIT 1"
+        if store.one(sql, part) is not None:
+            return True
         sql = f"SELECT 1 FROM feed WHERE record IN ({marks}) AND own = 1 AND receipted = 0 LIMIT 1"
         if store.one(sql, part) is not None:
             return True
@@ -95,6 +106,7 @@ def purge(store: Store, records: set[str]) -> None:
         pages.update(
             p for (p,) in store.rows(f"SELECT page FROM signed WHERE record IN ({marks})", part)
         )
+        _forget_files(store, marks, part)
         for table, column in (
             ("signed", "record"),
             ("records", "id"),
@@ -102,6 +114,36 @@ def purge(store: Store, records: set[str]) -> None:
             ("waiting", "record"),
             ("search", "record"),
             ("search_stale", "record"),
+            ("agenda", "home"),
         ):
             store.run(f"DELETE FROM {table} WHERE {column} IN ({marks})", part)
     drop_bare_pages(store, pages)
+    for number, raw in store.rows("SELECT id, notice FROM notices"):
+        # What was told of them repeats their values.
+        if msgspec.msgpack.decode(raw, type=Notice).record in records:
+            store.run("DELETE FROM notices WHERE id = ?", (number,))
+    store.put(SCRUB, True)
+
+
+def _forget_files(store: Store, marks: str, records: list[str]) -> None:
+    """Photos and sounds of these records that the district has: their files go after the commit."""
+    sql = f"SELECT name FROM blobs WHERE done = 1 AND record IN ({marks})"
+    names = [name for (name,) in store.rows(sql, records)]
+    store.put(FILES_GONE, [*store.get(FILES_GONE, []), *names])
+    store.run(f"DELETE FROM blobs WHERE done = 1 AND record IN ({marks})", records)
+
+
+def scrub(store: Store) -> None:
+    """After a purge was committed: nothing of it stays, in the log or beside the store.
+
+    Outside transactions. ``secure_delete`` has overwritten it in the file already; the write-ahead
+    log still has the pages as they were. A purge that is interrupted before this is scrubbed later.
+    """
+    if not store.get(SCRUB, False):
+        return
+    for name in store.get(FILES_GONE, []):
+        (store.directory / BLOB_FOLDER / name).unlink(missing_ok=True)
+    with store.transaction():
+        store.put(FILES_GONE, [])
+        store.put(SCRUB, False)
+    store.run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -16,6 +16,7 @@ from client_sdk.devices import District, own_replicas
 from client_sdk.ending import sign_proof, tell_proof, wipe
 from client_sdk.errors import LeaseClosed, LeaseErased, Revoked, ServerRefused, Unreachable
 from client_sdk.keys import Keys
+from client_sdk.scope import scrub
 from client_sdk.syncing import Syncing
 from client_sdk.tablet_base import TabletBase
 from crypto.certificate import Revocation, check_revocation
@@ -69,6 +70,7 @@ class TabletEnding(TabletBase):
         if self._store.closed:
             return
         self._outside.write(self._store.chain)
+        scrub(self._store)
         if self._outbox is not None:
             self._outbox.compact(self._store)
 

@@ -15,7 +15,7 @@ from client_sdk import lease, meeting, search
 from client_sdk.devices import certificate_of
 from client_sdk.errors import NotEnrolled, Revoked
 from client_sdk.greeting import compare_heads, greet, read_greeting
-from client_sdk.scope import enter, leave, purge, purge_leaving
+from client_sdk.scope import enter, leave, purge, purge_leaving, scrub
 from client_sdk.store.records import records_of_homes
 from client_sdk.syncing import OnProgress, Syncing
 from client_sdk.tablet_ending import TabletEnding
@@ -133,6 +133,7 @@ class TabletExchange(TabletEnding):
             if at_once:
                 purge(self._store, records_of_homes(self._store, listed) | set(listed))
             purge_leaving(self._store)
+        scrub(self._store)
 
     def hold(self, homes: Iterable[str]) -> None:
         """Take these households as held completely, as a sync does for those that entered."""

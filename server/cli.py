@@ -110,9 +110,18 @@ def serve(context: click.Context, /, **flags: Any) -> None:
 
 def _add_families() -> None:
     """Bring in the other families of commands."""
-    from server import cli_accounts, cli_audit, cli_data, cli_devices, cli_people, cli_reports
+    from server import (
+        cli_accounts,
+        cli_audit,
+        cli_data,
+        cli_devices,
+        cli_lost,
+        cli_people,
+        cli_reports,
+    )
 
-    for family in (cli_people, cli_devices, cli_data, cli_audit, cli_accounts, cli_reports):
+    office = (cli_people, cli_devices, cli_lost, cli_data, cli_audit, cli_accounts, cli_reports)
+    for family in office:
         family.add_to(main)
 
 

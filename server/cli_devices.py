@@ -8,13 +8,12 @@ What lives here: asking and showing. What must not: the rules, which are in ``en
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from server.cli_words import BY, State, option, spoken, state_of
+from server.cli_words import BY, State, option, spoken, state_of, when
 
 ASK_EVERY_S = 0.2
 
@@ -26,12 +25,6 @@ def add_to(main: click.Group) -> None:
 
 
 _group = click.Group()
-
-
-def _when(ms: int | None) -> str:
-    if ms is None:
-        return ""
-    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 @spoken(
@@ -157,6 +150,9 @@ def devices(context: click.Context, /) -> None:
             "登记 ‖ enrolled",
             "最近联系 ‖ last contact",
             "时钟偏差(秒) ‖ clock off (s)",
+            "用过的身份 ‖ keys it had",
+            "复制自 ‖ copy of",
+            "清除证明 ‖ proof of wipe",
         ],
         [
             (
@@ -164,9 +160,12 @@ def devices(context: click.Context, /) -> None:
                 d.name,
                 d.team,
                 pick(words.get(d.state, d.state), state.lang),
-                _when(d.enrolled_at_ms),
-                _when(d.last_contact_ms),
+                when(d.enrolled_at_ms),
+                when(d.last_contact_ms),
                 None if d.offset_ms is None else round(d.offset_ms / 1000),
+                d.replicas,
+                d.copy_of[:12],
+                when(d.wiped_at_ms),
             )
             for d in found
         ],

@@ -7,11 +7,15 @@ What lives here: asking and showing. What must not: the rules, which are in ``pe
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from server.cli_words import BY, SpokenGroup, option, spoken, state_of
+from server.cli_words import BY, SpokenGroup, State, option, spoken, state_of, when
 from server.people import ROLES
+
+if TYPE_CHECKING:
+    from server.office import Desk
 
 TEAM = option("--team", required=True, text="小组编号 ‖ id of the team")
 
@@ -150,6 +154,43 @@ def _targets(homes: tuple[str, ...], listed: Path | None) -> list[str]:
     return list(dict.fromkeys(home for home in found if home))
 
 
+def _tell_plan(
+    state: State, desk: Desk, team: str, what: tuple[list[str], tuple[str, ...]], *, taking: bool
+) -> None:
+    """Say what an assignment would do."""
+    from server.moves import plan
+
+    with desk.store.read() as tx:
+        found = plan(tx, team, what[0], what[1], taking, desk.now_ms)
+    state.say(
+        "预演：{homes} 户、{records} 条记录、{mb:.1f} MB（每台平板）。没有任何改动 ‖ "
+        "Dry run: {homes} households, {records} records, {mb:.1f} MB for each tablet. Nothing"
+        " was changed",
+        homes=found.homes,
+        records=found.records,
+        mb=found.bytes / 1e6,
+    )
+    state.table(
+        [
+            "平板 ‖ tablet",
+            "其中户数 ‖ holds of them",
+            "最近联系 ‖ last contact",
+            "确知未到 ‖ known missing",
+            "估计未传 ‖ likely unsent",
+        ],
+        [
+            (
+                one.name,
+                one.homes,
+                when(one.unsent.last_contact_ms),
+                one.unsent.missing,
+                one.unsent.likely,
+            )
+            for one in found.tablets
+        ],
+    )
+
+
 _HOMES = click.argument("homes", nargs=-1)
 _FILE = option(
     "--file",
@@ -157,6 +198,7 @@ _FILE = option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     text="每行一个户编号的文件 ‖ file with one household id a line",
 )
+_DRY = option("--dry-run", is_flag=True, text="只说明影响，不执行 ‖ tell what it would do only")
 _AREA = option("--area", multiple=True, text="片区代码，可多次 ‖ code of an area; may repeat")
 
 
@@ -164,6 +206,7 @@ _AREA = option("--area", multiple=True, text="片区代码，可多次 ‖ code 
 @TEAM
 @_AREA
 @_FILE
+@_DRY
 @_HOMES
 @BY
 @click.pass_context
@@ -173,18 +216,30 @@ def assign(
     team: str,
     area: tuple[str, ...],
     listed: Path | None,
+    dry_run: bool,
     homes: tuple[str, ...],
     by: str,
 ) -> None:
     """Assign."""
+    from server.moves import parts
     from server.office import reading
-    from server.people import assign_area, assign_homes
+    from server.people import assign_area, assign_homes, check_homes
 
     state = state_of(context)
     targets = _targets(homes, listed)
-    with reading(state.settings) as desk, desk.store.write() as tx:
-        count = assign_homes(tx, team, targets, by, desk.now_ms) if targets else 0
-        within = sum(assign_area(tx, team, code, by, desk.now_ms) for code in area)
+    count = 0
+    with reading(state.settings) as desk:
+        with desk.store.read() as tx:
+            check_homes(tx, team, targets)
+        if dry_run:
+            _tell_plan(state, desk, team, (targets, area), taking=False)
+            return
+        for part in parts(targets):
+            # One transaction each: whoever syncs meanwhile waits for one part, not for all.
+            with desk.store.write() as tx:
+                count += assign_homes(tx, team, part, by, desk.now_ms)
+        with desk.store.write() as tx:
+            within = sum(assign_area(tx, team, code, by, desk.now_ms) for code in area)
     state.say(
         "小组 {team}：新分配 {count} 户；片区内共 {within} 户 ‖ "
         "Team {team}: {count} more households; {within} within areas",
@@ -198,6 +253,7 @@ def assign(
 @TEAM
 @_AREA
 @_FILE
+@_DRY
 @_HOMES
 @BY
 @click.pass_context
@@ -207,18 +263,29 @@ def unassign(
     team: str,
     area: tuple[str, ...],
     listed: Path | None,
+    dry_run: bool,
     homes: tuple[str, ...],
     by: str,
 ) -> None:
     """Unassign."""
+    from server.moves import parts
     from server.office import reading
-    from server.people import unassign_area, unassign_homes
+    from server.people import check_taken, unassign_area, unassign_homes
 
     state = state_of(context)
     targets = _targets(homes, listed)
-    with reading(state.settings) as desk, desk.store.write() as tx:
-        within = sum(unassign_area(tx, team, code, by, desk.now_ms) for code in area)
-        count = unassign_homes(tx, team, targets, by, desk.now_ms) if targets else 0
+    count = 0
+    with reading(state.settings) as desk:
+        with desk.store.read() as tx:
+            check_taken(tx, team, targets, area)
+        if dry_run:
+            _tell_plan(state, desk, team, (targets, area), taking=True)
+            return
+        with desk.store.write() as tx:
+            within = sum(unassign_area(tx, team, code, by, desk.now_ms) for code in area)
+        for part in parts(targets):
+            with desk.store.write() as tx:
+                count += unassign_homes(tx, team, part, by, desk.now_ms)
     state.say(
         "小组 {team}：收回 {count} 户、{within} 个片区 ‖ "
         "Team {team}: {count} households and {within} areas taken back",

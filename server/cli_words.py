@@ -12,6 +12,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
@@ -30,6 +31,13 @@ from sync.errors import SyncError
 F = TypeVar("F", bound=Callable[..., Any])
 EXIT_REFUSED, EXIT_USAGE, EXIT_FAULT = 1, 2, 3
 """Refused with a code; called wrongly (click's own); the machine failed (disk, files)."""
+
+
+def when(ms: int | None) -> str:
+    """A time as the office reads it; empty for none."""
+    if ms is None:
+        return ""
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 class State:

@@ -31,8 +31,12 @@ def superseded(tx: Transaction) -> set[bytes]:
 
 
 def has_successor(tx: Transaction, replica: bytes) -> bool:
-    """Did this key name a successor already?"""
-    return bool(tx.rows("SELECT 1 FROM device_keys WHERE parent = ? LIMIT 1", [replica]))
+    """Did this key name a successor already, on its own device?"""
+    sql = (
+        "SELECT 1 FROM device_keys k JOIN device_keys p ON p.replica = k.parent"
+        " WHERE k.parent = ? AND k.device = p.device LIMIT 1"
+    )
+    return bool(tx.rows(sql, [replica]))
 
 
 def tell_apart(tx: Transaction, replica: bytes, now_ms: int) -> str:

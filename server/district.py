@@ -36,6 +36,7 @@ from server.scope import (
     bump_scopes_of_areas,
     device_row,
     makers,
+    mark,
     outside,
     reassigned_rows,
     revoked_among,
@@ -270,8 +271,7 @@ class District:
             beyond = outside(tx, team, out.homes)
             if beyond:
                 of_team = [run for run in runs if teams[run.replica] == team]
-                rows = reassigned_rows(of_team, beyond, now_ms)
-                tx.run_many("INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+                mark(tx, reassigned_rows(of_team, out.fresh, beyond, team, now_ms))
 
     def _devices_of(self, runs: Sequence[Run]) -> dict[bytes, str]:
         return {r.replica: self.devices[r.replica][0] for r in runs if r.replica in self.devices}

@@ -62,6 +62,8 @@ class Outcome:
     new_homes: dict[str, str] = field(default_factory=dict)
     moved: list[tuple[bytes, str, str]] = field(default_factory=list)
     happened: list[Happened] = field(default_factory=list)
+    fresh: dict[bytes, int] = field(default_factory=dict)
+    """Head of a run → the counter behind which its changes are new."""
 
 
 class Ingest:
@@ -141,6 +143,7 @@ class Ingest:
                 )
                 store_runs(self.tx, [row])
                 entries += placed.new
+                self.out.fresh[run.head] = placed.at
                 self._born.append([e.record for e in placed.new if e.change.record is None])
             self.out.receipts.append(Known(run.replica, run.last, run.head))
         return entries

@@ -191,12 +191,34 @@ def _record(
     bump_scope(tx, team)
 
 
-def assign_homes(tx: Transaction, team: str, homes: Sequence[str], by: str, now_ms: int) -> int:
-    """Give households to a team; how many it did not have before. Raises NotFound."""
+def check_homes(tx: Transaction, team: str, homes: Sequence[str]) -> None:
+    """Are the team and all these households there? Raises NotFound."""
     _team_there(tx, team)
     known = {row[0] for row in tx.rows_in("SELECT id FROM homes WHERE id IN (?*)", list(homes))}
     if set(homes) - known:
         raise NotFound(f"{len(set(homes) - known)} of {len(set(homes))} households")
+
+
+def check_taken(
+    tx: Transaction, team: str, homes: Sequence[str], areas: Sequence[str] = ()
+) -> None:
+    """Can these households be taken from the team, once these areas were?
+
+    Raises NotFound, AssignedByArea where an area that stays contains one.
+    """
+    _team_there(tx, team)
+    held = [row[0] for row in tx.rows("SELECT area FROM team_areas WHERE team = ?", [team])]
+    staying = [area for area in held if area not in areas]
+    if staying:
+        for _, area in tx.rows_in("SELECT id, area FROM homes WHERE id IN (?*)", list(homes)):
+            if any(area.startswith(one) for one in staying):
+                raise AssignedByArea(area)
+
+
+def assign_homes(tx: Transaction, team: str, homes: Sequence[str], by: str, now_ms: int) -> int:
+    """Give households to a team; how many it did not have before. Raises NotFound."""
+    check_homes(tx, team, homes)
+    known = set(homes)
     had = {row[0] for row in tx.rows("SELECT home FROM assigned WHERE team = ?", [team])}
     new = sorted(known - had)
     tx.run_many("INSERT INTO assigned VALUES (?, ?, ?)", [(team, home, now_ms) for home in new])
@@ -210,12 +232,7 @@ def unassign_homes(tx: Transaction, team: str, homes: Sequence[str], by: str, no
 
     Raises NotFound, AssignedByArea where an area of the team contains one.
     """
-    _team_there(tx, team)
-    areas = [row[0] for row in tx.rows("SELECT area FROM team_areas WHERE team = ?", [team])]
-    if areas:
-        for _, area in tx.rows_in("SELECT id, area FROM homes WHERE id IN (?*)", list(homes)):
-            if any(area.startswith(held) for held in areas):
-                raise AssignedByArea(area)
+    check_taken(tx, team, homes)
     had = {row[0] for row in tx.rows("SELECT home FROM assigned WHERE team = ?", [team])}
     gone = sorted(had & set(homes))
     tx.run_many("DELETE FROM assigned WHERE team = ? AND home = ?", [(team, home) for home in gone])

@@ -10,7 +10,7 @@ not: the states themselves (``pull.py``). Invariants
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from server.feeds import Run
@@ -76,18 +76,31 @@ def outside(tx: Transaction, team: str, homes: set[str]) -> set[str]:
 
 
 def reassigned_rows(
-    runs: Sequence[Run], homes: set[str], now_ms: int
-) -> list[tuple[bytes, str, str, str, int]]:
-    """Rows that mark the changes of these runs on homes that their writer's team does not hold."""
+    runs: Sequence[Run], fresh: Mapping[bytes, int], homes: set[str], team: str, now_ms: int
+) -> list[tuple[bytes, str, str, str, int, str, str, str]]:
+    """Rows that mark the new changes of these runs on homes that their writer's team does not hold.
+
+    ``fresh``: head of a run → the counter behind which it is new; what was here stays unmarked.
+    """
     rows = []
     for run in runs:
-        for entry in run.entries:
+        for entry in run.entries[fresh.get(run.head, run.last) + 1 - run.first :]:
             home, change = entry.record, entry.change
             if "household" in change.names:
                 home = str(change.values[change.names.index("household")])
             if home in homes:
-                rows.append((entry.dot, "reassigned", entry.record, home, now_ms))
+                whose = (change.worker, team, change.collection)
+                rows.append((entry.dot, "reassigned", entry.record, home, now_ms, *whose))
     return rows
+
+
+def mark(tx: Transaction, rows: Iterable[Sequence[object]]) -> None:
+    """Keep marks; one that is there stays."""
+    tx.run_many(
+        "INSERT INTO marks (dot, kind, record, home, at_ms, worker, team, collection)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        rows,
+    )
 
 
 def makers(

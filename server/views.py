@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import sqlcipher3
 
 from server.errors import QueryRefused
+from server.moved import VIEW, VIEW_SQL
 from server.store.base import Store
 from server.store.sqlite import connect
 from sync.schema import Collection, Schema
@@ -58,12 +59,14 @@ def refresh_views(store: Store, schema: Schema) -> list[str]:
         if known.get(name, ("view", ""))[0] != "view":
             name += "_records"
         wanted[name] = view_sql(collection, store)
+    names = list(wanted)
+    wanted[VIEW] = VIEW_SQL
     stale = {name: sql for name, sql in wanted.items() if known.get(name, ("", ""))[1] != sql}
     if stale:
         with store.write() as tx:
             for name, sql in stale.items():
                 tx.make_view(name, sql)
-    return list(wanted)
+    return names
 
 
 class Table(NamedTuple):

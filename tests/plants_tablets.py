@@ -15,6 +15,20 @@ PLANTS_TABLETS = (
         "tests/client_sdk/test_exchange.py tests/client_sdk/test_moves.py",
     ),
     (
+        "the log keeps what was purged",
+        "client_sdk/scope.py",
+        '    store.run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()\n',
+        "",
+        "tests/client_sdk/test_moves.py",
+    ),
+    (
+        "work that was here before the move is marked",
+        "server/scope.py",
+        "run.entries[fresh.get(run.head, run.last) + 1 - run.first :]",
+        "run.entries",
+        "tests/client_sdk/test_moves.py",
+    ),
+    (
         "lease from the wall clock alone",
         "client_sdk/lease.py",
         "spent_ms = self.spent_ms + max(0, now_ms - self.clock_ms)",
@@ -54,7 +68,7 @@ PLANTS_TABLETS = (
         "server/district.py",
         "revoked_among(tx, self._devices_of(runs))",
         "frozenset({request.replica} if device.state == 'revoked' else ())",
-        "tests/server/test_lost.py",
+        "tests/client_sdk/test_lost.py",
     ),
 )
 """What is wrong, where, the text replaced, what stands there then, the tests that must fail."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import sqlite_utils
 
 from server.store.console_tables import TABLES_CONSOLE
-from server.store.tablet_tables import TABLES_TABLETS
+from server.store.tablet_tables import TABLES_MOVED, TABLES_TABLETS
 
 TABLES_1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
@@ -123,6 +123,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0002-audit", TABLES_2),
     ("0003-tablets", TABLES_TABLETS),
     ("0003-console", TABLES_CONSOLE),
+    ("0004-moved", TABLES_MOVED),
 )
 
 

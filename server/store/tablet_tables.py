@@ -18,3 +18,10 @@ CREATE TABLE held_before (device TEXT NOT NULL, home TEXT NOT NULL, since_ms INT
 """``device_keys.parent`` is the key a key succeeds; ``written`` how far its tablet said it had
 written where less is held; ``devices.wiped`` the proof of a wipe, ``copy_of`` the tablet whose
 store was copied; ``held_before`` the homes a tablet gave back."""
+
+TABLES_MOVED = """
+ALTER TABLE marks ADD COLUMN worker TEXT NOT NULL DEFAULT '';
+ALTER TABLE marks ADD COLUMN team TEXT NOT NULL DEFAULT '';
+ALTER TABLE marks ADD COLUMN collection TEXT NOT NULL DEFAULT '';
+"""
+"""Whose the work is that a mark tells of."""
