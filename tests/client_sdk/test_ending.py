@@ -221,7 +221,7 @@ def test_a_revoked_tablet_hands_over_is_wiped_and_proves_it(
     with pytest.raises(Revoked):
         tablet.sync()
     left = {path.name for path in (tmp_path / "t").iterdir()}
-    assert left <= {"outbox", "blobs", "store.lock"}
+    assert left <= {"outbox", "blobs", "store.lock", "district"}
     assert tablet.outbox_files() == []
     with server.district.store.read() as tx:
         assert tx.rows("SELECT count(*) FROM quarantine") == [(2,)]
