@@ -24,7 +24,7 @@ from sync.schema import Schema
 STEP_RECORDS = 10_000
 """Records of one step: uploads wait for it, a quarter of a second at most."""
 STEP_HOMES = 2_000
-FEW_HOMES = 20
+FEW_HOMES = 100
 """Where more than one home in so many changed, walking the whole record is quicker."""
 AREA_CHARS_MAX = 15
 JOINS_MAX = 100
