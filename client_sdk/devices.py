@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from client_sdk.authority import authority, checked_certificate, known_server
 from client_sdk.errors import NotEnrolled, PeerUnknown
 from client_sdk.store.base import Chain, Store
 from crypto.certificate import (
@@ -76,14 +77,19 @@ def learn(store: Store, statements: Iterable[bytes]) -> list[bytes]:
 
 
 def _learn_one(store: Store, statement: bytes) -> bytes:
+    known = known_server(store, statement)
+    if known is not None:
+        # Two who vouch for one server do so in different words; one that holds is enough.
+        return known
     try:
-        certificate = check_certificate(statement, district_of(store).public)
-        row = (certificate.replica, certificate.public, b"", certificate.name, statement)
+        said = checked_certificate(store, statement)
+        parent = b"" if said.issuer == district_of(store).replica else said.issuer
+        row = (said.replica, said.public, parent, said.name, statement, 1)
     except CryptoError:
-        row = _succession_row(store, statement)
+        row = (*_succession_row(store, statement), 0)
     store.run(
-        "INSERT OR REPLACE INTO devices (replica, public, parent, name, statement) "
-        "VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO devices (replica, public, parent, name, statement, told) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
         row,
     )
     return row[0]
@@ -129,10 +135,20 @@ def box_public_of(store: Store, replica: bytes) -> bytes:
 
 
 def verifier(store: Store, purpose: bytes) -> Verify:
-    """A function that checks signatures under one purpose, of anyone known here."""
+    """A function that checks signatures under one purpose, of anyone known here.
+
+    Pages and receipts are signed by servers alone.
+    """
 
     def check(replica: bytes, message: bytes, signature: bytes) -> None:
-        verify(public_of(store, replica), purpose, message, signature)
+        if purpose == SEGMENT:
+            public = public_of(store, replica)
+        else:
+            server = authority(store, replica)
+            if server is None:
+                raise PeerUnknown(replica.hex())
+            public = server.public
+        verify(public, purpose, message, signature)
 
     return check
 
@@ -190,14 +206,29 @@ def succeed(store: Store) -> Chain:
 
 
 def untold_successions(store: Store) -> list[bytes]:
-    """Successions the server was not yet told of, oldest first."""
+    """Successions the server was not yet told of, oldest first.
+
+    Those of tablets of other districts are not for this one to certify.
+    """
     replicas = [
-        row[0] for row in store.rows("SELECT replica FROM devices WHERE told = 0 AND parent != x''")
+        row[0]
+        for row in store.rows("SELECT replica FROM devices WHERE told = 0 AND parent != x''")
+        if _is_of_district(store, row[0])
     ]
     certificates = {
         row[0] for row in store.rows("SELECT statement FROM devices WHERE parent = x'' OR told = 1")
     }
     return [s for s in statements_for(store, replicas) if s not in certificates]
+
+
+def _is_of_district(store: Store, replica: bytes) -> bool:
+    at = replica
+    while at:
+        found = store.one("SELECT parent FROM devices WHERE replica = ?", (at,))
+        if found is None or authority(store, at) is not None:
+            return False
+        at = found[0]
+    return True
 
 
 def mark_certified(store: Store, certificate: Certificate, statement: bytes) -> None:

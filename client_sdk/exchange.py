@@ -12,7 +12,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from client_sdk.devices import PAGE, RECEIPTS, District, district_of, succeed, verifier
+from client_sdk.devices import (
+    PAGE,
+    RECEIPTS,
+    District,
+    district_of,
+    own_replicas,
+    statements_for,
+    succeed,
+    verifier,
+)
 from client_sdk.errors import ServerRefused
 from client_sdk.merging import Incoming, incoming_of, merge
 from client_sdk.repair import Wanted, compare, take_told, wanted
@@ -35,6 +44,7 @@ from sync.messages import (
     WANT_STATES,
     Handed,
     Notice,
+    Relay,
     Reply,
     Request,
     decode_known,
@@ -130,10 +140,20 @@ def build_request(
         segments=upload.segments,
         partials=upload.partials,
         handed=handed,
+        relay=_relay(store, upload),
         ask=asking.ask,
         repair=asking.repair,
     )
     return Asked(request, upload.rest, [h.signature for h in handed], asking)
+
+
+def _relay(store: Store, upload: Upload) -> Relay | None:
+    """The statements that lead to the writers this tablet carries for: the server may not know one
+    that another district took in, or that it forgot when it was set back."""
+    own = set(own_replicas(store))
+    writers = dict.fromkeys(p.replica for p in upload.partials if p.replica not in own)
+    keys = statements_for(store, writers) if writers else []
+    return Relay(keys) if keys else None
 
 
 def _handed(store: Store) -> list[Handed]:

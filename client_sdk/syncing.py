@@ -177,9 +177,20 @@ class Syncing:
 
     def _tell_successions(self, statements: Sequence[bytes] | None = None) -> None:
         """The server is told of every new key before anything signed with it arrives."""
+        try:
+            self._tell_each(untold_successions(self._store) if statements is None else statements)
+        except ServerRefused as error:
+            # The key that the new one succeeds may be among those it lost when it was set back.
+            known = own_successions(self._store)
+            if self._told_again or error.server_code not in KEY_UNKNOWN or not known:
+                raise
+            self._told_again = True
+            self._tell_each(known)
+
+    def _tell_each(self, statements: Sequence[bytes]) -> None:
         store = self._store
         mine = set(own_replicas(store))
-        for statement in untold_successions(store) if statements is None else statements:
+        for statement in statements:
             body = enrolment.encode(enrolment.Succeed(PROTOCOL, statement))
             answer = enrolment.decode(self._transport.succeed(body), enrolment.Succeeded)
             certificate = check_certificate(answer.certificate, district_of(store).public)

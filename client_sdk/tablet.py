@@ -24,6 +24,7 @@ from client_sdk.tablet_day import TabletDay
 from client_sdk.tablet_fieldwork import TabletFieldwork
 from client_sdk.tablet_meeting import TabletMeeting
 from client_sdk.tablet_reading import TabletReading
+from client_sdk.tablet_visiting import TabletVisiting
 from client_sdk.transport import Transport
 from crypto.unlock import DEFAULT_COST, Cost, new_master
 
@@ -33,7 +34,7 @@ AUTO_KEYRING = "auto"
 """Use the operating system's key store where there is a real one."""
 
 
-class Tablet(TabletFieldwork, TabletReading, TabletDay, TabletMeeting):
+class Tablet(TabletFieldwork, TabletReading, TabletDay, TabletMeeting, TabletVisiting):
     """One open tablet. Make one with ``enrol``, open it with ``open``.
 
     Every change names ``worker``, who unlocked the tablet. Closing it (``close``, ``lock``, or the

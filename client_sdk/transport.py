@@ -10,16 +10,20 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Transport(Protocol):
+class Exchanger(Protocol):
+    """Carries requests to one server and its replies back."""
+
+    def exchange(self, body: bytes) -> bytes:
+        """``POST /v1/sync``: an encoded ``sync.messages.Request``; returns an encoded ``Reply``."""
+        ...
+
+
+class Transport(Exchanger, Protocol):
     """Carries bytes to one server and its answers back.
 
     Every method raises Unreachable where the server cannot be reached, Revoked where it took this
     tablet's certificate back, ServerRefused for any other refusal.
     """
-
-    def exchange(self, body: bytes) -> bytes:
-        """``POST /v1/sync``: an encoded ``sync.messages.Request``; returns an encoded ``Reply``."""
-        ...
 
     def succeed(self, body: bytes) -> bytes:
         """``POST /v1/succeed``: an encoded ``sync.enrolment.Succeed``; returns ``Succeeded``."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from client_sdk.devices import SEGMENT, district_of
+from client_sdk.authority import receivers
+from client_sdk.devices import SEGMENT
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
     FeedRow,
@@ -27,7 +28,7 @@ from client_sdk.store.feeds import (
     signed_heads,
 )
 from crypto.identity import DeviceKey
-from crypto.seal import seal
+from crypto.seal_many import seal_to_many
 from sync.feed import (
     SEGMENT_CHANGES_MAX,
     Partial,
@@ -224,11 +225,10 @@ def seal_rows(store: Store, rows: Sequence[FeedRow]) -> list[bytes]:
         some = [row for row in rows[i : i + SEALED_CHANGES_MAX] if row.raw and row.salt]
         if not some:
             continue
-        district = district_of(store)
         contents = [
             SealedChange(row.replica, row.counter, row.salt or b"", row.raw or b"") for row in some
         ]
-        part = seal(district.box_public, CARRIED_INFO, encode_sealed_changes(contents))
+        part = seal_to_many(receivers(store), CARRIED_INFO, encode_sealed_changes(contents))
         name = numbered([add_part(store, part)])
         store.run_many(
             "UPDATE feed SET sealed = ? WHERE replica = ? AND counter = ? AND head = ?",

@@ -45,6 +45,8 @@ class Certificate(msgspec.Struct, frozen=True, array_like=True):
 
     `replica` 16 bytes, `public` 32, `box_public` 1,216; `area` a division code; `issued_at_ms` is
     the issuer's clock, for people; `serial` counts the issuer's certificates; `issuer` 16 bytes.
+    `role`: a tablet; a server below the issuer; or the server above it, for whom the issuer vouches
+    to those below.
     """
 
     replica: bytes
@@ -55,7 +57,7 @@ class Certificate(msgspec.Struct, frozen=True, array_like=True):
     serial: int
     issued_at_ms: int
     issuer: bytes
-    role: Literal["tablet", "server"] = "tablet"
+    role: Literal["tablet", "server", "upstream"] = "tablet"
     team: str = ""
     workers: tuple[str, ...] = ()
     format: int = STATEMENT_FORMAT

@@ -47,6 +47,7 @@ class BatchRows:
         self.new_homes: dict[str, str] = {}
         self.happened: list[Happened] = []
         self._homes: dict[str, list[Any]] = {}
+        self._moved: set[str] = set()
         self._also_now: dict[str, set[str]] = {}
 
     @property
@@ -221,6 +222,8 @@ class BatchRows:
         area = values.get(AREA_FIELD)
         if isinstance(area, str) and area:
             self._homes[home][0] = area
+            if not new:
+                self._moved.add(home)
         if new:
             self.new_homes[home] = self._homes[home][0]
 
@@ -230,6 +233,11 @@ class BatchRows:
                 HomeRow(home, row[0], self.seq, row[1] & DIGEST_MASK)
                 for home, row in self._homes.items()
             ]
+        )
+        self.tx.run_many(
+            "INSERT INTO moved_homes VALUES (?, ?)"
+            " ON CONFLICT (home) DO UPDATE SET seq = excluded.seq",
+            [(home, self.seq) for home in sorted(self._moved)],
         )
 
 

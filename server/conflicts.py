@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from server.store.base import Transaction
-from sync.batch import Happening
 from sync.clock import counter_of
+from sync.happenings import Happening
 from sync.messages import Notice, encode
 from sync.policy import SETTLED_BY_RULE, Sibling, choose, same_key, siblings_of
 from sync.record import RecordState

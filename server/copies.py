@@ -11,12 +11,15 @@ of this. Invariants
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from crypto.certificate import Certificate
 from crypto.identity import SIGNATURE_BYTES
 from server.journal import note
 from server.store.base import Transaction
+from sync.messages import Known, Request
 
 NAME_CHARACTERS_MAX = 80
 
@@ -93,3 +96,22 @@ def _box_of(tx: Transaction, replica: bytes) -> bytes:
     statement = tx.rows("SELECT certificate FROM device_keys WHERE replica = ?", [replica])[0][0]
     body = bytes(statement)[SIGNATURE_BYTES:]
     return msgspec.msgpack.decode(body, type=Certificate).box_public
+
+
+def note_contact(
+    tx: Transaction,
+    request: Request,
+    known: Sequence[Known],
+    new_forks: Mapping[bytes, tuple[str, bytes] | None],
+    now_ms: int,
+) -> None:
+    """What is to be known of a tablet that never comes again: how far it had written; and of one
+    that came with another branch of a feed (``new_forks``: replica to its device and key)."""
+    held = [p.counter for p in known if p.replica == request.replica]
+    if request.counter > max(held, default=0):
+        tx.run(
+            "UPDATE device_keys SET written = ? WHERE replica = ? AND written < ?",
+            [request.counter, request.replica, request.counter],
+        )
+    for replica, found in new_forks.items():
+        note(tx, now_ms, "", "feed-forked", found[0] if found else "", replica.hex())

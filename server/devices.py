@@ -76,7 +76,7 @@ def admit(
         " box_public = excluded.box_public, scope_version = -1",
         [device, name, team, ACTIVE, now_ms, box_public],
     )
-    _add_key(tx, replica, device, public, certificate, None, now_ms)
+    add_key(tx, replica, device, public, certificate, None, now_ms)
     return device, certificate
 
 
@@ -107,7 +107,7 @@ def _certify(
     return issue_certificate(key, body)
 
 
-def _add_key(
+def add_key(
     tx: Transaction,
     replica: bytes,
     device: str,
@@ -116,6 +116,7 @@ def _add_key(
     succession: bytes | None,
     now_ms: int,
 ) -> None:
+    """Keep a key of a device with its certificate, and the succession that named it."""
     tx.run(
         "INSERT INTO device_keys (replica, device, public, certificate, succession, since_ms,"
         " parent) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -189,7 +190,7 @@ def succeed(tx: Transaction, key: DeviceKey, statement: bytes, now_ms: int) -> t
         "UPDATE devices SET box_public = ?, scope_version = -1 WHERE id = ?",
         [statement_said.new_box_public, device],
     )
-    _add_key(
+    add_key(
         tx,
         statement_said.new_replica,
         device,

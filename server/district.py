@@ -17,18 +17,18 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from crypto.certificate import issue_succession
-from crypto.identity import DeviceKey, verify
+from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from server.apart import apart
-from server.copies import superseded, tell_apart
+from server.copies import note_contact, superseded, tell_apart
 from server.errors import DeviceUnknown
 from server.feeds import Run, leaves_of
 from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
-from server.journal import note
 from server.opening import Asked, Check, Opened, open_request
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
+from server.relaying import Relaying
 from server.replying import Done, Speaker, reply_of
 from server.scope import (
     Device,
@@ -40,11 +40,13 @@ from server.scope import (
     outside,
     reassigned_rows,
     revoked_among,
+    taken_away,
 )
 from server.set_aside import within_limits
 from server.statements import Terms, statements_for
 from server.store.base import Store, Transaction
 from server.told import known_of, notices_for
+from server.trust import TABLET, Trust
 from sync.change import Entry, Value
 from sync.limits import Limits
 from sync.messages import WANT_STATES, Known, Reply, Request, Statement
@@ -76,7 +78,10 @@ class District:
         self._lock = threading.RLock()
         self._limits = Limits(schema)
         self.devices: dict[bytes, tuple[str, bytes]] = {}
-        self.servers: dict[bytes, bytes] = {key.replica: key.public}
+        self.trust = Trust(key.public)
+        self.check = Check(self.trust.verify_feed, self.trust.verify_page, box, self.trust.knows)
+        self.relaying = Relaying(self)
+        self.servers: dict[bytes, bytes] = {}
         self.forks: set[bytes] = set()
         self.superseded: set[bytes] = set()
         self.terms = Terms()
@@ -97,8 +102,16 @@ class District:
             )
         }
         self.superseded = superseded(tx)
-        for replica, public in tx.rows("SELECT replica, public FROM server_keys"):
-            self.servers[bytes(replica)] = bytes(public)
+        self.trust.load(tx)
+        self._note_servers()
+
+    def _note_servers(self) -> None:
+        self.servers = {k.replica: k.public for k in self.trust.keys.values() if k.role != TABLET}
+
+    def learn(self, tx: Transaction, statements: Sequence[bytes], now_ms: int) -> None:
+        """Take in keys of others whose statements lead to this server's key."""
+        if self.trust.learn(tx, statements, now_ms):
+            self._note_servers()
 
     def reload(self) -> None:
         """Read devices and forks again, after they were changed outside an exchange."""
@@ -114,22 +127,8 @@ class District:
             raise DeviceUnknown(replica.hex())
         return found[0]
 
-    def verify_feed(self, replica: bytes, message: bytes, signature: bytes) -> None:
-        """Check the signature of a feed's head, by a tablet or a server of the tree."""
-        found = self.devices.get(replica)
-        public = found[1] if found else self.servers.get(replica)
-        if public is None:
-            raise DeviceUnknown(replica.hex())
-        verify(public, b"segment", message, signature)
-
-    def verify_page(self, replica: bytes, message: bytes, signature: bytes) -> None:
-        """Check the signature of a page, by a server of the tree."""
-        public = self.servers.get(replica)
-        if public is None:
-            raise DeviceUnknown(replica.hex())
-        verify(public, b"page", message, signature)
-
-    def _sign_page(self, message: bytes) -> bytes:
+    def sign_page(self, message: bytes) -> bytes:
+        """Sign the digests of a page of states."""
         return self.key.sign(b"page", message)
 
     def _sign_receipts(self, message: bytes) -> bytes:
@@ -153,8 +152,11 @@ class District:
         One that fails changes nothing and hinders no other.
         """
         now_ms = self.clock()
-        check = Check(self.verify_feed, self.verify_page, self.box, self._knows)
-        opened = [apart(partial(open_request, one, check)) for one in asked]
+        keys = [key for one in asked if one.request.relay for key in one.request.relay.keys]
+        if keys:
+            with self.writing() as tx:
+                self.learn(tx, keys, now_ms)
+        opened = [apart(partial(open_request, one, self.check)) for one in asked]
         with self._lock:
             good = [one for one in opened if isinstance(one, Opened)]
             for one in good:
@@ -164,12 +166,9 @@ class District:
         return [
             found
             if isinstance(found, Exception)
-            else self._signed(found, one.request, one.nonce, now_ms)
+            else self.signed_reply(found, one.request, one.nonce, now_ms)
             for one, found in zip(asked, done, strict=True)
         ]
-
-    def _knows(self, replica: bytes) -> bool:
-        return replica in self.devices or replica in self.servers
 
     def _exchange_together(self, opened: list[Opened], now_ms: int) -> Sequence[Done | Exception]:
         """Exchanges in one transaction; where one of them fails, each in its own."""
@@ -201,7 +200,7 @@ class District:
         device = device_row(tx, device_id)
         if device is None:
             raise DeviceUnknown(device_id)
-        self._look_at_own_chain(tx, request)
+        self.look_at_own_chain(tx, request.known)
         # What is known of the sender's chain is read before anything of this batch is joined.
         known = known_of(tx, request.replica)
         sender = Sender(
@@ -209,11 +208,12 @@ class District:
             device.id,
             device.team,
             request.clock_ms - now_ms,
-            revoked_among(tx, self._devices_of(runs)),
+            revoked_among(tx, self.devices_of(runs)),
         )
-        out = self._ingest(tx, forks, now_ms).take(runs, one.states, sender)
-        self._after_ingest(tx, device, runs, out, now_ms)
-        self._note_contact(tx, request, known, out, now_ms)
+        out = self.ingest(tx, forks, now_ms).take(runs, one.states, sender)
+        self.after_ingest(tx, device, runs, out, now_ms)
+        new_forks = {replica: self.devices.get(replica) for replica in out.forked - self.forks}
+        note_contact(tx, request, [*known, *out.receipts], new_forks, now_ms)
         pulled, notices, told = None, [], list[Statement]()
         if request.want & WANT_STATES and device.state != "revoked":
             device = device_row(tx, device_id) or device
@@ -236,26 +236,12 @@ class District:
                 tell_apart(tx, request.replica, self.clock())
             self.reload()
 
-    def _note_contact(
-        self, tx: Transaction, request: Request, known: list[Known], out: Outcome, now_ms: int
-    ) -> None:
-        """What is to be known of a tablet that never comes again: how far it had written; and of
-        one that came with another branch of a feed."""
-        held = [p.counter for p in (*known, *out.receipts) if p.replica == request.replica]
-        if request.counter > max(held, default=0):
-            tx.run(
-                "UPDATE device_keys SET written = ? WHERE replica = ? AND written < ?",
-                [request.counter, request.replica, request.counter],
-            )
-        for replica in out.forked - self.forks:
-            found = self.devices.get(replica)
-            note(tx, now_ms, "", "feed-forked", found[0] if found else "", replica.hex())
-
-    def _ingest(self, tx: Transaction, forks: set[bytes], now_ms: int) -> Ingest:
+    def ingest(self, tx: Transaction, forks: set[bytes], now_ms: int) -> Ingest:
+        """The one write path, for one batch."""
         sift = partial(within_limits, self._limits, self.servers)
         return Ingest(tx, self.schema, forks, now_ms, sift)
 
-    def _after_ingest(
+    def after_ingest(
         self, tx: Transaction, device: Device, runs: Sequence[Run], out: Outcome, now_ms: int
     ) -> None:
         """Give new homes to the writer's team; mark work on homes that are another team's now.
@@ -263,7 +249,8 @@ class District:
         The writer is whoever signed the feed, not the tablet that carried it here.
         """
         teams = {run.replica: self._team_of(tx, run.replica, device) for run in runs}
-        for home, team in makers(runs, teams, out.new_homes, device.team):
+        makes = makers(runs, teams, out.new_homes, device.team)
+        for home, team in makes - (taken_away(tx, makes) if makes else set()):
             add_home(tx, team, home, now_ms)
         if out.new_homes:
             bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
@@ -273,7 +260,8 @@ class District:
                 of_team = [run for run in runs if teams[run.replica] == team]
                 mark(tx, reassigned_rows(of_team, out.fresh, beyond, team, now_ms))
 
-    def _devices_of(self, runs: Sequence[Run]) -> dict[bytes, str]:
+    def devices_of(self, runs: Sequence[Run]) -> dict[bytes, str]:
+        """The own devices among the writers of runs."""
         return {r.replica: self.devices[r.replica][0] for r in runs if r.replica in self.devices}
 
     def _team_of(self, tx: Transaction, replica: bytes, sender: Device) -> str:
@@ -284,18 +272,30 @@ class District:
         device = device_row(tx, found[0])
         return device.team if device else ""
 
-    def _look_at_own_chain(self, tx: Transaction, request: Request) -> None:
+    def look_at_own_chain(self, tx: Transaction, known: Sequence[Known]) -> None:
         """Somebody who knows a point of this server's feed that is not on its chain: it was set
         back."""
         own = self.own
         if off_my_chain(
-            request.known,
+            known,
             own.key.replica,
             own.counter,
             lambda c: own.head_at(tx, c),
             lambda c: own.tag_at(tx, c),
         ):
             self._succeed(tx)
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """A transaction for exchanges with other servers, alone in this process."""
+        with self._lock:
+            try:
+                with self._writing() as tx:
+                    yield tx
+            except BaseException:
+                # Keys learned inside it are not in the store.
+                self.reload()
+                raise
 
     @contextmanager
     def _writing(self) -> Iterator[Transaction]:
@@ -315,7 +315,8 @@ class District:
             self.own.key, new, self.box.public, self.own.counter, self.own.head
         )
         self.own = self.own.succeed(tx, new, proof)
-        self.servers[new.replica] = new.public
+        self.trust.load(tx)
+        self._note_servers()
 
     def go_on_as_new_writer(self) -> None:
         """Write under a new key from now on: the store was set back, or is a copy."""
@@ -331,11 +332,12 @@ class District:
         placed = self.lineage.places(request.incarnation, request.seq)
         placed = placed or (not request.incarnation and not request.held)
         now_seq = self.lineage.last_seq(tx)
-        sign = (self.key.replica, self.lineage.incarnation, self._sign_page)
+        sign = (self.key.replica, self.lineage.incarnation, self.sign_page)
         cursor = read_cursor(request, placed)
         return Pull(tx, device, request, own, sign, (now_seq, now_ms)).pull(cursor)
 
-    def _signed(self, done: Done, request: Request, nonce: bytes, now_ms: int) -> Reply:
+    def signed_reply(self, done: Done, request: Request, nonce: bytes, now_ms: int) -> Reply:
+        """The reply to an exchange, signed; after its commit only."""
         who = Speaker(self.key.replica, self.own.key.replica, self.lineage, self._sign_receipts)
         return reply_of(done, request, who, nonce, now_ms)
 
@@ -378,7 +380,7 @@ class District:
                     self._succeed(tx)
                 run, ids = self.own.build(tx, worker, writes, reason)
                 sender = Sender(self.own.key.replica, "", "", 0, frozenset())
-                out = self._ingest(tx, self.forks, now_ms).take([run], [], sender)
+                out = self.ingest(tx, self.forks, now_ms).take([run], [], sender)
                 if out.new_homes:
                     bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
                 if after is not None:

@@ -310,6 +310,33 @@ def status_of(error: Exception) -> int:
     return STATUS.get(getattr(error, "code", ""), 500)
 
 
+class LinkDown(ServerError):
+    """The other server cannot be reached."""
+
+    code = "server/link-down"
+    status = 503
+    zh = "连不上另一台服务器。本地记录都完好，线路恢复后会自动发送。请检查网络和地址。"
+    en = "The other server cannot be reached. All is kept here and goes by itself when it can."
+
+
+class LinkWrong(ServerError):
+    """The other server's answer is not what this link is to."""
+
+    code = "server/link-wrong"
+    status = 502
+    zh = "应答的不是所登记的那台服务器，或应答有误。未采用其任何内容。请核对地址。"
+    en = "Another server answered, or wrongly. Nothing of it was taken. Check the address."
+
+
+class LinkRefused(ServerError):
+    """The other server refused this one."""
+
+    code = "server/link-refused"
+    status = 502
+    zh = "另一台服务器拒绝了本服务器。本地记录都完好。请向其管理员核实登记是否仍有效。"
+    en = "The other server refused this one. All is kept here. Ask its officers if it is enrolled."
+
+
 class DeviceUnknown(ServerError):
     """A replica that no certificate of this tree names."""
 

@@ -120,7 +120,7 @@ class Ingest:
         self.out.applied, self.out.homes = rows.applied, rows.homes
         self.out.new_homes, self.out.happened = rows.new_homes, rows.happened
         self._keep_waiting(batch, waited)
-        self._keep_states(states)
+        self._keep_states(states, batch)
         self.out.forked |= self.forks - batch.forks_before
         self._keep_forks()
         return self.out
@@ -199,13 +199,21 @@ class Ingest:
                 [replica, self.tx.next_seq(), self.now_ms],
             )
 
-    def _keep_states(self, states: Sequence[SignedStates]) -> None:
-        """Remember states that only another's signature vouches for, and the dots they name."""
+    def _keep_states(self, states: Sequence[SignedStates], batch: Batch) -> None:
+        """Remember states that only another's signature vouches for, and the dots they name.
+
+        One that the feeds held here already give vouches for nothing.
+        """
         rows = []
         tips: set[bytes] = set()
         for signed in states:
             for _, raw in signed.states:
                 state = decode_state(raw)
+                packed = decode_causal(bytes(state.causal))[0]
+                tips |= {packed[i : i + 28] for i in range(0, len(packed), 28)}
+                slot = batch.touched.get(state.record)
+                if slot is None or packed not in slot.joined:
+                    continue
                 rows.append(
                     (
                         signed.server,
@@ -216,12 +224,13 @@ class Ingest:
                         raw,
                         signed.digests,
                         signed.signature,
+                        self.out.seq,
                     )
                 )
-                packed = decode_causal(bytes(state.causal))[0]
-                tips |= {packed[i : i + 28] for i in range(0, len(packed), 28)}
         self.tx.run_many(
-            "INSERT INTO joined_states VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
+            "INSERT INTO joined_states (server, incarnation, seq, record, at_ms, state, digests,"
+            " signature, arrived_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            rows,
         )
         for d in tips:
             held = self.tx.rows(

@@ -7,13 +7,16 @@ what is not wholly verified is not opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from crypto.seal import BoxKey, open_sealed
+from crypto.errors import SealRefused
+from crypto.seal import BoxKey
+from crypto.seal_many import open_carried
 from server.feeds import Run
 from sync.feed import (
     Partial,
+    SealedChange,
     Segment,
     Verify,
     decode_sealed_changes,
@@ -21,7 +24,7 @@ from sync.feed import (
     verify_partial,
     verify_segment,
 )
-from sync.messages import Request
+from sync.messages import Handed, Request
 from sync.sealing import CARRIED_INFO
 from sync.session import SignedStates, open_handed
 
@@ -57,9 +60,26 @@ class Check(NamedTuple):
 def open_request(asked: Asked, check: Check) -> Opened:
     """The request, verified. Raises what verification raises."""
     request = asked.request
-    runs = [_open_segment(segment, check) for segment in request.segments]
-    runs += [run for p in request.partials if (run := _open_partial(p, check))]
-    return Opened(*asked, runs, [open_handed(handed, check.page) for handed in request.handed])
+    runs = open_runs(request.segments, request.partials, check)
+    return Opened(*asked, runs, open_states(request.handed, check))
+
+
+def open_runs(segments: Sequence[Segment], partials: Sequence[Partial], check: Check) -> list[Run]:
+    """Runs, verified; one of a writer that is not known raises."""
+    runs = [_open_segment(segment, check) for segment in segments]
+    return runs + [run for p in partials if (run := _open_partial(p, check))]
+
+
+def open_relayed(
+    segments: Sequence[Segment], partials: Sequence[Partial], check: Check
+) -> list[Run]:
+    """Runs that another server brings, verified; those of writers not known here are left out."""
+    return open_runs([s for s in segments if check.knows(s.replica)], partials, check)
+
+
+def open_states(handed: Sequence[Handed], check: Check) -> list[SignedStates]:
+    """States handed on, each signed by a server of the tree."""
+    return [open_handed(one, check.page) for one in handed]
 
 
 def _open_segment(segment: Segment, check: Check) -> Run:
@@ -70,14 +90,18 @@ def _open_segment(segment: Segment, check: Check) -> Run:
 def _open_partial(partial: Partial, check: Check) -> Run | None:
     """Open what is sealed to this server.
 
-    None where a blank stays blank, or where the writer is not known (yet, or since this server was
-    set back): its carrier keeps it, and the rest of the request is taken.
+    None where a blank stays blank (sealed to another server of the tree), or where the writer is
+    not known (yet, or since this server was set back): its carrier keeps it, and the rest of the
+    request is taken.
     """
     if not check.knows(partial.replica):
         return None
-    contents = {}
+    contents: dict[tuple[bytes, int], SealedChange] = {}
     for sealed in partial.sealed:
-        opened = open_sealed(check.box, CARRIED_INFO, sealed)
+        try:
+            opened = open_carried(check.box, CARRIED_INFO, sealed)
+        except SealRefused:
+            continue
         for change in decode_sealed_changes(opened):
             contents[change.replica, change.counter] = change
     filled = fill_blanks(partial, contents)

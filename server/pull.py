@@ -126,7 +126,7 @@ class Pull:
                 if self.size > REPLY_STATES_BYTES_MAX or len(entered) >= REPLY_HOMES_MAX:
                     more = True
                     break
-                self._add(_states(tx, home, 0, set()))
+                self._add(states_of_home(tx, home, 0, set()))
                 entered.append(home)
         if entered or leaving or known != version:
             offer(
@@ -139,7 +139,7 @@ class Pull:
                 self.now_ms,
             )
         digest = 0 if more else _digest(tx, staying | set(entered))
-        pages = list(_pages(self.states, self.sign, self.now_seq))
+        pages = list(pages_of(self.states, self.sign, self.now_seq))
         told = NOTHING_TOLD
         if request.ask:
             told = Scope(_digests(tx, self.device.id)).tell(request.ask)
@@ -171,7 +171,7 @@ class Pull:
             if not whole and cursor.after and home <= cursor.after:
                 continue
             floor = 0 if whole else cursor.seq
-            self._add(_states(self.tx, home, floor, set() if whole else self.own))
+            self._add(states_of_home(self.tx, home, floor, set() if whole else self.own))
             gone += _gone(self.tx, home, floor, staying)
             if self.size > REPLY_STATES_BYTES_MAX and i + 1 < len(todo) and not differing:
                 return cursor.seq, f"{upto:x}:{home}", gone
@@ -204,7 +204,7 @@ def _differing(tx: Transaction, said: dict[str, int]) -> set[str]:
     return {home for home, digest in said.items() if found.get(home, digest) != digest}
 
 
-def _states(tx: Transaction, home: str, floor: int, own: set[int]) -> list[bytes]:
+def states_of_home(tx: Transaction, home: str, floor: int, own: set[int]) -> list[bytes]:
     """The encoded states of a home's records changed after ``floor``, but for the tablet's own."""
     found = tx.rows(
         "SELECT r.id, r.kind, r.causal, r.body, r.origin FROM homes h JOIN records r"
@@ -244,7 +244,9 @@ def _digest(tx: Transaction, homes: Iterable[str]) -> int:
     return sum(int(r[0] or 0) for r in found) & DIGEST_MASK
 
 
-def _pages(states: list[bytes], sign: tuple[bytes, bytes, Sign], seq: int) -> Iterable[Page]:
+def pages_of(states: list[bytes], sign: tuple[bytes, bytes, Sign], seq: int) -> Iterable[Page]:
+    """States in signed pages; ``sign`` is the server's replica, its incarnation and its
+    signature."""
     server, incarnation, signature = sign
     for start in range(0, len(states), PAGE_STATES_MAX):
         part = states[start : start + PAGE_STATES_MAX]

@@ -136,6 +136,18 @@ def add_home(tx: Transaction, team: str, home: str, now_ms: int) -> None:
     bump_scope(tx, team)
 
 
+def taken_away(tx: Transaction, pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (home, team) whose team was told to give the home up: it registered the home,
+    but what it wrote came only afterwards, by another way."""
+    last: dict[tuple[str, str], str] = {}
+    for home, team, done in tx.rows_in(
+        "SELECT target, team, done FROM assignments WHERE target IN (?*) ORDER BY n",
+        sorted({home for home, _ in pairs}),
+    ):
+        last[home, team] = done
+    return {pair for pair in pairs if last.get(pair) == "unassign"}
+
+
 def bump_scope(tx: Transaction, team: str) -> None:
     """Tell that a team's scope changed."""
     tx.run("UPDATE teams SET scope_version = scope_version + 1 WHERE id = ?", [team])

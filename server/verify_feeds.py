@@ -81,6 +81,7 @@ class Feeds:
         found = self._tx.rows(
             "SELECT replica, public FROM device_keys"
             " UNION ALL SELECT replica, public FROM server_keys"
+            " UNION ALL SELECT replica, public FROM known_keys"
         )
         for replica, public in [*found, (hashlib.sha256(first_key).digest()[:16], first_key)]:
             if hashlib.sha256(bytes(public)).digest()[:16] != bytes(replica):

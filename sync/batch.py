@@ -14,10 +14,11 @@ values: load them with ``give_body``, then ``settle``. ``touched`` then holds wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from sync.change import Entry, own_tips
 from sync.clock import DOT_BYTES, Chains, Dot
+from sync.happenings import Conflicts, Happening, conflicts_of, happenings
 from sync.packing import (
     OLDER_PER_REPLICA_MAX,
     birth,
@@ -27,7 +28,6 @@ from sync.packing import (
     trim,
     unpack_state,
 )
-from sync.policy import Sibling, in_conflict, siblings_of
 from sync.record import (
     RecordState,
     apply_change,
@@ -42,25 +42,13 @@ from sync.session import HOME_FIELD
 _OLDER_BYTES_MAX = OLDER_PER_REPLICA_MAX * DOT_BYTES
 
 
-class Happening(NamedTuple):
-    """A conflict opened, changed or was settled.
-
-    ``siblings`` are those in conflict: after the change where it opened or changed, before it where
-    it was settled. ``by`` is the change that did it, None where a joined state did.
-    """
-
-    kind: Literal["opened", "changed", "settled"]
-    field: str
-    siblings: tuple[Sibling, ...]
-    by: Entry | None
-
-
 class Touched:
     """One record while a batch is applied.
 
     ``patch`` are shown values to set over what is stored; ``body`` replaces them all where it is
     not None. ``applied`` are the dots that were merged, ``waiting`` the changes that came too
-    early. ``happenings`` tell what became of conflicts, in the order it came about.
+    early. ``happenings`` tell what became of conflicts, in the order it came about. ``joined`` are
+    the vectors of the states that brought what the changes here did not.
     """
 
     __slots__ = (
@@ -72,6 +60,7 @@ class Touched:
         "full",
         "happenings",
         "incoming",
+        "joined",
         "last_vector",
         "loaded",
         "new",
@@ -92,6 +81,7 @@ class Touched:
         self.waiting: list[Entry] = []
         self.applied: list[Dot] = []
         self.incoming: list[tuple[list[Any], dict[str, Any]]] = []
+        self.joined: list[bytes] = []
         self.happenings: list[Happening] = []
         self.last_vector: bytes | None = None
         self.stamp = (0, 0)
@@ -311,7 +301,10 @@ class Batch:
             if slot.waiting or slot.incoming:
                 state = self._open(slot)
                 before = conflicts_of(state)
-                before = self._join_incoming(slot, before)
+                if slot.incoming:
+                    # What the changes themselves give needs no state: who settled what is known.
+                    before = self._apply_waiting(slot, before)
+                    before = self._join_incoming(slot, before)
                 self._apply_waiting(slot, before)
             if slot.full is not None and slot.dirty:
                 slot.causal, slot.body = pack_state(slot.full, self.schema, slot.collection)
@@ -337,13 +330,14 @@ class Batch:
             if state.vector.covers_all(other.vector, chains):
                 continue
             slot.full = join_states(state, other, chains)
+            slot.joined.append(causal[0])
             slot.dirty = True
             after = conflicts_of(slot.full)
-            slot.happenings += _happenings(before, after, None)
+            slot.happenings += happenings(before, after, None)
             before = after
         return before
 
-    def _apply_waiting(self, slot: Touched, before: Conflicts) -> None:
+    def _apply_waiting(self, slot: Touched, before: Conflicts) -> Conflicts:
         state = self._open(slot)
         chains = Chains(self.forks, dict(state.preds))
         for entry in slot.waiting:
@@ -364,33 +358,7 @@ class Batch:
                 slot.dirty = again = True
                 after = conflicts_of(state)
                 if before or after:
-                    slot.happenings += _happenings(before, after, entry)
+                    slot.happenings += happenings(before, after, entry)
                 before = after
             slot.waiting = left
-
-
-Conflicts = dict[str, tuple[Sibling, ...]]
-
-
-def conflicts_of(state: RecordState) -> Conflicts:
-    """Field -> its siblings, for the fields that hold more than one different value."""
-    found = {}
-    for field, by_dot in state.registers.items():
-        if len(by_dot) > 1:
-            siblings = siblings_of(state, field)
-            if in_conflict(siblings):
-                found[field] = siblings
-    return found
-
-
-def _happenings(before: Conflicts, after: Conflicts, by: Entry | None) -> list[Happening]:
-    out = []
-    for field, siblings in after.items():
-        if field not in before:
-            out.append(Happening("opened", field, siblings, by))
-        elif {s.dot for s in siblings} != {s.dot for s in before[field]}:
-            out.append(Happening("changed", field, siblings, by))
-    for field, siblings in before.items():
-        if field not in after:
-            out.append(Happening("settled", field, siblings, by))
-    return out
+        return before

@@ -60,6 +60,12 @@ StatementKind = Annotated[str, Meta(min_length=1, max_length=24)]
 Statement = tuple[StatementKind, Annotated[bytes, Meta(max_length=STATEMENT_BYTES_MAX)]]
 Statements = Annotated[list[Statement], Meta(max_length=STATEMENTS_MAX)]
 
+POINTS_MAX = 100_000
+"""Ends of feeds that one server lists for another: the feeds of a province's tablets."""
+KEYS_MAX = 4_000
+"""Statements that lead to the writers of the feeds relayed in one message."""
+KEY_BYTES_MAX = 8 * 1024
+
 WANT_STATES = 1
 
 
@@ -70,6 +76,43 @@ class Known(msgspec.Struct, array_like=True, frozen=True, gc=False):
     replica: Replica
     counter: Annotated[int, Meta(ge=0, le=COUNTER_MAX)]
     mark: Annotated[bytes, Meta(max_length=32)]
+
+
+Points = Annotated[list[Known], Meta(max_length=POINTS_MAX)]
+Keys = Annotated[
+    list[Annotated[bytes, Meta(max_length=KEY_BYTES_MAX)]],
+    Meta(max_length=KEYS_MAX),
+]
+Sum = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Relay(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a server's request says beside a tablet's: it holds feeds of others.
+
+    ``keys`` are the statements (certificates, successions) that lead to the writers of what it
+    sends. ``sum`` is over the ends of all feeds it holds (``sync.relay.points_sum``), None where it
+    has more to send first. ``points`` lists these ends, where the last reply asked for them.
+    """
+
+    keys: Keys = []
+    sum: Sum | None = None
+    points: Points | None = None
+
+
+class Relayed(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a reply to a server says beside one to a tablet.
+
+    ``keys`` as in a request. ``segments`` and ``partials`` are feeds on their way down. ``points``
+    answers those of the request: the ends held here of the same feeds. ``lacks``: this server lacks
+    something the other holds; ``wanted``: list ``points`` in the next request.
+    """
+
+    keys: Keys = []
+    segments: Annotated[list[Segment], Meta(max_length=SEGMENTS_MAX)] = []
+    partials: Annotated[list[Partial], Meta(max_length=SEGMENTS_MAX)] = []
+    points: Points | None = None
+    lacks: bool = False
+    wanted: bool = False
 
 
 class Receipts(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -139,6 +182,7 @@ class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     the server asked. ``known`` is what is known of the receiver's own chain. ``clock_ms`` is the
     raw wall clock. ``ask`` names ranges of homes whose digests are wanted (``sync.ranges``),
     ``repair`` homes that are to come whole; ``statements`` are the tablet's signed ones, by kind.
+    ``relay`` is what a server says that holds feeds of others.
     """
 
     protocol: int
@@ -160,6 +204,7 @@ class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ask: Annotated[list[RangeName], Meta(max_length=ASKED_MAX)] = []
     repair: Annotated[list[Id], Meta(max_length=REPAIR_MAX)] = []
     statements: Statements = []
+    relay: Relay | None = None
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -172,6 +217,7 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     the tablet holds. ``wanted`` asks for ``homes`` in the next request. ``more`` means: ask again
     at once. ``told`` and ``told_homes`` answer ``ask``: digests of ranges, and of homes where a
     range is short. ``statements`` are signed by the server, by kind; a kind nobody knows is kept.
+    ``relayed`` answers ``relay``.
     """
 
     protocol: int
@@ -196,6 +242,7 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     told: Annotated[list[tuple[RangeName, int]], Meta(max_length=TOLD_MAX)] = []
     told_homes: Annotated[list[tuple[Id, int]], Meta(max_length=HOMES_MAX)] = []
     statements: Statements = []
+    relayed: Relayed | None = None
 
 
 class Meeting(msgspec.Struct, array_like=True, frozen=True, gc=False):

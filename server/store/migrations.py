@@ -17,6 +17,7 @@ import sqlite_utils
 
 from server.store.console_tables import TABLES_CONSOLE
 from server.store.tablet_tables import TABLES_MOVED, TABLES_TABLETS
+from server.store.tier_tables import TABLES_TIERS
 
 TABLES_1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
@@ -124,6 +125,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0003-tablets", TABLES_TABLETS),
     ("0003-console", TABLES_CONSOLE),
     ("0004-moved", TABLES_MOVED),
+    ("0005-tiers", TABLES_TIERS),
 )
 
 

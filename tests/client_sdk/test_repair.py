@@ -125,4 +125,4 @@ def test_a_request_is_answered_in_its_own_version(
     request = build_request(a._store, 0, version=version).request
     answer = msgspec.msgpack.decode(a.transport.exchange(encode_exchange(request)))
     assert answer[0] == version
-    assert len(answer) == (19 if version == 1 else 22)
+    assert len(answer) == (19 if version == 1 else 23)

@@ -239,7 +239,7 @@ class Pen:
             self.cursor = (reply.incarnation, reply.seq, reply.after)
             self.held = (self.held | set(reply.entered)) - set(reply.left)
             for page in unpack_pages(reply.pages):
-                for _, raw in open_page(page, district.verify_page).states:
+                for _, raw in open_page(page, district.check.page).states:
                     self._join(raw)
             self.notices += reply.notices
         return reply

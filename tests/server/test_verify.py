@@ -14,6 +14,7 @@ from server.audit import EVERYTHING, list_conflicts
 from server.replay import Became
 from server.resolving import release, resolve, undo
 from server.store.rows import HomeRow
+from server.tiers import admit_server
 from server.verify import verify_store
 from sync.clock import Dot
 from sync.feed import Segment
@@ -497,10 +498,9 @@ def test_what_came_only_as_a_signed_state_is_told_apart(tmp_path: Path) -> None:
     pen.push()
     page = unpack_pages(Pen(old, "cyx", "陈宇轩")._exchange(WANT_STATES).pages)[0]
     with new.store.write() as tx:
-        tx.run(
-            "INSERT INTO server_keys (replica, n, public, since_ms) VALUES (?, 0, ?, 0)",
-            [old.first_key.replica, old.first_key.public],
-        )
+        public, box = old.first_key.public, old.district.box.public
+        admit_server(tx, new.district.key, "old", "", public, box, 1)
+    new.district.reload()
     carrier = Pen(new, "cyx", "陈宇轩")
     carrier.handed = [
         Handed(
