@@ -13,7 +13,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 CODE := $(wildcard sync crypto carry client_sdk server fixtures tests)
 # Debian packages that the tests need
-SYSTEM_PACKAGES ?= postgresql chromium fonts-noto-cjk
+SYSTEM_PACKAGES ?= postgresql chromium fonts-noto-cjk strace
 TESTS := $(RUN) -m pytest -q
 
 # $(call stage,NAME,COMMAND): says what runs and how long it took; the command's failure ends make.
@@ -21,7 +21,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures bench fuzz kill simulate conformance lock clean
+.PHONY: help setup system static quick test plant demo pictures bench fuzz kill crash simulate conformance lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ fuzz: setup ## wrong bytes for every parser (ARGS="--cases N": per parser; 60 mi
 
 kill: setup ## kill servers and tablets at any moment, 200 times, and look for losses
 	@$(RUN) -m fixtures.kill $(ARGS)
+
+crash: setup system ## what a power cut may leave at every step of a sync (ARGS="--states N")
+	@$(RUN) -m tests.crash_states $(ARGS)
 
 simulate: setup ## seeded runs that break everything (RUNS=2000; ARGS="--seed N --shrink": one run)
 	@$(RUN) -m tests.simulation --runs $(or $(RUNS),2000) $(ARGS)
