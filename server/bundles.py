@@ -83,6 +83,7 @@ class Lines:
     def __init__(self, data: Path) -> None:
         self.folder = data / FOLDER
         self.incoming = self.folder / "incoming"
+        self.outgoing = self.folder / "outgoing"
 
     def _path(self, way: str, peer: bytes) -> Path:
         return self.folder / f"{way}-{peer.hex()}"
@@ -95,6 +96,15 @@ class Lines:
     def keep(self, way: str, peer: bytes, line: Sequence[Taken]) -> None:
         """Store a line."""
         write_atomically(self._path(way, peer), encode(list(line)[-TAKEN_MAX:]))
+
+    def answer(self, peer: bytes) -> bytes | None:
+        """The last answer made for a peer, None for none."""
+        path = self._path("answer", peer)
+        return path.read_bytes() if path.is_file() else None
+
+    def keep_answer(self, peer: bytes, data: bytes) -> None:
+        """Keep the last answer for a peer: the stick that carries it may get lost."""
+        write_atomically(self._path("answer", peer), data)
 
 
 def make(

@@ -113,6 +113,7 @@ def _add_families() -> None:
     from server import (
         cli_accounts,
         cli_audit,
+        cli_bundles,
         cli_data,
         cli_devices,
         cli_lost,
@@ -120,8 +121,8 @@ def _add_families() -> None:
         cli_reports,
     )
 
-    office = (cli_people, cli_devices, cli_lost, cli_data, cli_audit, cli_accounts, cli_reports)
-    for family in office:
+    office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit)
+    for family in (*office, cli_accounts, cli_reports):
         family.add_to(main)
 
 

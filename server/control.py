@@ -20,6 +20,7 @@ import msgspec
 
 from crypto.errors import CryptoError
 from server.api.replies import TOLD, error_answer
+from server.bundles import Lines, TakenBundle, take_bundle
 from server.errors import ServerError
 from server.own import Write
 from server.recovery import Recovered, recover
@@ -29,8 +30,8 @@ from sync.change import Value
 from sync.errors import SyncError
 
 SOCKET_NAME = "control"
-FRAME_BYTES_MAX = 64 * 1024 * 1024
-"""One call: 2,000 households of an import are 4 MB."""
+FRAME_BYTES_MAX = 80 * 1024 * 1024
+"""One call: 2,000 households of an import are 4 MB, the largest bundle is 72 MB."""
 ANSWER_SECONDS_MAX = 120.0
 
 
@@ -96,6 +97,11 @@ class Control:
             return None
         if name == "recover":
             return recover(self.service.district, arguments[0])
+        if name == "take_bundle":
+            district, settings = self.service.district, self.service.settings
+            taken = take_bundle(district, Lines(settings.data), arguments[0])
+            self.service.reload()
+            return taken
         if name == "decide":
             return decide(self.service.district, *arguments)
         raise ServerError(f"no such operation: {name[:20]}")
@@ -133,6 +139,11 @@ class Caller:
     def recover(self, data: bytes) -> Recovered:
         """As ``recovery.recover``, inside the server."""
         return Recovered(*self.ask("recover", data))
+
+    def take_bundle(self, data: bytes) -> TakenBundle:
+        """As ``bundles.take_bundle``, inside the server."""
+        found = TakenBundle(*self.ask("take_bundle", data))
+        return found._replace(missing=(found.missing[0], found.missing[1]))
 
     def decide(self, what: str, arguments: dict[str, Any]) -> list[Any]:
         """As ``resolving.decide``, inside the server."""

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from server.app import open_store, opened_district, wall_clock_ms
+from server.bundles import Lines, TakenBundle, take_bundle
 from server.control import SOCKET_NAME, Caller
 from server.district import District
 from server.errors import ServerRunning
@@ -79,6 +80,14 @@ class Desk:
             return recover(self._writer, data)
         if isinstance(self._writer, Caller):
             return self._writer.recover(data)
+        raise ServerRunning("this desk only reads")
+
+    def take_bundle(self, data: bytes) -> TakenBundle:
+        """Take in a tablet's bundle, and make its answer. Raises what ``take_bundle`` raises."""
+        if isinstance(self._writer, District):
+            return take_bundle(self._writer, Lines(self.settings.data), data)
+        if isinstance(self._writer, Caller):
+            return self._writer.take_bundle(data)
         raise ServerRunning("this desk only reads")
 
     @property

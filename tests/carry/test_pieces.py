@@ -177,4 +177,4 @@ def test_a_bundle_with_room_is_one_file_unless_pieces_are_asked_for(tmp_path: Pa
     found = read_stick(tmp_path, ME)
     assert (found.bundles, len(found.pieces)) == ([b"small"], 2)
     with pytest.raises(TooLarge):
-        outgoing.write(tmp_path, ME, LABEL, b"small", room_bytes=10)
+        outgoing.write(tmp_path, ME, LABEL, b"small", room_bytes=4)

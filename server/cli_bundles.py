@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``doorstep bundle import, export``: the exchange by stick.
+
+What lives here: reading sticks, showing what came, writing answers. What must not: the rules, which
+are in ``bundles`` and ``recovery``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli_words import BY, SpokenGroup, State, option, spoken, state_of
+
+if TYPE_CHECKING:
+    from server.bundles import Lines, TakenBundle
+    from server.office import Desk
+
+_STICK = click.Path(exists=True, file_okay=False, path_type=Path)
+_ROOM = option(
+    "--room-bytes", type=click.IntRange(1), default=None, text="最多写多少字节 ‖ write at most"
+)
+
+
+def add_to(main: click.Group) -> None:
+    """Add these commands."""
+    main.add_command(bundle)
+
+
+@click.group("bundle", cls=SpokenGroup, help="用 U 盘交换 ‖ Exchange by stick.")
+def bundle() -> None:
+    """Bundles."""
+
+
+@spoken(
+    bundle,
+    "import",
+    "从 U 盘导入平板的数据包和密封发件箱，并写回回程数据包 ‖ "
+    "Take in tablets' bundles and sealed outboxes from a stick, and write the answers to it.",
+)
+@click.argument("stick", type=_STICK)
+@_ROOM
+@BY
+@click.pass_context
+def import_(context: click.Context, /, stick: Path, room_bytes: int | None, by: str) -> None:
+    """Import."""
+    from carry.errors import CarryError
+    from carry.stick import Inbox, read_stick
+    from crypto.errors import CryptoError
+    from server.bundles import Lines
+    from server.errors import ServerError
+    from server.journal import note
+    from server.office import writing
+    from sync.errors import SyncError
+
+    state = state_of(context)
+    refused = 0
+    with writing(state.settings) as desk:
+        lines = Lines(state.settings.data)
+        found = read_stick(stick, desk.keys.sign.replica)
+        inbox = Inbox(lines.incoming)
+        wholes, missing = inbox.add(found.pieces)
+        for name in found.damaged:
+            state.warn("已损坏的文件：{name} ‖ Damaged file: {name}", name=name)
+        for data in [*found.bundles, *wholes]:
+            try:
+                taken = desk.take_bundle(data)
+                _write(state, lines, stick, taken, room_bytes)
+            except (SyncError, CryptoError, ServerError, CarryError) as error:
+                refused += 1
+                text = error.message("en" if state.lang == "en" else "zh")
+                state.err.print(f"{text} [{error.code}]", markup=False)
+                continue
+            finally:
+                inbox.forget(data)
+            with desk.store.write() as tx:
+                note(tx, desk.now_ms, by, "bundle", taken.device, str(taken.sequence))
+            _tell(state, taken)
+        changes = sum(_outboxes(state, desk, stick))
+        seen = bool(found.bundles or wholes or found.pieces or changes)
+    if missing:
+        state.warn(
+            "数据包尚缺 {missing} 字节，已收到的各段已保存，请接着插入下一个 U 盘 ‖ "
+            "{missing} bytes of a bundle are missing; the pieces are kept: import the next stick",
+            missing=missing,
+        )
+    if not seen and not refused:
+        state.warn("没有找到给本服务器的数据包 ‖ No bundle for this server was found")
+    if refused:
+        raise SystemExit(1)
+
+
+def _outboxes(state: State, desk: Desk, stick: Path) -> Iterator[int]:
+    """Take in the sealed outboxes of a stick; the changes of each."""
+    from carry.stick import read_outboxes
+    from crypto.errors import SealRefused
+
+    for path in read_outboxes(stick):
+        try:
+            found = desk.recover(path.read_bytes())
+        except SealRefused:
+            state.warn("不是给本服务器的发件箱：{file} ‖ Not for us: {file}", file=path.name)
+            continue
+        state.say(
+            "密封发件箱 {file}：收回 {changes} 条修改，不能接受 {refused} 条 ‖ "
+            "Sealed outbox {file}: {changes} changes taken in, {refused} refused",
+            file=path.name,
+            changes=found.changes,
+            refused=found.refused,
+        )
+        yield found.changes
+
+
+def _tell(state: State, taken: TakenBundle) -> None:
+    state.say(
+        "平板“{name}”的第 {number} 号数据包已导入；回程数据包已写到 U 盘 ‖ "
+        "Bundle {number} of tablet “{name}” taken in; the answer is on the stick",
+        name=taken.name,
+        number=taken.sequence,
+    )
+    if taken.missing != (0, 0):
+        state.warn(
+            "第 {first} 至 {last} 号没有收到。不会丢失内容：这一份已包含 ‖ "
+            "Numbers {first} to {last} did not arrive. Nothing is lost: this one holds their work",
+            first=taken.missing[0],
+            last=taken.missing[1],
+        )
+    if taken.branch:
+        state.warn(
+            "它来自一份副本或被还原过的平板；双方修改都已保留，见审核 ‖ "
+            "It comes from a copy, or a tablet that was set back; both keep their work, see audit"
+        )
+    if taken.revoked:
+        state.warn(
+            "此平板已被吊销：内容在隔离区，回程数据包带有清除指令 ‖ "
+            "This tablet was revoked: its work is in quarantine, the answer orders its wipe"
+        )
+
+
+def _write(
+    state: State, lines: Lines, stick: Path, taken: TakenBundle, room_bytes: int | None
+) -> None:
+    """Keep the answer, and write it, or as much of it as there is room for."""
+    from carry.spool import Outgoing
+    from carry.stick import Label
+    from crypto.bundle import read_head
+
+    lines.keep_answer(taken.sender, taken.answer)
+    head = read_head(taken.answer)
+    label = Label(head.sender, head.sequence, head.name)
+    written = Outgoing(lines.outgoing).write(
+        stick, taken.sender, label, taken.answer, room_bytes=room_bytes
+    )
+    _tell_part(state, written.done_bytes, written.total_bytes)
+
+
+def _tell_part(state: State, done_bytes: int, total_bytes: int) -> None:
+    if done_bytes < total_bytes:
+        state.warn(
+            "U 盘只放得下一部分（{done}/{total} 字节），其余请用 bundle export 写到下一个 ‖ "
+            "The stick holds a part ({done} of {total} bytes); write the rest by bundle export",
+            done=done_bytes,
+            total=total_bytes,
+        )
+
+
+@spoken(
+    bundle,
+    "export",
+    "再写一次给某台平板的回程数据包，或接着写其余部分 ‖ "
+    "Write the last answer to a tablet again, or the rest of it.",
+)
+@click.argument("stick", type=_STICK)
+@option("--to", "device", required=True, text="平板 ‖ the tablet")
+@_ROOM
+@click.pass_context
+def export(context: click.Context, /, stick: Path, device: str, room_bytes: int | None) -> None:
+    """Export."""
+    from carry.spool import Outgoing
+    from carry.stick import Label
+    from crypto.bundle import read_head
+    from server.bundles import Lines
+    from server.devices import find
+    from server.errors import NotFound
+    from server.office import reading
+
+    state = state_of(context)
+    with reading(state.settings) as desk, desk.store.read() as tx:
+        found = find(tx, device)
+        newest = tx.rows(
+            "SELECT replica FROM device_keys WHERE device = ? ORDER BY since_ms DESC", [found]
+        )
+    lines = Lines(state.settings.data)
+    outgoing = Outgoing(lines.outgoing)
+    for (replica,) in newest:
+        data = outgoing.waiting(bytes(replica)) or lines.answer(bytes(replica))
+        if data is None:
+            continue
+        head = read_head(data)
+        label = Label(head.sender, head.sequence, head.name)
+        written = outgoing.write(stick, bytes(replica), label, data, room_bytes=room_bytes)
+        state.say("已写出第 {number} 号回程数据包 ‖ Answer {number} written", number=head.sequence)
+        _tell_part(state, written.done_bytes, written.total_bytes)
+        return
+    raise NotFound("no answer for this tablet: import its bundle first")
