@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from client_sdk import custody
 from client_sdk.devices import (
     PAGE,
     RECEIPTS,
@@ -178,7 +179,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
     with store.transaction():
         succeeded, forgot = _check_chain(store, reply)
         forgot |= _take_lineage(store, asked, reply, pages)
-        _take_receipts(store, district, reply)
+        _take_receipts(store, district, reply, now_ms)
         take_statements(store, district, reply.statements, now_ms)
         store.run_many(
             "UPDATE pages SET unknown = 0 WHERE signature = ?", ((s,) for s in asked.pages)
@@ -241,7 +242,7 @@ def _check_chain(store: Store, reply: Reply) -> tuple[bool, bool]:
     return False, forget_receipts(store, chain.replica, max(mine, default=0))
 
 
-def _take_receipts(store: Store, district: District, reply: Reply) -> None:
+def _take_receipts(store: Store, district: District, reply: Reply, now_ms: int) -> None:
     receipts = reply.receipts
     if receipts is None:
         return
@@ -249,14 +250,16 @@ def _take_receipts(store: Store, district: District, reply: Reply) -> None:
     verifier(store, RECEIPTS)(receipts.server, message, receipts.signature)
     if receipts.server != district.replica:
         raise ServerRefused(200, "receipts of another server")
-    for point in decode_known(receipts.body):
+    points = decode_known(receipts.body)
+    for point in points:
         mark_receipted(store, point)
+    custody.note(store, custody.DISTRICT, receipts.server, points, now_ms)
 
 
-def take_last(store: Store, reply: Reply) -> None:
+def take_last(store: Store, reply: Reply, now_ms: int) -> None:
     """What the district answers a tablet that it revoked: receipts, and nothing else is taken."""
     with store.transaction():
-        _take_receipts(store, district_of(store), reply)
+        _take_receipts(store, district_of(store), reply, now_ms)
 
 
 def _take_lineage(store: Store, asked: Asked, reply: Reply, pages: list[SignedStates]) -> bool:

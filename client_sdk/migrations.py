@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 3
+VERSION = 4
 """Steps there are: what ``user_version`` says of a store that is up to date."""
 
 _FIRST = """
@@ -122,6 +122,15 @@ CREATE INDEX records_joined ON records (id)
 """The few households that were joined are found without reading the bodies of all."""
 
 
+_FOURTH = """
+CREATE TABLE custody (
+  kind TEXT NOT NULL, holder BLOB NOT NULL, replica BLOB NOT NULL, counter INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL, PRIMARY KEY (kind, holder, replica)
+) WITHOUT ROWID;
+"""
+"""Who was heard to hold how much of this tablet's feeds, and when."""
+
+
 def migrate(connection: Any) -> None:
     """Bring a store to ``VERSION``, each step in one transaction. sqlite-utils keeps the list.
 
@@ -143,6 +152,10 @@ def migrate(connection: Any) -> None:
     @steps(name="0003-joined-households")
     def third(db: Database) -> None:
         _run(db, _THIRD)
+
+    @steps(name="0004-custody")
+    def fourth(db: Database) -> None:
+        _run(db, _FOURTH)
 
     database = Database(connection)
     steps.apply(database)

@@ -165,7 +165,7 @@ class Syncing:
             return self._transport.exchange(body)
         except Revoked as error:
             if error.reply:
-                take_last(self._store, decode_reply(error.reply))
+                take_last(self._store, decode_reply(error.reply), self._clock())
             raise
         except ServerRefused as error:
             known = own_successions(self._store)

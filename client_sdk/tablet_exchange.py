@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from client_sdk import lease, meeting, search
+from client_sdk import custody, lease, meeting, search
 from client_sdk.devices import certificate_of
 from client_sdk.errors import NotEnrolled, Revoked
 from client_sdk.greeting import compare_heads, greet, read_greeting
@@ -91,9 +91,12 @@ class TabletExchange(TabletEnding):
 
         True: this tablet was a copy or set back and goes on under a new key; greet again.
         """
-        changed = compare_heads(self._store, read_greeting(greeting))
+        read = read_greeting(greeting)
+        changed = compare_heads(self._store, read)
         if changed:
             self._outside.write(self._store.chain)
+        with self._store.transaction():
+            custody.note(self._store, custody.CARRIED, read.replica, read.known, self._clock())
         return changed
 
     def give(self, greeting: bytes) -> bytes:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import msgspec
 
-from client_sdk import search
+from client_sdk import custody, search
 from client_sdk.store.records import row_of
 from client_sdk.tablet_base import TabletBase
-from client_sdk.views import Hit, Record, Status, Told, Unsent
+from client_sdk.views import Custody, Hit, Record, Status, Told, Unsent
 from sync.messages import Notice
 
 
@@ -57,6 +57,13 @@ class TabletReading(TabletBase):
     def unsent(self) -> list[Unsent]:
         """What was written here and no server has acknowledged yet, oldest first."""
         return self._reader.unsent()
+
+    def custody(self, record: str | None = None) -> list[Custody]:
+        """Where each change written here is: on the tablet, carried by whom, at the district.
+
+        The newest 1,000, newest first, or those of one record.
+        """
+        return custody.custody_of(self._store, record)
 
     def is_sent(self, record: str) -> bool:
         """Does the district hold everything that was written here on a record?"""

@@ -110,6 +110,35 @@ class Unsent:
 
 
 @dataclass(frozen=True)
+class Place:
+    """One place where a change is: ``tablet``, ``carried``, ``district``, or one further up.
+
+    ``who`` is the carrier or server; ``at_ms`` when that was heard, by this tablet's clock.
+    """
+
+    kind: str
+    who: str
+    at_ms: int | None
+
+
+@dataclass(frozen=True)
+class Custody:
+    """A change written here and the places it is known to be at, in the order they were heard.
+
+    What was purged here has places, and no record any more.
+    """
+
+    replica: str
+    counter: int
+    record: str
+    collection: str
+    fields: tuple[str, ...]
+    worker: str
+    at_ms: int
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
 class Status:
     """Where this tablet stands.
 
