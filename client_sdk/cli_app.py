@@ -9,6 +9,7 @@ goes when the program ends, and opens nothing but the page that asks for the PIN
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import os
 import webbrowser
@@ -88,10 +89,11 @@ def address_again(directory: Path) -> str:
     """A new start address of pages that run already; empty where none do."""
     try:
         running = msgspec.json.decode((directory / RUNNING_FILE).read_bytes(), type=Running)
-        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=ASK_SECONDS_MAX)
-        connection.request("GET", f"/{running.key}")
-        answer = connection.getresponse()
-        text = answer.read(1000).decode()
+        where = http.client.HTTPConnection("127.0.0.1", running.port, timeout=ASK_SECONDS_MAX)
+        with contextlib.closing(where) as connection:
+            connection.request("GET", f"/{running.key}")
+            answer = connection.getresponse()
+            text = answer.read(1000).decode()
     except (OSError, http.client.HTTPException, msgspec.DecodeError, UnicodeDecodeError):
         return ""
     return text.strip() if answer.status == http.client.OK else ""

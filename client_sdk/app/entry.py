@@ -11,6 +11,7 @@ from typing import Any
 
 from litestar import Request, get, post
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.response import Response
 
 from client_sdk.app import media
@@ -36,7 +37,7 @@ NOWHERE = "-"
 
 @get("/home/{home:str}/new/{collection:str}")
 @in_thread
-def new_page(request: _Request, home: str, collection: str) -> Response[Any]:
+def new_page(request: _Request, home: FromPath[str], collection: FromPath[str]) -> Response[Any]:
     """An empty form of one collection."""
     desk = desk_of(request)
     if collection not in (*NEW, "household", "shortage"):
@@ -59,7 +60,7 @@ def new_page(request: _Request, home: str, collection: str) -> Response[Any]:
 
 @get("/draft/{draft:str}")
 @in_thread
-def draft_page(request: _Request, draft: str) -> Response[Any]:
+def draft_page(request: _Request, draft: FromPath[str]) -> Response[Any]:
     """Go on with what was begun."""
     desk = desk_of(request)
 
@@ -76,7 +77,7 @@ def draft_page(request: _Request, draft: str) -> Response[Any]:
 
 @post("/draft/{draft:str}/drop")
 @in_thread
-def drop(request: _Request, draft: str) -> Response[Any]:
+def drop(request: _Request, draft: FromPath[str]) -> Response[Any]:
     """Forget what was begun, by the worker's own word."""
     desk = desk_of(request)
 
@@ -117,7 +118,9 @@ def _page(
 
 
 @post("/home/{home:str}/new/{collection:str}/{draft:str}/keep")
-async def keep(request: _Request, home: str, collection: str, draft: str) -> Response[Any]:
+async def keep(
+    request: _Request, home: FromPath[str], collection: FromPath[str], draft: FromPath[str]
+) -> Response[Any]:
     """Keep what was entered so far."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:
@@ -134,7 +137,9 @@ async def keep(request: _Request, home: str, collection: str, draft: str) -> Res
 
 
 @post("/home/{home:str}/new/{collection:str}/{draft:str}")
-async def create(request: _Request, home: str, collection: str, draft: str) -> Response[Any]:
+async def create(
+    request: _Request, home: FromPath[str], collection: FromPath[str], draft: FromPath[str]
+) -> Response[Any]:
     """Write the record."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:
@@ -204,7 +209,7 @@ def _area(tablet: Tablet) -> str:
 
 @get("/record/{record:str}/edit")
 @in_thread
-def edit_page(request: _Request, record: str) -> Response[Any]:
+def edit_page(request: _Request, record: FromPath[str]) -> Response[Any]:
     """The form of a record, filled with what is shown of it."""
     desk = desk_of(request)
 
@@ -241,7 +246,7 @@ def _edit(
 
 
 @post("/record/{record:str}/edit")
-async def edit(request: _Request, record: str) -> Response[Any]:
+async def edit(request: _Request, record: FromPath[str]) -> Response[Any]:
     """Write what was changed, with the reason."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:
@@ -273,7 +278,7 @@ async def edit(request: _Request, record: str) -> Response[Any]:
 
 
 @post("/record/{record:str}/void")
-async def void(request: _Request, record: str) -> Response[Any]:
+async def void(request: _Request, record: FromPath[str]) -> Response[Any]:
     """Say that a record was a mistake, with the reason; it stays readable."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:

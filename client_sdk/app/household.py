@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted
@@ -51,7 +52,7 @@ class Disputed(NamedTuple):
 
 @get("/home/{home:str}")
 @in_thread
-def household(request: _Request, home: str) -> Response[Any]:
+def household(request: _Request, home: FromPath[str]) -> Response[Any]:
     """Who lives here, warnings, medicine, the last visits, what is open, whom to call."""
     desk = desk_of(request)
 
@@ -108,7 +109,7 @@ def _number(hit: Hit, field: str) -> int:
 
 @get("/record/{record:str}")
 @in_thread
-def record_page(request: _Request, record: str) -> Response[Any]:
+def record_page(request: _Request, record: FromPath[str]) -> Response[Any]:
     """Every field of one record, and who wrote it."""
     desk = desk_of(request)
 
@@ -171,7 +172,7 @@ def conflicts(request: _Request) -> Response[Any]:
 
 @get("/settle/{record:str}/{field:str}")
 @in_thread
-def settle_page(request: _Request, record: str, field: str) -> Response[Any]:
+def settle_page(request: _Request, record: FromPath[str], field: FromPath[str]) -> Response[Any]:
     """Both values, who wrote them, what each had seen; ask, and choose or write a third."""
     desk = desk_of(request)
 
@@ -215,7 +216,7 @@ def _different(field: Field) -> list[tuple[Any, list[Any]]]:
 
 
 @post("/settle/{record:str}/{field:str}")
-async def settle(request: _Request, record: str, field: str) -> Response[Any]:
+async def settle(request: _Request, record: FromPath[str], field: FromPath[str]) -> Response[Any]:
     """Write what was found out, with how it was found out as the reason."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:

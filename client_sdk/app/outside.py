@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted, sentences, size
@@ -119,7 +120,7 @@ async def read_all(request: _Request) -> Response[Any]:
 
 @get("/photo/{record:str}")
 @in_thread
-def photo(request: _Request, record: str) -> Response[Any]:
+def photo(request: _Request, record: FromPath[str]) -> Response[Any]:
     """A photo or signature; one that is not here is fetched."""
     desk = desk_of(request)
 

@@ -20,6 +20,7 @@ import uvicorn
 from litestar import Litestar, Request, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException
+from litestar.params import FromPath
 from litestar.response import Response
 
 from client_sdk.app import entry, household, opening, outside, today, visit
@@ -33,6 +34,7 @@ from sync.errors import SyncError
 HOST = "127.0.0.1"
 STOP_SECONDS_MAX = 20.0
 """For a sync that runs when the program is stopped; it may be broken off, it goes on next time."""
+_Request = Request[Any, Any, Any]
 _OPEN = ("/unlock", "/enrol", "/language", "/idle", "/seen", "/static/", "/lock")
 _KINDS = {
     ".css": "text/css; charset=utf-8",
@@ -43,7 +45,7 @@ _log = logging.getLogger("doorstep.tablet")
 
 
 @get("/static/{version:str}/{name:str}", sync_to_thread=False)
-def static(request: Request[Any, Any, Any], version: str, name: str) -> Response[bytes]:
+def static(request: _Request, version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """The style and the script: the only things a browser may keep."""
     found = desk_of(request).static.get(name)
     if found is None:
@@ -55,7 +57,7 @@ def static(request: Request[Any, Any, Any], version: str, name: str) -> Response
     )
 
 
-def _before(request: Request[Any, Any, Any]) -> Response[Any] | None:
+def _before(request: _Request) -> Response[Any] | None:
     """Lock where time is up; lead to the PIN; note where the worker is and that one is there."""
     desk = desk_of(request)
     path = request.scope["path"]
@@ -69,7 +71,7 @@ def _before(request: Request[Any, Any, Any]) -> Response[Any] | None:
     return None
 
 
-def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+def _refused(request: _Request, error: Exception) -> Response[Any]:
     """An error as a page: three sentences and the way back."""
     desk = desk_of(request)
     if isinstance(error, Locked):
@@ -78,7 +80,7 @@ def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]
     return desk.page("error.html", status=status, text=sentences(error, desk.lang))
 
 
-def _not_found(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+def _not_found(request: _Request, error: HTTPException) -> Response[Any]:
     desk = desk_of(request)
     if error.status_code == 404:
         text = sentences(NotFound(), desk.lang)
@@ -87,7 +89,7 @@ def _not_found(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     return desk.page("error.html", status=error.status_code, text=text)
 
 
-def _fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+def _fault(request: _Request, error: Exception) -> Response[Any]:
     """A fault of the program: its kind and place go to the log, nothing of what was entered."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -136,10 +138,11 @@ class App:
     def __init__(self, keeper: Keeper, lang: str = "zh") -> None:
         self.keeper = keeper
         self.desk = Desk(keeper, lang)
+        pages = build(self.desk)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.bind((HOST, 0))
         self.port: int = self._socket.getsockname()[1]
-        self.gate = Gate(build(self.desk), f"{HOST}:{self.port}", self._entered)
+        self.gate = Gate(pages, f"{HOST}:{self.port}", self._entered)
         self.desk.gate = self.gate
         self._server = _Uvicorn(
             uvicorn.Config(
@@ -177,6 +180,7 @@ class App:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+            self._socket.close()
             self.keeper.syncing.wait(STOP_SECONDS_MAX)
             self.keeper.lock()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from client_sdk.agenda import Agenda, Stop
@@ -33,7 +34,7 @@ def today(request: _Request) -> Response[Any]:
 
 @get("/today/{part:str}")
 @in_thread
-def today_part(request: _Request, part: str) -> Response[Any]:
+def today_part(request: _Request, part: FromPath[str]) -> Response[Any]:
     """Another part of the day."""
     return _part(desk_of(request), part if part in PARTS else "due", request)
 

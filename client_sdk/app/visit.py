@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Response
 
 from client_sdk.app import media
@@ -48,7 +49,7 @@ FILES = ("photo", "sound", "signature")
 
 @get("/home/{home:str}/visit")
 @in_thread
-def visit_page(request: _Request, home: str) -> Response[Any]:
+def visit_page(request: _Request, home: FromPath[str]) -> Response[Any]:
     """Begin a visit, or go on with the one that was begun."""
     desk = desk_of(request)
 
@@ -100,7 +101,7 @@ def _page(
 
 
 @post("/home/{home:str}/visit/{draft:str}/keep")
-async def keep(request: _Request, home: str, draft: str) -> Response[Any]:
+async def keep(request: _Request, home: FromPath[str], draft: FromPath[str]) -> Response[Any]:
     """Keep what was entered so far; the script calls it at every tap."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:
@@ -144,7 +145,7 @@ def _attach(desk: Desk, tablet: Tablet, home: str, visit: str, form: Form) -> No
 
 
 @post("/home/{home:str}/visit/{draft:str}")
-async def finish(request: _Request, home: str, draft: str) -> Response[Any]:
+async def finish(request: _Request, home: FromPath[str], draft: FromPath[str]) -> Response[Any]:
     """Write the visit, and the needs that were found."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:
@@ -218,7 +219,7 @@ def _records(
 
 @get("/saved/{record:str}")
 @in_thread
-def saved(request: _Request, record: str) -> Response[Any]:
+def saved(request: _Request, record: FromPath[str]) -> Response[Any]:
     """What was written, how to correct it, and whose door is next."""
     desk = desk_of(request)
 

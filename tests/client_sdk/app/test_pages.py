@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages over HTTP: visits, drafts, corrections, generated forms, photos, words."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from client_sdk.app import media
+from client_sdk.app.desk import CATALOGUE, read_form
+from client_sdk.app.household import NEW
+from client_sdk.errors import AttachmentRefused
+from client_sdk.tablet import Tablet
+from fixtures.tablet_app import WORKER, Held, Serving, Visitor, served
+from sync.collections import SCHEMA
+from tests.client_sdk.test_texts import placeholders
+
+TEMPLATES = Path(media.__file__).parent / "templates"
+
+
+@pytest.fixture
+def worker(visitor: Visitor) -> Visitor:
+    visitor.unlock()
+    return visitor
+
+
+def draft_of(text: str) -> str:
+    found = re.search(r"/visit/([\w-]{22})", text)
+    assert found
+    return found[1]
+
+
+def tablet_of(pages: Serving) -> Tablet:
+    found = pages.app.keeper._tablet
+    assert found is not None
+    return found
+
+
+def test_one_tap_says_all_is_well(worker: Visitor, pages: Serving, held: Held) -> None:
+    home = held.homes[2]
+    draft = draft_of(worker.get(f"/home/{home}/visit").text)
+    answer = worker.post(f"/home/{home}/visit/{draft}", {"quick": "well", "mode": "door"})
+    assert answer.url.path.endswith(f"/saved/{draft}")
+    visit = tablet_of(pages).read(draft)
+    assert (visit["outcome"], visit["mood"], visit["workers"]) == ("met", "good", [WORKER])
+    assert tablet_of(pages).agenda().counts["done"] == 1
+    assert tablet_of(pages).drafts() == []
+
+
+def test_a_visit_holds_what_was_tapped_and_opens_what_is_needed(
+    worker: Visitor, pages: Serving, held: Held
+) -> None:
+    home = held.homes[2]
+    draft = draft_of(worker.get(f"/home/{home}/visit").text)
+    form = {
+        "quick": "",
+        "mode": "door",
+        "outcome": "met",
+        "shortages": ["medicine", "rice"],
+        "degrees": "37",
+        "tenths": "3",
+        "blood_pressure": "１３０/８０",
+        "needs": ["repair"],
+        "urgency": "urgent",
+        "phrase": ["按时服药。"],
+        "notes": "想要一张轮椅。",
+    }
+    worker.post(f"/home/{home}/visit/{draft}", form)
+    visit = tablet_of(pages).read(draft)
+    assert visit["temperature_c"] == 37.3
+    assert visit["blood_pressure"] == "130/80"
+    assert visit["notes"] == ["按时服药。", "想要一张轮椅。"]
+    kept = tablet_of(pages).listed(home, "need", "shortage")
+    (need,) = [n for n in kept["need"] if n.values["kind"] == "repair"]
+    assert (need.values["visit"], need.values["urgency"]) == (draft, "urgent")
+    assert {g for s in kept["shortage"] for g in s.values["goods"]} == {"medicine", "rice"}
+    # The button pressed twice, or the app killed before it forgot the draft.
+    written = tablet_of(pages).status().written
+    worker.post(f"/home/{home}/visit/{draft}", form)
+    assert tablet_of(pages).status().written == written
+
+
+def test_a_value_that_may_not_be_keeps_all_that_was_entered(
+    worker: Visitor, pages: Serving, held: Held
+) -> None:
+    home = held.homes[2]
+    draft = draft_of(worker.get(f"/home/{home}/visit").text)
+    form = {"outcome": "met", "mode": "door", "blood_pressure": "high", "notes": "量了两次"}
+    answer = worker.post(f"/home/{home}/visit/{draft}", form)
+    assert answer.status_code == 400
+    assert "量了两次" in answer.text
+    assert "写法不对" in answer.text
+    assert not tablet_of(pages).holds(draft)
+    assert "请选一项" in worker.post(f"/home/{home}/visit/{draft}", {"notes": "x"}).text
+
+
+def test_what_was_entered_outlives_the_program(held: Held) -> None:
+    home = held.homes[2]
+    with served(held.keeper()) as pages, Visitor(pages) as worker:
+        worker.unlock()
+        draft = draft_of(worker.get(f"/home/{home}/visit").text)
+        form = {"outcome": "met", "notes": "说到一半"}
+        worker.post(f"/home/{home}/visit/{draft}/keep", form)
+    with served(held.keeper()) as pages, Visitor(pages) as worker:
+        worker.unlock()
+        assert "没填完" in worker.get("/").text
+        again = worker.get(f"/home/{home}/visit").text
+        assert draft_of(again) == draft
+        assert "说到一半" in again
+        assert 'value="met" checked' in again
+
+
+def test_a_mistaken_visit_is_corrected_with_a_reason_or_voided(
+    worker: Visitor, pages: Serving, held: Held
+) -> None:
+    home = held.homes[2]
+    draft = draft_of(worker.get(f"/home/{home}/visit").text)
+    worker.post(f"/home/{home}/visit/{draft}", {"quick": "well"})
+    before = tablet_of(pages).status().written
+    worker.post(
+        f"/record/{draft}/edit",
+        {"asked": ["outcome", "services"], "outcome": "by_other", "services": ["meal"]}
+        | {"reason": "按错了"},
+    )
+    visit = tablet_of(pages).read(draft)
+    assert (visit["outcome"], visit["services"]) == ("by_other", ["meal"])
+    assert tablet_of(pages).status().written == before + 2
+    worker.post(f"/record/{draft}/void", {"reason": ""})
+    assert not tablet_of(pages).read(draft).voided
+    worker.post(f"/record/{draft}/void", {"reason": "不是这一户"})
+    assert tablet_of(pages).read(draft).void_reason == "不是这一户"
+
+
+def small_photo() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(out, "JPEG")
+    return out.getvalue()
+
+
+SMALL_PHOTO = small_photo()
+MINIMAL = {
+    "person": {"name": "梁伯"},
+    "need": {"kind": "gas", "status": "open"},
+    "parcel": {"goods": ["rice"], "rice_kg": "5", "status": "handed_over"},
+    "call": {"status": "done", "outcome": "fine"},
+    "assessment": {"grade": "poor", "reasons": ["alone"]},
+    "child_check": {"mode": "door", "safety": "safe", "child_seen": "yes"},
+    "referral": {"to_kind": "health", "status": "sent"},
+    "daily_form": {"on": "2026-06-09", "health": "well"},
+    "wish": {"kind": "book", "text": "一本字典", "status": "told"},
+    "guardian_notice": {"guardian": "陈桂兰", "status": "delivered"},
+}
+
+
+@pytest.mark.parametrize("collection", NEW)
+def test_every_form_that_is_offered_makes_its_record(
+    worker: Visitor, pages: Serving, held: Held, collection: str
+) -> None:
+    home = held.homes[3]
+    page = worker.get(f"/home/{home}/new/{collection}").text
+    action = re.search(rf'action="[^"]*(/home/{home}/new/{collection}/[\w-]+)"', page)
+    assert action
+    photo = ("a.jpg", SMALL_PHOTO) if collection == "parcel" else ("", b"")
+    answer = worker.post(action[1], MINIMAL[collection], files={"photo": photo})
+    assert answer.status_code == 200, re.sub("<[^>]+>", "", answer.text)
+    (made,) = tablet_of(pages).listed(home, collection)[collection][-1:]
+    for field, value in MINIMAL[collection].items():
+        shown = made.values[field]
+        assert shown in (value, int(value) if str(value).isdigit() else value == "yes")
+    assert made.values["household"] == home
+
+
+def test_a_new_household_lies_in_the_area_of_the_others(worker: Visitor, pages: Serving) -> None:
+    page = worker.get("/home/-/new/household").text
+    action = re.search(r'action="[^"]*(/home/-/new/household/[\w-]+)"', page)
+    area = re.search(r'name="area" value="(\d+)"', page)
+    assert action
+    assert area
+    form = {"area": area[1], "address": "龙津东路9号", "head_name": "黄玉梅"}
+    answer = worker.post(action[1], {**form, "monthly_income_fen": "１２００.５０"})
+    assert "黄玉梅" in answer.text
+    (stop,) = tablet_of(pages).stops([h.id for h in tablet_of(pages).search("hym")])
+    assert tablet_of(pages).read(stop.home)["monthly_income_fen"] == 120_050
+
+
+def test_a_search_leaves_no_question_in_any_address(worker: Visitor, held: Held) -> None:
+    name = re.search(r"<h1>(.+?)</h1>", worker.get(f"/home/{held.homes[0]}").text)
+    assert name
+    answer = worker.post("/search", {"q": name[1]})
+    assert answer.url.query == b""
+    assert name[1] in answer.text
+
+
+def test_a_conflict_is_settled_at_the_door_with_how_it_is_known(
+    worker: Visitor, pages: Serving, held: Held
+) -> None:
+    home = held.homes[0]
+    page = worker.get(f"/home/{home}").text
+    assert "12600000001" in page
+    assert "12600000002" in page
+    assert "请选一项" in worker.post(f"/settle/{home}/phone", {}).text
+    form = {"value": "other", "phone": "12600000003", "how": "当面问过"}
+    answer = worker.post(f"/settle/{home}/phone", form)
+    assert "已处理" in answer.text
+    shown = tablet_of(pages).read(home).fields["phone"]
+    assert (shown.value, shown.conflict) == ("12600000003", False)
+
+
+def test_buildings_are_walked_in_the_order_that_was_set(worker: Visitor, pages: Serving) -> None:
+    before = [b.name for b in tablet_of(pages).agenda().buildings]
+    worker.post("/route", {"at": "2", "step": "first"})
+    after = [b.name for b in tablet_of(pages).agenda().buildings]
+    assert after == [before[2], before[0], before[1], *before[3:]]
+    worker.post("/route", {"at": "0", "step": "up"})
+    assert [b.name for b in tablet_of(pages).agenda().buildings] == after
+
+
+def test_no_title_and_no_address_names_a_person(worker: Visitor, held: Held) -> None:
+    names = {str(h) for h in re.findall(r"<strong>([^<]{2,4})</strong>", worker.get("/").text)}
+    assert names
+    for path in ("/", f"/home/{held.homes[0]}", f"/record/{held.homes[0]}", "/day"):
+        page = worker.get(path).text
+        title = re.search("<title>(.*?)</title>", page)
+        assert title
+        assert not any(name in title[1] for name in names)
+        links = "".join(re.findall(r'(?:href|action)="([^"]*)"', page.replace("tel:", "")))
+        assert not any(name in links for name in names)
+
+
+# -- photos, sounds ---------------------------------------------------------------------------
+
+
+def camera_photo() -> bytes:
+    picture = Image.effect_noise((2400, 1800), 60).convert("RGB")
+    exif = Image.Exif()
+    exif[0x010F] = "SECRET-CAMERA"
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=92, exif=exif)
+    return out.getvalue()
+
+
+def test_a_photo_is_small_upright_and_tells_nothing_of_its_camera() -> None:
+    made = media.photo(camera_photo())
+    assert len(made) <= media.PHOTO_BYTES_MAX
+    with Image.open(io.BytesIO(made)) as found:
+        assert not found.getexif()
+        assert found.height > found.width
+    assert b"SECRET-CAMERA" not in made
+    assert b"Exif" not in made
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", camera_photo()[:2000]])
+def test_what_is_no_photo_is_refused(data: bytes) -> None:
+    with pytest.raises(AttachmentRefused):
+        media.photo(data)
+
+
+def test_a_sound_is_known_by_its_bytes_not_by_its_name() -> None:
+    assert media.sound(b"OggS" + bytes(20)) == "audio/ogg"
+    assert media.sound(bytes(4) + b"ftypM4A " + bytes(20)) == "audio/mp4"
+    with pytest.raises(AttachmentRefused):
+        media.sound(b"MZ" + bytes(20))
+    with pytest.raises(AttachmentRefused):
+        media.sound(b"OggS" + bytes(media.SOUND_BYTES_MAX))
+
+
+def test_an_empty_glass_is_no_signature() -> None:
+    out = io.BytesIO()
+    Image.new("RGBA", (800, 260), (0, 0, 0, 0)).save(out, "PNG")
+    with pytest.raises(AttachmentRefused):
+        media.signature(out.getvalue())
+
+
+def test_a_photo_taken_during_a_visit_belongs_to_it_before_it_is_written(
+    worker: Visitor, pages: Serving, held: Held
+) -> None:
+    home = held.homes[2]
+    draft = draft_of(worker.get(f"/home/{home}/visit").text)
+    file = {"photo": ("IMG.jpg", camera_photo(), "image/jpeg")}
+    worker.post(f"/home/{home}/visit/{draft}/keep", {"outcome": "met"}, files=file)
+    (photo,) = tablet_of(pages).listed(home, "attachment")["attachment"]
+    assert photo.values["about_record"] == draft
+    assert photo.values["blob_bytes"] <= media.PHOTO_BYTES_MAX
+    assert worker.get(f"/photo/{photo.id}").headers["content-type"] == "image/jpeg"
+
+
+def test_a_photo_never_lies_in_a_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a temporary file")
+
+    for name in ("SpooledTemporaryFile", "TemporaryFile", "NamedTemporaryFile", "mkstemp"):
+        monkeypatch.setattr(tempfile, name, refuse)
+    data = bytes(3_000_000)
+    body = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n'
+    form = read_form("multipart/form-data; boundary=x", body + data + b"\r\n--x--\r\n")
+    assert form.files["photo"].data == data
+
+
+# -- words ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", sorted(CATALOGUE))
+def test_every_text_of_the_pages_has_both_languages_and_the_same_places(key: str) -> None:
+    zh, en = CATALOGUE[key]
+    assert zh
+    assert en
+    assert placeholders(zh) == placeholders(en)
+
+
+def test_every_text_of_the_catalogue_is_said_somewhere() -> None:
+    folder = TEMPLATES.parent
+    said = "".join(p.read_text("utf-8") for p in TEMPLATES.glob("*.html"))
+    said += "".join(p.read_text("utf-8") for p in folder.glob("*.py") if "texts" not in p.name)
+    prefixes = {"part-", "part-empty-", "due-", "did-", "phrase-"}
+    kinds = {"photo-kept", "sound-kept", "signature-kept"}
+    unsaid = [
+        key
+        for key in CATALOGUE
+        if f'"{key}"' not in said
+        and f"'{key}'" not in said
+        and key not in kinds
+        and not any(key.startswith(p) and f'"{p}' in said for p in prefixes)
+    ]
+    assert unsaid == []
+
+
+def test_the_pages_speak_english_when_asked(worker: Visitor) -> None:
+    answer = worker.post("/language", {"lang": "en", "back": "/"})
+    assert 'lang="en"' in answer.text
+    assert "Today" in answer.text
+    assert "//evil" not in str(worker.post("/language", {"lang": "en", "back": "//evil"}).url)
+
+
+def test_forms_come_from_the_declarations_alone() -> None:
+    assert set(NEW) <= set(SCHEMA.collections)
