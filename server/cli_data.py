@@ -221,6 +221,7 @@ def restore(context: click.Context, /, source: Path, yes: bool) -> None:
 @click.pass_context
 def recover(context: click.Context, /, files: tuple[Path, ...], by: str) -> None:
     """Recover."""
+    from crypto.errors import SealRefused
     from server.journal import note
     from server.office import writing
 
@@ -229,11 +230,18 @@ def recover(context: click.Context, /, files: tuple[Path, ...], by: str) -> None
     with writing(state.settings) as desk:
         with state.progress("读取 ‖ Reading", len(files)) as bar:
             for file in sorted(files):
-                found = desk.recover(file.read_bytes())
+                data = file.read_bytes()
+                bar(1)
+                try:
+                    found = desk.recover(data)
+                except SealRefused:
+                    # Not for this server, or torn before its first change: the others still count.
+                    unreadable += len(data)
+                    state.warn("打不开：{file} ‖ Does not open: {file}", file=file.name)
+                    continue
                 changes += found.changes
                 refused += found.refused
                 unreadable += found.unreadable_bytes
-                bar(1)
         with desk.store.write() as tx:
             note(tx, desk.now_ms, by, "recover", "", f"{changes} {refused} {unreadable}")
     state.say(

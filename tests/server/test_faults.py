@@ -6,12 +6,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from crypto.seal import SealedWriter
 from fixtures.district import Process, add_team, district_settings, local_district, make_ticket
 from fixtures.wire import Feed, Speaker, error_of, household
 from server import devices
 from server.app import opened_district
+from server.cli import main
 from server.errors import ServerRunning
 from server.office import writing
 from server.setup import init_server
@@ -111,3 +113,24 @@ def test_nothing_secret_or_personal_is_in_the_log_or_in_any_repr(tmp_path: Path)
             assert secret.hex() not in shown
             assert repr(secret)[2:-1] not in shown
         assert os.stat(local.settings.data).st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_file_that_does_not_open_keeps_no_other_outbox_out(tmp_path: Path, alone: bool) -> None:
+    """Torn in its header by a power cut before the first change behind it was saved."""
+    with local_district(tmp_path / "d") as local:
+        enrolment = local.admit("tablet", "team")
+        data = outbox_of(Feed(enrolment.key), 2, enrolment.server_box_public)
+        torn, good = tmp_path / "00000001.sealed", tmp_path / "00000002.sealed"
+        torn.write_bytes(data[:500])
+        good.write_bytes(data)
+        arguments = ["--data-dir", local.settings.data_dir, "--lang", "en", "recover"]
+        if not alone:
+            found = CliRunner().invoke(main, [*arguments, str(torn), str(good)])
+            assert found.exit_code == 0, found.output
+            assert "2 changes taken in" in found.output
+            assert torn.name in found.output
+    if alone:
+        found = CliRunner().invoke(main, [*arguments, str(torn), str(good)])
+        assert found.exit_code == 0, found.output
+        assert "2 changes taken in" in found.output
