@@ -131,7 +131,8 @@ def box_public_of(store: Store, replica: bytes) -> bytes:
     if found[0]:
         succession = msgspec.msgpack.decode(found[1][_BODY_AT:], type=Succession)
         return succession.new_box_public
-    return check_certificate(found[1], district.public).box_public
+    # It was checked when it was learnt, by whichever server of the tree it names.
+    return msgspec.msgpack.decode(found[1][SIGNATURE_BYTES:], type=Certificate).box_public
 
 
 def verifier(store: Store, purpose: bytes) -> Verify:

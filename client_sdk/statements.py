@@ -12,12 +12,14 @@ from collections.abc import Sequence
 
 from client_sdk import lease
 from client_sdk.devices import District
+from client_sdk.revoked import keep_revocations
 from client_sdk.store.base import Store
 from crypto.errors import StatementRefused
 from crypto.statement import check_lease
 from sync.messages import STATEMENTS_MAX, Statement
 
 LEASE = "lease"
+REVOCATION = "revocation"
 UNKNOWN = "statements"
 """Statements of kinds that this program does not know: the newest of each."""
 
@@ -29,6 +31,8 @@ def take_statements(
     for kind, data in statements:
         if kind == LEASE:
             _take_lease(store, district, data, now_ms)
+        elif kind == REVOCATION:
+            keep_revocations(store, [data])
         else:
             known = dict(store.get(UNKNOWN, []))
             if len(known) < STATEMENTS_MAX or kind in known:

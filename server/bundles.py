@@ -20,18 +20,14 @@ import msgspec
 
 from carry.stick import write_atomically
 from crypto.bundle import FIRST_BEFORE, BundleHead, make_bundle, open_bundle, read_head
-from crypto.certificate import (
-    Revocation,
-    check_revocation,
-    check_succession,
-    issue_revocation,
-)
+from crypto.certificate import check_succession
 from crypto.errors import RequestRefused, SealRefused
 from server import devices
 from server.devices import old_replica_of
 from server.district import District
 from server.errors import DeviceRevoked, DeviceUnknown
 from server.recovery import recover
+from server.statements import revocations as revocations_told
 from server.store.base import Transaction
 from sync.messages import WANT_STATES, Reply, Request, decode_request, encode, encode_exchange
 from sync.parcel import (
@@ -282,7 +278,7 @@ def _answer(
             found = tx.rows("SELECT revocation FROM devices WHERE id = ?", [device])
             wipe = bytes(found[0][0] or b"")
         certificates = [] if revoked else team_certificates(tx, device)
-        revocations = [] if revoked else revocations_of(district, tx)
+        revocations = [] if revoked else revocations_told(tx, district.key, 0, REVOCATIONS_MAX)
     return msgspec.structs.replace(
         parcel(district.clock()),
         answers=head.name,
@@ -303,23 +299,3 @@ def team_certificates(tx: Transaction, device: str) -> list[bytes]:
         [device, device, CERTIFICATES_MAX],
     )
     return [bytes(row[0]) for row in found]
-
-
-def revocations_of(district: District, tx: Transaction) -> list[bytes]:
-    """The district's statements on every key of every revoked tablet, newest first."""
-    found = tx.rows(
-        "SELECT k.replica, d.revocation FROM device_keys k JOIN devices d ON d.id = k.device"
-        " WHERE d.state = 'revoked' AND d.revocation IS NOT NULL"
-        " ORDER BY d.revoked_at_ms DESC, k.replica LIMIT ?",
-        [REVOCATIONS_MAX],
-    )
-    return [_naming(district, bytes(replica), bytes(statement)) for replica, statement in found]
-
-
-def _naming(district: District, replica: bytes, statement: bytes) -> bytes:
-    """A revocation that names this key of its device: its own statement names the first one."""
-    said = check_revocation(statement, district.key.public)
-    if said.replica == replica:
-        return statement
-    body = Revocation(replica, said.serial, said.revoked_at_ms, said.issuer, said.reason, said.wipe)
-    return issue_revocation(district.key, body)

@@ -10,12 +10,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from crypto.certificate import Revocation, check_revocation, issue_revocation
+from crypto.errors import RevocationRefused
 from crypto.identity import DeviceKey
 from crypto.statement import DAY_MS, issue_lease
 from server.store.base import Transaction
 from sync.messages import PROTOCOL, Request, Statement
 
 LEASE = "lease"
+REVOCATION = "revocation"
+AGAIN_MS = 7 * DAY_MS
+"""A revocation is told again so long after a tablet's last contact: the reply that told of it may
+have been lost."""
+REVOCATIONS_PER_REPLY_MAX = 24
+"""Of one reply, the newest: beside them a lease and the keys have room."""
 
 
 class Terms(NamedTuple):
@@ -43,4 +51,34 @@ def statements_for(
         out.append((LEASE, lease))
     if bool(terms.open_ms) != leased:
         tx.run("UPDATE devices SET leased = ? WHERE id = ?", [int(bool(terms.open_ms)), device])
-    return out
+    contact = tx.rows("SELECT last_contact_ms FROM devices WHERE id = ?", [device])[0][0]
+    since_ms = 0 if contact is None else int(contact) - AGAIN_MS
+    revoked = revocations(tx, key, since_ms, REVOCATIONS_PER_REPLY_MAX)
+    return out + [(REVOCATION, statement) for statement in revoked]
+
+
+def revocations(tx: Transaction, key: DeviceKey, since_ms: int, count_max: int) -> list[bytes]:
+    """The district's statements on every key of the tablets revoked since then, newest first.
+
+    Tablets need them to refuse a revoked teammate where no server is near.
+    """
+    found = tx.rows(
+        "SELECT k.replica, d.revocation FROM device_keys k JOIN devices d ON d.id = k.device"
+        " WHERE d.state = 'revoked' AND d.revocation IS NOT NULL AND d.revoked_at_ms >= ?"
+        " ORDER BY d.revoked_at_ms DESC, k.replica LIMIT ?",
+        [since_ms, count_max],
+    )
+    return [_naming(key, bytes(replica), bytes(statement)) for replica, statement in found]
+
+
+def _naming(key: DeviceKey, replica: bytes, statement: bytes) -> bytes:
+    """A revocation that names this key of its device: its own statement names the first one."""
+    try:
+        said = check_revocation(statement, key.public)
+    except RevocationRefused:
+        # Signed by a key this server had before: it says what it says, and no more.
+        return statement
+    if said.replica == replica:
+        return statement
+    body = Revocation(replica, said.serial, said.revoked_at_ms, said.issuer, said.reason, said.wipe)
+    return issue_revocation(key, body)
