@@ -116,13 +116,14 @@ def _add_families() -> None:
         cli_bundles,
         cli_data,
         cli_devices,
+        cli_duplicates,
         cli_lost,
         cli_people,
         cli_reports,
     )
 
     office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit)
-    for family in (*office, cli_accounts, cli_reports):
+    for family in (*office, cli_accounts, cli_reports, cli_duplicates):
         family.add_to(main)
 
 

@@ -138,6 +138,18 @@ class ServerRunning(ServerError):
     )
 
 
+class JoinRefused(ServerError):
+    """Two households that cannot be joined so, or are not joined."""
+
+    code = "server/join"
+    status = 409
+    zh = "这两户不能这样并户或撤销。内容未改动。请用 duplicates show 核对后再试。"
+    en = (
+        "These households cannot be joined or parted so. Nothing was changed."
+        " Look at them with duplicates show and try again."
+    )
+
+
 class NotFound(ServerError):
     """Something named by the caller does not exist."""
 

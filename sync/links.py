@@ -14,7 +14,7 @@ from sync.joining import FIELDS_OF_JOINING, Joins
 from sync.schema import Schema
 
 Wrong = Literal["missing", "voided", "moved", "dissolved", "circle"]
-"""Not here; void; a person who is in another household now; a team or worker that is no more;
+"""Not here; void; a person who is in another household now; a team that is no more;
 households joined in a circle."""
 Linked = tuple[str, str, bool, Mapping[str, Any]]
 """Collection, home, is it void, shown values."""
@@ -39,7 +39,7 @@ def broken_links(
 ) -> list[Broken]:
     """Every reference of records that are not void which is broken, in order of home and record.
 
-    ``offices`` holds the ids of the teams and workers there are, where they are known.
+    ``offices`` holds the ids of the teams there are, where they are known.
     """
     found = list(_circles(records, joined))
     for record, (collection, home, voided, values) in records.items():

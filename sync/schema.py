@@ -54,7 +54,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ``order`` lists the values from lowest to highest for ``highest`` and ``lowest``; without it
     they compare as numbers. ``chars_max`` is in characters, ``minimum``/``maximum`` in the field's
     unit. ``refers_to`` names the collection that a reference points to; ``names``
-    is ``worker`` or ``team`` where the office's lists are meant. ``sealed`` fields are
+    is ``team`` where one of the office's teams is meant. ``sealed`` fields are
     encrypted to those who may read them: only ``ask`` and ``latest`` are allowed there, since the
     value is not readable where it is merged.
     """

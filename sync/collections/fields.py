@@ -51,6 +51,12 @@ def worker(policy: Policy, zh: str, en: str, why: str, *, required: bool = False
     return line(policy, zh, en, why, chars=ID_CHARS_MAX, required=required)
 
 
+def team(policy: Policy, zh: str, en: str, why: str) -> Field:
+    """The id of a team of the office's list."""
+    label = Label(zh=zh, en=en)
+    return Field(policy=policy, why=why, label=label, chars_max=ID_CHARS_MAX, names="team")
+
+
 def pick(
     policy: Policy,
     zh: str,

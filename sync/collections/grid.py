@@ -30,7 +30,7 @@ GRID = Collection(
         "members": fields.worker(
             "union", "网格员", "Members", "Two who join on the same day are both in the team."
         ),
-        "team": fields.worker("ask", "小组", "Team", "Exactly one team goes to these doors."),
+        "team": fields.team("ask", "小组", "Team", "Exactly one team goes to these doors."),
         "households_expected": fields.number(
             "highest",
             "应访户数",

@@ -51,7 +51,7 @@ GRID_ROUND = Collection(
             "The larger count leaves nobody out.",
             5_000,
         ),
-        "teams": fields.worker("union", "参加小组", "Teams", "Each team that was called up walks."),
+        "teams": fields.team("union", "参加小组", "Teams", "Each team that was called up walks."),
         "households_new": fields.link(
             "union",
             "新发现户",

@@ -34,7 +34,7 @@ ROUTE = Collection(
         "position": fields.number(
             "latest", "顺序", "Position", "The newest order of the day is the useful one.", 999
         ),
-        "team": fields.worker("ask", "小组", "Team", _WALK),
+        "team": fields.team("ask", "小组", "Team", _WALK),
         "walkers": fields.worker("union", "走访人", "Walkers", "All who walked are named."),
         "status": fields.status("Whatever leaves more doors to knock at is shown.", STAGES),
         "doors_left": fields.link(

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An officer's word that two households are one, or that they are not; and taking it back.
+
+What lives here: the changes that say so, and reading a household with what was joined into it. What
+must not: proposals (``duplicates.py``). Invariants
+- Joining is a change that sets ``joined_into``; nothing that refers to either is rewritten.
+- Teams that hold one of two joined households hold both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from server.errors import JoinRefused, NotFound
+from server.history import Stored, known_forks, stored_record
+from server.own import Write
+from server.scope import add_home
+from server.store.base import Transaction
+from sync.change import ADD
+from sync.joining import JOINED_INTO, JOINED_SEEN, Joins, combined, joins, seen_text
+from sync.policy import FieldShown, shown_fields
+from sync.schema import Schema
+
+
+class Both(NamedTuple):
+    """Two households as they stand, and one as it is shown with all that was joined into it."""
+
+    one: dict[str, Any]
+    two: dict[str, Any]
+    shown: dict[str, FieldShown]
+
+
+def joins_in(tx: Transaction) -> Joins:
+    """All joins of the record."""
+    found = tx.rows("SELECT id, joined_into FROM household WHERE joined_into IS NOT NULL")
+    return joins({str(away): str(into) for away, into in found})
+
+
+def _household(tx: Transaction, home: str) -> Stored:
+    stored = stored_record(tx, home)
+    if stored is None or stored.collection != "household":
+        raise NotFound("household")
+    return stored
+
+
+def joining(tx: Transaction, away: str, into: str) -> list[Write]:
+    """The change that joins ``away`` into ``into``. Raises NotFound, JoinRefused for a circle."""
+    seen, _ = _household(tx, away), _household(tx, into)
+    if joins_in(tx).of(into) == away or away == into:
+        raise JoinRefused("they would be joined in a circle")
+    sets: dict[str, Any] = {JOINED_INTO: into, JOINED_SEEN: seen_text(seen.vector)}
+    return [("household", away, sets, [])]
+
+
+def parting(tx: Transaction, away: str) -> list[Write]:
+    """The change that takes a join back. Raises NotFound, JoinRefused where there is none."""
+    if not _household(tx, away).body.get(JOINED_INTO):
+        raise JoinRefused("it is joined into none")
+    return [("household", away, {JOINED_INTO: None, JOINED_SEEN: None}, [])]
+
+
+def telling_apart(tx: Transaction, one: str, two: str) -> list[Write]:
+    """The change that says that two are different households. Raises NotFound."""
+    for home in (one, two):
+        _household(tx, home)
+    return [("household", one, {}, [(ADD, "known_apart", [two])])]
+
+
+def share_teams(tx: Transaction, one: str, two: str, now_ms: int) -> None:
+    """Give each team that holds one of two households the other one too."""
+    for home, other in ((one, two), (two, one)):
+        for (team,) in tx.rows("SELECT team FROM assigned WHERE home = ?", [home]):
+            add_home(tx, team, other, now_ms)
+
+
+def both(tx: Transaction, schema: Schema, one: str, two: str) -> Both:
+    """Two households, and the survivor as it is shown. Raises NotFound."""
+    first, second = _household(tx, one), _household(tx, two)
+    found = joins_in(tx)
+    survivor = found.of(one) if found.of(one) == found.of(two) else one
+    kept = _household(tx, survivor)
+    aliases = [_household(tx, alias) for alias in found.aliases(survivor)]
+    forks = set(known_forks(tx))
+    state = combined(kept.state, [(a.state, a.body.get(JOINED_SEEN)) for a in aliases], forks)
+    return Both(first.body, second.body, shown_fields(state, schema, "household"))
