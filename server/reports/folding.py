@@ -241,8 +241,6 @@ def _survivor(joined: dict[int, int], home: int) -> int:
         if at not in joined:
             return at
         at = joined[at]
-        if at == home:
-            return home
     return home
 
 

@@ -214,9 +214,12 @@ def _number(figure: Figure) -> str:
 def _once(source: Source, figures: Sequence[Figure], asked: Asked) -> tuple[str, list[Any]]:
     """Each record once, whatever rows it stands in; for counts only."""
     numbers = ", ".join(
-        f"count(DISTINCT CASE WHEN {figure.where or '1 = 1'} THEN f.n END)" for figure in figures
+        f"max(CASE WHEN {figure.where or '1 = 1'} THEN 1 ELSE 0 END) AS c{at}"
+        for at, figure in enumerate(figures)
     )
-    return bound(f"SELECT {numbers} {_rows(source, asked)}", asked)
+    sums = ", ".join(f"sum(c{at})" for at in range(len(figures)))
+    inner = f"SELECT f.n AS n, {numbers} {_rows(source, asked)} GROUP BY f.n"
+    return bound(f"SELECT {sums} FROM ({inner}) x", asked)
 
 
 def _listing(
