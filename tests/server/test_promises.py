@@ -133,3 +133,18 @@ def test_a_segment_nobody_signed_is_refused_whole(district: District, tablet: En
     assert records(district) == 0
     district.sync(tablet.device, request(tablet, feed, good))
     assert records(district) == 1
+
+
+def test_a_new_record_that_came_before_its_feed_is_not_stored_twice(
+    district: District, tablet: Enrolment
+) -> None:
+    feed = Feed(tablet.key)
+    upload = request(tablet, feed, feed.segment([household(), household(name="李秀英")]))
+    district.sync(tablet.device, upload)
+    # As where its state came by another server: the record is there, its feed is not.
+    with district.store.write() as tx:
+        tx.run("DELETE FROM segments")
+        tx.run("DELETE FROM leaves")
+        tx.run("DELETE FROM records WHERE id = (SELECT max(id) FROM records)")
+    assert district.sync(tablet.device, upload).receipts is not None
+    assert records(district) == 2
