@@ -34,7 +34,7 @@ def text_of(name: str) -> str:
 
 
 def blocks(name: str) -> Iterator[Vector]:
-    """Groups of ``name = value`` lines, each begun by COUNT or after an empty line."""
+    """Groups of ``name = value`` lines, each begun by COUNT; a long value goes on below."""
     found: Vector = {}
     last = ""
     for line in text_of(name).splitlines():
@@ -42,7 +42,7 @@ def blocks(name: str) -> Iterator[Vector]:
         if pair is None and last and re.fullmatch(r"\s*[0-9a-f]+\s*", line):
             found[last] += line.strip()
             continue
-        if pair is None or pair[1] == "COUNT":
+        if pair is not None and pair[1] == "COUNT":
             if len(found) > 1:
                 yield found
             found, last = {}, ""
