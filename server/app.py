@@ -26,6 +26,7 @@ from server.api.replies import SECURITY_HEADERS, error_answer
 from server.api.sync import PATH, SyncEndpoint
 from server.district import District
 from server.errors import NotFound, ServerError
+from server.forms import known_schema
 from server.keys import ServerKeys, read_counter, read_keys, write_counter
 from server.lock import store_lock
 from server.logs import log_fault
@@ -36,7 +37,6 @@ from server.store.postgres import PostgresStore
 from server.store.sqlite import SqliteStore
 from server.views import refresh_views
 from server.web.wiring import console_error, csrf, new_console, router
-from sync.collections import SCHEMA
 from sync.schema import Schema
 
 
@@ -59,7 +59,7 @@ def open_store(settings: Settings, keys: ServerKeys) -> Store:
 @contextmanager
 def opened_district(
     settings: Settings,
-    schema: Schema = SCHEMA,
+    schema: Schema | None = None,
     clock: Callable[[], int] = wall_clock_ms,
 ) -> Iterator[tuple[District, ServerKeys]]:
     """A district that this process alone writes to, closed at the end.
@@ -70,6 +70,7 @@ def opened_district(
     with store_lock(settings.data):
         keys = read_keys(settings.keys)
         store = open_store(settings, keys)
+        schema = known_schema(settings) if schema is None else schema
         try:
             district = District(store, schema, keys.sign, keys.box, clock)
             check_counter(district, keys)

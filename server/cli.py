@@ -117,13 +117,14 @@ def _add_families() -> None:
         cli_data,
         cli_devices,
         cli_duplicates,
+        cli_forms,
         cli_lost,
         cli_people,
         cli_reports,
     )
 
     office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit)
-    for family in (*office, cli_accounts, cli_reports, cli_duplicates):
+    for family in (*office, cli_accounts, cli_reports, cli_duplicates, cli_forms):
         family.add_to(main)
 
 

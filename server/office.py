@@ -20,6 +20,7 @@ from server.bundles import Lines, TakenBundle, take_bundle
 from server.control import SOCKET_NAME, Caller
 from server.district import District
 from server.errors import ServerRunning
+from server.forms import known_schema
 from server.keys import ServerKeys, read_keys
 from server.own import Write
 from server.recovery import Recovered, recover
@@ -27,7 +28,6 @@ from server.settings import Settings, need_store
 from server.store.base import Store
 from server.views import refresh_views
 from sync.change import Value
-from sync.collections import SCHEMA
 from sync.schema import Schema
 
 
@@ -62,7 +62,7 @@ class Desk:
         self.keys = keys
         self.store = store
         self._writer = writer
-        self.schema: Schema = SCHEMA
+        self.schema: Schema = known_schema(settings)
 
     def __repr__(self) -> str:
         return f"Desk({self.store!r})"
@@ -102,7 +102,7 @@ def reading(settings: Settings) -> Iterator[Desk]:
     keys = read_keys(need_store(settings).keys)
     store = open_store(settings, keys)
     try:
-        refresh_views(store, SCHEMA)
+        refresh_views(store, known_schema(settings))
         yield Desk(settings, keys, store, None)
     finally:
         store.close()

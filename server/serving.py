@@ -27,7 +27,6 @@ from server.logs import log, set_up_logs
 from server.service import Service
 from server.serving_address import ADDRESS_NAME
 from server.settings import Settings
-from sync.collections import SCHEMA
 from sync.schema import Schema
 
 KEEP_ALIVE_SECONDS = 75
@@ -181,7 +180,7 @@ def spare_the_collector() -> None:
 
 def serve(
     settings: Settings,
-    schema: Schema = SCHEMA,
+    schema: Schema | None = None,
     clock: Callable[[], int] = wall_clock_ms,
     told: Callable[[Serving], None] | None = None,
 ) -> None:

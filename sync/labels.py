@@ -115,3 +115,54 @@ def _choice(field: Field, text: str) -> str | None:
         if wanted in {choice.value.casefold(), choice.label.zh, choice.label.en.casefold()}:
             return choice.value
     return None
+
+
+_POLICY_WORDS = {
+    "latest": ("以最后一次为准", "the last one counts"),
+    "ask": ("不同时由人裁定", "a person decides"),
+    "highest": ("取最高", "the highest counts"),
+    "lowest": ("取最低", "the lowest counts"),
+    "union": ("全部保留（可多选）", "all are kept (several)"),
+    "sum": ("累加", "they add up"),
+    "append": ("逐条保留", "each is kept"),
+}
+_KIND_WORDS = {
+    "text": ("文字", "text"),
+    "integer": ("整数", "whole number"),
+    "number": ("数字", "number"),
+    "boolean": ("是/否", "yes/no"),
+    "date": ("日期 2026-06-09", "date 2026-06-09"),
+    "time": ("时间（毫秒）", "time (ms)"),
+    "choice": ("选项", "choice"),
+    "list": ("列表", "list"),
+    "object": ("组合", "object"),
+    "any": ("不限", "anything"),
+}
+
+
+def asked(field: Field, lang: str) -> str:
+    """What to fill in, in words: the choices, or the kind with its limits and unit."""
+    at = 1 if lang == "en" else 0
+    if field.choices:
+        return (" / ").join(choice.label.text(lang) for choice in field.choices)
+    words = _KIND_WORDS[field.kind][at]
+    if field.unit == "fen":
+        return ("金额（元）", "money (yuan)")[at]
+    if field.kind in ("integer", "number") and field.minimum is not None:
+        words += f" {field.minimum:,.15g}–{field.maximum:,.15g}" if field.maximum else ""
+    return f"{words} {field.unit}".strip() if field.kind != "time" else words
+
+
+def form_lines(collection: Collection, lang: str) -> list[tuple[str, str, str, str, str]]:
+    """A form as it is shown: label (marked where it must be filled in), name, what, rule, why."""
+    at = 1 if lang == "en" else 0
+    return [
+        (
+            heading(collection, name, lang) + (" *" if field.required else ""),
+            name,
+            asked(field, lang),
+            _POLICY_WORDS[field.policy][at],
+            field.why,
+        )
+        for name, field in collection.fields.items()
+    ]

@@ -54,7 +54,8 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ``order`` lists the values from lowest to highest for ``highest`` and ``lowest``; without it
     they compare as numbers. ``chars_max`` is in characters, ``minimum``/``maximum`` in the field's
     unit. ``refers_to`` names the collection that a reference points to; ``names``
-    is ``team`` where one of the office's teams is meant. ``sealed`` fields are
+    is ``team`` where one of the office's teams is meant. ``asked_when``: a field and the
+    values of it with which this one is asked for; always where it is empty. ``sealed`` fields are
     encrypted to those who may read them: only ``ask`` and ``latest`` are allowed there, since the
     value is not readable where it is merged.
     """
@@ -74,6 +75,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     pattern: str = ""
     refers_to: str = ""
     names: str = ""
+    asked_when: tuple[str, ...] = ()
     sealed: bool = False
     searched: bool = False
 
@@ -127,23 +129,30 @@ class SchemaInvalid(ValueError):
 def check_schema(schema: Schema) -> Schema:
     """Return ``schema`` if every declaration is sound; raise SchemaInvalid naming what is not."""
     for name, collection in schema.collections.items():
-        if name != collection.name or not 1 <= len(name) <= NAME_CHARS_MAX:
+        if name != collection.name:
             raise SchemaInvalid(f"collection {name}: its name")
-        if len(collection.fields) > FIELDS_MAX:
-            raise SchemaInvalid(f"collection {name}: more than {FIELDS_MAX} fields")
-        for key, field in collection.fields.items():
-            where = f"{name}.{key}"
-            if not 1 <= len(key) <= NAME_CHARS_MAX:
-                raise SchemaInvalid(f"{where}: its name")
-            if field.sealed and field.policy not in ("ask", "latest"):
-                raise SchemaInvalid(
-                    f"{where}: a sealed field merges without its value: ask or latest"
-                )
-            if field.order and field.policy not in ("highest", "lowest"):
-                raise SchemaInvalid(f"{where}: an order is for highest and lowest")
-            if field.kind == "choice" and not (field.choices or field.order):
-                raise SchemaInvalid(f"{where}: a choice needs its values")
+        check_collection(collection)
     return schema
+
+
+def check_collection(collection: Collection) -> Collection:
+    """Return ``collection`` if it is sound; raise SchemaInvalid naming what is not."""
+    name = collection.name
+    if not 1 <= len(name) <= NAME_CHARS_MAX:
+        raise SchemaInvalid(f"collection {name}: its name")
+    if len(collection.fields) > FIELDS_MAX:
+        raise SchemaInvalid(f"collection {name}: more than {FIELDS_MAX} fields")
+    for key, field in collection.fields.items():
+        where = f"{name}.{key}"
+        if not 1 <= len(key) <= NAME_CHARS_MAX:
+            raise SchemaInvalid(f"{where}: its name")
+        if field.sealed and field.policy not in ("ask", "latest"):
+            raise SchemaInvalid(f"{where}: a sealed field merges without its value: ask or latest")
+        if field.order and field.policy not in ("highest", "lowest"):
+            raise SchemaInvalid(f"{where}: an order is for highest and lowest")
+        if field.kind == "choice" and not (field.choices or field.order):
+            raise SchemaInvalid(f"{where}: a choice needs its values")
+    return collection
 
 
 def plain_schema(policies: dict[str, dict[str, Any]]) -> Schema:
