@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from carry.line import BINARY
 from carry.stick import write_outbox
 from client_sdk.errors import NotEnrolled
-from client_sdk.http_transport import BINARY, Connection, good
+from client_sdk.http_transport import Connection, good
 from client_sdk.keys import write_durably
 from client_sdk.outbox import carried_files, sealed_files
 

@@ -15,8 +15,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from carry.line import BINARY, Answer
 from client_sdk.errors import EnrolmentFailed, Unreachable
-from client_sdk.http_transport import BINARY, Answer, Connection
+from client_sdk.http_transport import Connection
 from crypto.certificate import check_certificate
 from crypto.errors import CryptoError
 from crypto.identity import DeviceKey

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from client_sdk.devices import district_of, learn
+from client_sdk.devices import district_of, learn, statements_for
+from client_sdk.guest import GuestLine
 from client_sdk.tablet_base import TabletBase
 from client_sdk.transport import Exchanger
 from client_sdk.visiting import Visited, Visiting
@@ -38,6 +39,20 @@ class TabletVisiting(TabletBase):
             return visiting.run(push=push, pull=pull)
         finally:
             self._outside.write(self._store.chain)
+
+    def guest_line(self, server: bytes, addresses: Iterable[str], pin: bytes) -> GuestLine:
+        """A line to another server of the tree, for ``visit``; to be closed.
+
+        ``server`` is its replica id, ``pin`` what ``crypto.tls.tls_pin`` gives for its certificate.
+        """
+        store = self._store
+        return GuestLine(
+            list(addresses),
+            pin,
+            server,
+            lambda: store.key,
+            lambda: statements_for(store, [store.chain.replica]),
+        )
 
     @property
     def home_server(self) -> bytes:

@@ -27,7 +27,7 @@ from server.replying import Done
 from server.scope import Device, homes_in_scope, revoked_among
 from server.store.base import Transaction
 from server.told import known_of
-from server.trust import TABLET, Key, keys_for
+from server.trust import TABLET, Key, keys_for, servers_after
 from sync.messages import WANT_STATES, Known, Page, Relay, Relayed, Reply, Request, encode_state
 from sync.packing import decode_causal
 
@@ -175,7 +175,8 @@ class Relaying:
         new = [end.replica for _, _, end in chosen.ends if end.replica not in believed.points]
         for first, before, end in chosen.ends:
             believed.extend(first, before, end, offered=True)
-        keys = keys_for(tx, district.key.replica, new)
+        me = district.key.replica
+        keys = servers_after(tx, me, stand.states) + keys_for(tx, me, new)
         relayed = Relayed(keys, chosen.segments, chosen.partials)
         now_seq = district.lineage.last_seq(tx)
         if chosen.more:

@@ -14,7 +14,7 @@ from crypto.certificate import Certificate, issue_certificate
 from crypto.identity import DeviceKey, replica_of
 from server.devices import ACTIVE, add_key
 from server.store.base import Transaction
-from server.trust import SERVER, UPSTREAM
+from server.trust import SERVER, UPSTREAM, note_servers
 
 
 def admit_server(
@@ -41,6 +41,7 @@ def admit_server(
         [replica.hex(), name, ACTIVE, now_ms, box_public, SERVER, area],
     )
     add_key(tx, replica, replica.hex(), public, certificate, None, now_ms)
+    note_servers(tx)
     return replica.hex(), certificate
 
 

@@ -34,6 +34,9 @@ SERVER: Final = "server"
 UPSTREAM: Final = "upstream"
 FIRST, LATER = "first", "later"
 """A certified key, and one that a succession names."""
+SERVERS_SEQ = "servers_seq"
+SERVERS_MAX = 2_000
+"""Servers of one tree: a province has about 150 districts, and some 1,500 streets."""
 KEYS_LEARNED_MAX = 1_000_000
 """Keys of a province's tablets over many years; more are not taken in."""
 
@@ -156,6 +159,8 @@ class Trust:
                 ],
             )
             self.keys[key.replica] = key
+            if key.role != TABLET and key.line == FIRST:
+                note_servers(tx)
         return number >= 0
 
     def _read(self, statement: bytes) -> tuple[Key, bytes, bytes] | None:
@@ -203,6 +208,29 @@ class Trust:
             return None
         key = old._replace(replica=said.new_replica, public=said.new_public, line=LATER)
         return key, old.replica, said.new_box_public
+
+
+def note_servers(tx: Transaction) -> None:
+    """A server became known: those who stand before this commit are to hear of all again."""
+    tx.run(
+        "INSERT INTO meta (key, value) VALUES (?, ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [SERVERS_SEQ, tx.next_seq()],
+    )
+
+
+def servers_after(tx: Transaction, me: bytes, seq: int) -> list[bytes]:
+    """The statements of all servers of the tree, where one became known after this commit."""
+    found = tx.rows("SELECT value FROM meta WHERE key = ?", [SERVERS_SEQ])
+    if not found or int(found[0][0]) <= seq:
+        return []
+    known = tx.rows(
+        "SELECT replica FROM known_keys WHERE role != ? AND line = ? ORDER BY n LIMIT ?",
+        [TABLET, FIRST, SERVERS_MAX],
+    )
+    below = tx.rows("SELECT id FROM devices WHERE role = ? AND state = 'active'", [SERVER])
+    replicas = [bytes(r[0]) for r in known] + [bytes.fromhex(r[0]) for r in below]
+    return keys_for(tx, me, replicas)
 
 
 def keys_for(tx: Transaction, me: bytes, replicas: Sequence[bytes]) -> list[bytes]:

@@ -36,6 +36,10 @@ TabletName = Annotated[str, Meta(min_length=1, max_length=80)]
 Version = Annotated[int, Meta(ge=PROTOCOL, le=PROTOCOL)]
 
 
+INTRODUCED_MAX = 8
+"""Statements from a server of the tree to a key that comes as a guest."""
+
+
 class Begin(msgspec.Struct, array_like=True, frozen=True):
     """The tablet binds itself to its keys and nonce before it sees the server's nonce."""
 
@@ -110,6 +114,22 @@ class Succeeded(msgspec.Struct, array_like=True, frozen=True):
 
     protocol: Version
     certificate: Statement
+    nonce: Annotated[bytes, Meta(max_length=48)]
+
+
+class Introduce(msgspec.Struct, array_like=True, frozen=True):
+    """A store comes to a server that did not enrol it: the statements that lead to its key."""
+
+    protocol: Version
+    replica: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    statements: Annotated[list[Statement], Meta(max_length=INTRODUCED_MAX)]
+
+
+class Introduced(msgspec.Struct, array_like=True, frozen=True):
+    """The server knows the key now: who it is, and a nonce for the first request."""
+
+    protocol: Version
+    server: Annotated[bytes, Meta(min_length=16, max_length=16)]
     nonce: Annotated[bytes, Meta(max_length=48)]
 
 

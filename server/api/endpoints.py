@@ -23,15 +23,25 @@ from server.api.replies import JSON, NONCE_HEADER, TOLD, Answer, error_answer
 from server.api.signed import Signer, check_sender, check_signer
 from server.api.sync import failed
 from server.blobs import BlobState, blob_state, get_piece, put_piece
-from server.errors import BlobOffset, BlobUnknown, BodyTooLarge, DeviceRevoked, StoreFull
+from server.errors import (
+    BlobOffset,
+    BlobUnknown,
+    BodyTooLarge,
+    DeviceRevoked,
+    DeviceUnknown,
+    StoreFull,
+)
 from server.logs import Timer, log_request
 from server.outboxes import take_outbox
 from server.service import Service
 from sync.collections import SCHEMA
 from sync.enrolment import (
     ENROLMENT_BYTES_MAX,
+    INTRODUCED_MAX,
     Begin,
     Enrolled,
+    Introduce,
+    Introduced,
     Offer,
     Prove,
     Succeed,
@@ -178,6 +188,27 @@ async def succeed(request: AnyRequest) -> Response[bytes]:
         return Answer(200, encode(Succeeded(PROTOCOL, certificate, nonce)), device=device)
 
     return await respond(request, "/v1/succeed", 2 * STATEMENT_BYTES_MAX, work)
+
+
+@post("/v1/introduce", status_code=200)
+async def introduce(request: AnyRequest) -> Response[bytes]:
+    """Learn the key of a server or tablet of the tree that was not enrolled here, by statements
+    that lead to this server: ``Introduce`` → ``Introduced``. 403 where they do not."""
+    service = service_of(request)
+
+    def work(body: bytes) -> Answer:
+        district, message = service.district, decode(body, Introduce)
+        if not district.trust.knows(message.replica):
+            with district.writing() as tx:
+                district.learn(tx, message.statements, district.clock())
+        if not district.trust.knows(message.replica):
+            raise DeviceUnknown(message.replica.hex())
+        device = district.trust.keys[message.replica].device
+        nonce = service.nonces.current(device)
+        answer = Introduced(PROTOCOL, district.key.replica, nonce)
+        return Answer(200, encode(answer), device=device)
+
+    return await respond(request, "/v1/introduce", INTRODUCED_MAX * STATEMENT_BYTES_MAX, work)
 
 
 @post("/v1/wiped", status_code=200)
@@ -343,6 +374,7 @@ ENDPOINTS = [
     enrol_prove,
     enrol_ask,
     succeed,
+    introduce,
     wiped,
     outbox_post,
     blob_put,

@@ -25,12 +25,12 @@ class Signer(NamedTuple):
 
 
 def check_sender(service: Service, headers: dict[str, str]) -> None:
-    """Before a body is read: refuse whoever does not even name a device of this district.
+    """Before a body is read: refuse whoever does not even name a key of this server's tree.
 
     Raises RequestRefused. It spares memory, and proves nothing.
     """
     found = _KEYID.search(headers.get("signature-input", ""))
-    if found is None or bytes.fromhex(found[1]) not in service.district.devices:
+    if found is None or not service.district.trust.knows(bytes.fromhex(found[1])):
         raise RequestRefused("unknown device")
 
 
@@ -42,15 +42,15 @@ def check_signer(
     Raises RequestRefused, and NonceSpent, which names a fresh one, where only the nonce was wrong.
     """
     district = service.district
-    devices = district.devices
+    keys = district.trust.keys
     verified = check_request(
-        lambda replica: devices[replica][1],
+        lambda replica: keys[replica].public,
         method,
         target,
         headers,
         body,
         server=district.key.replica,
     )
-    device = devices[verified.replica][0]
+    device = keys[verified.replica].device
     service.nonces.spend(device, verified.nonce)
     return Signer(device, verified.replica)

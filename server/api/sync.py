@@ -23,7 +23,8 @@ from server.errors import DeviceRevoked, NonceSpent
 from server.logs import Timer, log_fault, log_request
 from server.opening import Asked
 from server.service import Service
-from sync.messages import Request, decode_request, encode_exchange
+from server.trust import TABLET
+from sync.messages import Relay, Request, decode_request, encode_exchange
 
 PATH = "/v1/sync"
 
@@ -117,6 +118,8 @@ def _prepared(service: Service, item: Received) -> Prepared | Answer:
         signer = check_signer(service, "POST", item.target, item.headers, item.body)
         nonce = service.nonces.issue(signer.device)
         request = decode_request(item.body)
+        if _is_guest(service, signer):
+            return _relayed(service, signer, request, nonce)
         if request.replica != signer.replica:
             raise RequestRefused("another replica signed")
         if request.segments or request.partials or request.handed:
@@ -126,6 +129,24 @@ def _prepared(service: Service, item: Received) -> Prepared | Answer:
         return Prepared(signer, asked, revoked)
     except TOLD as error:
         return failed(error, signer, nonce)
+
+
+def _is_guest(service: Service, signer: Signer) -> bool:
+    """A server, or a tablet of another district."""
+    district = service.district
+    key = district.trust.keys[signer.replica]
+    return key.role != TABLET or signer.replica not in district.devices
+
+
+def _relayed(service: Service, signer: Signer, request: Request, nonce: bytes) -> Answer:
+    """The exchange with a server or a guest, alone in its commits."""
+    if signer.device in service.revoked:
+        more = {"revocation": service.revoked[signer.device]}
+        return error_answer(DeviceRevoked(), more=more, nonce=nonce, device=signer.device)
+    service.check_disk()
+    relay = request.relay or Relay()
+    reply = service.district.relaying.answer(signer.device, request, relay, nonce)
+    return Answer(200, encode_exchange(reply), device=signer.device)
 
 
 def _answer(service: Service, one: Prepared, reply: bytes) -> Answer:
