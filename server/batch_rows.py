@@ -8,7 +8,7 @@ what its records moved by.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from server.stamps import keep_stamp
 from server.store.base import Transaction
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from sync.batch import Batch, Touched
-from sync.clock import Chains, Stamp, VersionVector
+from sync.clock import Chains, Dot, Stamp, VersionVector
 from sync.errors import SyncError
 from sync.packing import birth
 from sync.schema import Schema
@@ -38,7 +38,14 @@ class BatchRows:
     conflicts.
     """
 
-    def __init__(self, tx: Transaction, schema: Schema, forks: set[bytes], seq: int) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        schema: Schema,
+        forks: set[bytes],
+        seq: int,
+        cut: Container[Dot] = (),
+    ) -> None:
         self.tx = tx
         self.schema = schema
         self.forks = forks
@@ -49,6 +56,7 @@ class BatchRows:
         self._homes: dict[str, list[Any]] = {}
         self._moved: set[str] = set()
         self._also_now: dict[str, set[str]] = {}
+        self._cut = cut
 
     @property
     def homes(self) -> set[str]:
@@ -131,6 +139,9 @@ class BatchRows:
         return rows
 
     def _origin(self, slot: Touched) -> int:
+        if slot.applied[-1] in self._cut:
+            # Its writer holds what is in quarantine too, which is another state than this.
+            return 0
         replica = slot.applied[0][:16]
         if len(slot.applied) > 1 and any(d[:16] != replica for d in slot.applied):
             return 0
@@ -174,7 +185,7 @@ class BatchRows:
 
     def _full_origin(self, slot: Touched, vector: bytes) -> int:
         """The writer who, having written the last change, holds exactly this state; else 0."""
-        if not slot.applied:
+        if not slot.applied or slot.applied[-1] in self._cut:
             return 0
         last = slot.applied[-1]
         # Only where all that was applied came from one writer can its last vector tell.

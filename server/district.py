@@ -388,3 +388,8 @@ class District:
             self.own.commit(run)
             self.forks |= out.forked
         return ids
+
+    def retry(self, tx: Transaction, record: str) -> None:
+        """Look again at what waits on a record, in a transaction of ``write_many``."""
+        sender = Sender(self.own.key.replica, "", "", 0, frozenset())
+        self.ingest(tx, self.forks, self.clock()).retry([record], sender)

@@ -10,7 +10,7 @@ What must not: HTTP, signatures, what is sent back. Invariants
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ import msgspec
 from server.batch_rows import BatchRows
 from server.conflicts import Happened
 from server.feeds import Placed, Run, place, row_of, store_runs
+from server.seen_through import aside_of, seen_through
 from server.set_aside import LIMITS, Sift, freeze, set_aside, thaw
 from server.store.base import Transaction
 from sync.batch import Batch
@@ -84,6 +85,8 @@ class Ingest:
         self.now_ms = now_ms
         self.out = Outcome()
         self._born: list[list[str]] = []
+        self._retried: set[str] = set()
+        self._cut: set[bytes] = set()
 
     def take(self, runs: Sequence[Run], states: Sequence[SignedStates], sender: Sender) -> Outcome:
         """Place, merge and store everything that is new."""
@@ -94,13 +97,14 @@ class Ingest:
             entries = [e for e in entries if e.dot[:16] not in sender.revoked]
         entries, beyond = self._sift(entries)
         self._quarantine(beyond, LIMITS)
-        if not entries and not offered:
+        waited = self._load_waiting(entries, offered)
+        if not entries and not offered and not waited:
             return self.out
         self.out.seq = self.tx.next_seq()
-        held = self.tx.causal_of(self._perhaps_held(entries, offered))
+        entries, waited = self._seen_through(entries), self._seen_through(waited)
+        held = self.tx.causal_of(self._perhaps_held([*entries, *waited], offered))
         stored = {k: (h.collection, h.causal) for k, h in held.items()}
         batch = Batch(self.schema, self.forks, stored, apart=True)
-        waited = self._load_waiting(entries, offered)
         for _, state in offered:
             body = dict(zip(state.names, state.values, strict=True))
             batch.offer_state(
@@ -115,7 +119,7 @@ class Ingest:
         batch.settle()
         for entry, reason in batch.misfits:
             self._quarantine([entry], reason)
-        rows = BatchRows(self.tx, self.schema, self.forks, self.out.seq)
+        rows = BatchRows(self.tx, self.schema, self.forks, self.out.seq, self._cut)
         rows.store(batch, held, self.now_ms)
         self.out.applied, self.out.homes = rows.applied, rows.homes
         self.out.new_homes, self.out.happened = rows.new_homes, rows.happened
@@ -171,9 +175,26 @@ class Ingest:
     def _load_waiting(self, entries: list[Entry], offered: Sequence[Offered]) -> list[Entry]:
         if not self.tx.rows("SELECT 1 FROM waiting LIMIT 1"):
             return []
-        ids = list({e.record for e in entries} | {state.record for _, state in offered})
+        ids = list(
+            self._retried | {e.record for e in entries} | {state.record for _, state in offered}
+        )
         found = self.tx.rows_in("SELECT entry FROM waiting WHERE record IN (?*)", ids)
         return [thaw(bytes(row[0])) for row in found]
+
+    def _seen_through(self, entries: list[Entry]) -> list[Entry]:
+        """Changes with vectors that name nothing in quarantine, where that need not be waited
+        for."""
+        aside = aside_of(self.tx, {e.record for e in entries}) if entries else {}
+        if not aside:
+            return entries
+        seen = [seen_through(e, aside) for e in entries]
+        self._cut |= {a.dot for a, b in zip(seen, entries, strict=True) if a is not b}
+        return seen
+
+    def retry(self, records: Iterable[str], sender: Sender) -> Outcome:
+        """Look again at what waits on these records; used as ``take`` is."""
+        self._retried |= set(records)
+        return self.take([], [], sender)
 
     def _keep_waiting(self, batch: Batch, waited: list[Entry]) -> None:
         left = {e.dot: e for slot in batch.touched.values() for e in slot.waiting}
@@ -190,6 +211,7 @@ class Ingest:
 
     def _quarantine(self, entries: Sequence[Entry], reason: str) -> None:
         set_aside(self.tx, entries, reason, self.now_ms)
+        self._retried |= {e.record for e in entries}
         self.out.quarantined += len(entries)
 
     def _keep_forks(self) -> None:

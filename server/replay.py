@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
+from server.seen_through import Aside, seen_through
 from sync.change import ADD, REMOVE, Entry, own_tips
 from sync.clock import Chains, Dot, dots_of
 from sync.messages import State
@@ -105,12 +106,12 @@ class Replay:
         self.open: dict[str, tuple[int, frozenset[Dot]]] = {}
         self.stood: list[Stood] = []
         self.seq = 0
+        self.aside: dict[Dot, Aside] = {}
 
     def run(
-        self, received: list[Received], joined: list[State], aside: dict[Dot, bool], schema: Schema
+        self, received: list[Received], joined: list[State], aside: dict[Dot, Aside], schema: Schema
     ) -> Replayed:
-        """Replay changes in the order of their receipt. ``aside`` are those in quarantine, true
-        where they were released."""
+        """Replay changes in the order of their receipt. ``aside`` are those in quarantine."""
         self._join(joined)
         entries: dict[Dot, Entry] = {}
         twice: list[Dot] = []
@@ -121,11 +122,13 @@ class Replay:
         merging = [r for r in received if r.entry.dot not in aside]
         chains = Chains(self.forks, dict(self.state.preds))
         at = 0
-        while at < len(merging):
-            seq, end = merging[at].seq, at
-            while end < len(merging) and merging[end].seq == seq:
+        while at < len(received):
+            seq, end = received[at].seq, at
+            while end < len(received) and received[end].seq == seq:
                 end += 1
-            arrived = [r.entry for r in merging[at:end]]
+            batch = [r.entry for r in received[at:end]]
+            arrived = [e for e in batch if e.dot not in aside]
+            self.aside |= {e.dot: aside[e.dot] for e in batch if e.dot in aside}
             self._transaction(seq, arrived, chains)
             at = end
         self.stood += [Stood(f, seq, dots, None) for f, (seq, dots) in self.open.items()]
@@ -168,17 +171,26 @@ class Replay:
         again = True
         while again and todo:
             again, left = False, []
-            for entry in todo:
+            for received in todo:
+                entry = seen_through(received, self._aside_now())
+                chains.preds[entry.dot] = own_tips(entry)
                 note_forks(self.state, entry, self.forks)
                 if self.state.vector.covers(entry.dot, chains):
                     continue
                 if not deliverable(self.state, entry, chains):
-                    left.append(entry)
+                    left.append(received)
                     continue
                 self._apply(seq, entry, chains)
                 again = True
             todo = left
         self.waiting = todo
+
+    def _aside_now(self) -> dict[Dot, Aside]:
+        """What is in quarantine by now; a release counts once its change is there."""
+        return {
+            d: one if one.by in self.applied else one._replace(by=None)
+            for d, one in self.aside.items()
+        }
 
     def _apply(self, seq: int, entry: Entry, chains: Chains) -> None:
         state, change = self.state, entry.change
@@ -225,7 +237,7 @@ class Replay:
     def _fates(
         self,
         entries: dict[Dot, Entry],
-        aside: dict[Dot, bool],
+        aside: dict[Dot, Aside],
         waiting: frozenset[Dot],
         schema: Schema,
         collection: str,
@@ -235,7 +247,7 @@ class Replay:
         fates: dict[Dot, Became] = {}
         for d in entries:
             if d in aside:
-                fates[d] = Became("released" if aside[d] else "quarantined", None)
+                fates[d] = Became("released" if aside[d].released else "quarantined", None)
             elif d in waiting:
                 fates[d] = Became("waiting", None)
             elif d in self.state.voids:

@@ -283,6 +283,9 @@ def release(
             "INSERT INTO releases (dot, by_dot, officer, reason, at_ms) VALUES (?, ?, ?, ?, ?)",
             [entry.dot, entries[0].dot, officer, reason, district.clock()],
         )
+        if record:
+            # Its writer's later changes waited for it; what was released stands in for it now.
+            district.retry(tx, record)
 
     ids = district.write_many(
         officer, [(change.collection, record, sets, others)], reason, before=before, after=after

@@ -24,6 +24,7 @@ from typing import Any
 import sqlcipher3
 
 from server.replay import FATES, Became, Received, Replay
+from server.seen_through import Aside
 from server.set_aside import freeze, thaw
 from server.store.base import Transaction
 from server.verify_feeds import UNREADABLE, Feeds, Problem, SegmentRow
@@ -144,12 +145,12 @@ class Verification:
         self._on_fate = on_fate
         self._feeds = Feeds(tx, first_key, self.verdict.report)
         self._forks = {bytes(r[0]) for r in tx.rows("SELECT replica FROM forks")}
-        self._aside: dict[Dot, tuple[str, bool]] = {}
+        self._aside: dict[Dot, tuple[str, str, bool, Dot | None]] = {}
         self._homes: dict[str, list[Any]] = {}
         self._decided: set[Dot] = set()
         self._also = 0
         self._waiting = 0
-        self._set_aside: dict[Dot, bool] = {}
+        self._set_aside: dict[Dot, Aside] = {}
         self._done = 0
 
     def run(self) -> Verdict:
@@ -174,8 +175,12 @@ class Verification:
         self.verdict.report(Problem(kind, record, name, detail))
 
     def _read_aside(self) -> None:
-        for d, record, released in self.tx.rows("SELECT dot, record, released_by FROM quarantine"):
-            self._aside[bytes(d)] = (str(record), released is not None)
+        for d, record, reason, released, by in self.tx.rows(
+            "SELECT q.dot, q.record, q.reason, q.released_by, r.by_dot FROM quarantine q"
+            " LEFT JOIN releases r ON r.dot = q.dot"
+        ):
+            by_dot = bytes(by) if by else None
+            self._aside[bytes(d)] = (str(record), str(reason), released is not None, by_dot)
         self._decided = {bytes(r[0]) for r in self.tx.rows("SELECT dot FROM decisions")}
         self._decided |= {bytes(r[0]) for r in self.tx.rows("SELECT by_dot FROM releases")}
 
@@ -195,10 +200,10 @@ class Verification:
             self._decided -= {e.dot for e in entries}
         found = [e for e in entries if e.dot in self._aside] if self._aside else []
         for entry in found:
-            record, released = self._aside.pop(entry.dot)
+            record, reason, released, by = self._aside.pop(entry.dot)
             if record != entry.record:
                 self._tell("quarantine", record, entry.dot.hex(), "it is of another record")
-            self._set_aside[entry.dot] = released
+            self._set_aside[entry.dot] = Aside(entry, reason, released, by)
 
     def _add_joined(self, spill: _Spill, part: int, group: dict[str, list[Received]]) -> None:
         """Records that came only as signed states belong to a part too."""

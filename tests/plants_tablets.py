@@ -64,6 +64,20 @@ PLANTS_TABLETS = (
         "tests/sync/test_ranges.py",
     ),
     (
+        "a teammate waits for what is in quarantine",
+        "server/seen_through.py",
+        "            own = entry.dot[:16] == at[:16] and found.reason != MISFIT\n",
+        "            own = True\n",
+        "tests/server/test_seen_through.py",
+    ),
+    (
+        "a release forgets what waited for it",
+        "server/resolving.py",
+        "            district.retry(tx, record)\n",
+        "            pass\n",
+        "tests/server/test_seen_through.py",
+    ),
+    (
         "a revoked writer's feed merged because a teammate carries it",
         "server/district.py",
         "revoked_among(tx, self._devices_of(runs))",
