@@ -140,3 +140,16 @@ def test_one_who_holds_a_part_of_a_feed_gives_little_of_it_back(
     assert report.given == 3
     assert b.give_to(a).changes == 0
     assert len(a.greet(b.replica)) < 5_000
+
+
+def test_what_is_given_names_only_households_that_the_other_holds_too(
+    world: Any, fields: dict[str, Any]
+) -> None:
+    a, b = world.tablet("a", "one"), world.tablet("b", "two")
+    shared = a.create_record("household", {**fields, "address": "共同东路1号"})
+    own = a.create_record("household", {**fields, "address": "本组西路2号"})
+    a.assign([shared, own])
+    b.assign([shared])
+    given = a.give(b.greet(a.replica))
+    assert "共同东路1号".encode() in given
+    assert "本组西路2号".encode() not in given

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planted bugs in the server, the tablet and what lies between, as texts replaced in one file each.
+
+What must not live here: the run, which is ``plant.py``.
+"""
+
+from __future__ import annotations
+
+from tests.planted import Plant
+
+PARTS = (
+    Plant(
+        "signatures of feeds not checked by the server",
+        "server/district.py",
+        '        verify(public, b"segment", message, signature)\n',
+        "",
+        "tests/server/test_promises.py",
+    ),
+    Plant(
+        "receipt before the commit",
+        "server/district.py",
+        "        with self._writing() as tx:\n            device = device_row(tx, device_id)\n",
+        '        with __import__("contextlib").suppress(OSError), self._writing() as tx:\n'
+        "            device = device_row(tx, device_id)\n",
+        "tests/server/test_promises.py",
+    ),
+    Plant(
+        "the server's counter moves on outside the transaction",
+        "server/district.py",
+        "                run, ids = self.own.build(tx, worker, writes, reason)\n",
+        "                run, ids = self.own.build(tx, worker, writes, reason)\n"
+        "                self.own.commit(run)\n",
+        "tests/server/test_promises.py",
+    ),
+    Plant(
+        "the tablet's counter moves on outside the transaction",
+        "client_sdk/store/base.py",
+        '        self.run(\n            "INSERT OR REPLACE INTO chain (id,',
+        '        self.run("COMMIT", ())\n        self.run("BEGIN IMMEDIATE", ())\n'
+        '        self.run(\n            "INSERT OR REPLACE INTO chain (id,',
+        "tests/client_sdk/test_writing.py",
+    ),
+    Plant(
+        "own-prefix rule left out",
+        "client_sdk/writing.py",
+        "                succeed(store)\n",
+        "                pass\n",
+        "tests/client_sdk/test_writing.py",
+    ),
+    Plant(
+        "cursor steps over a commit",
+        "server/pull.py",
+        "upto = cursor.upto if cursor.after else self.now_seq",
+        "upto = self.now_seq",
+        "tests/client_sdk/test_paging.py",
+    ),
+    Plant(
+        "more is lost",
+        "server/pull.py",
+        "more = bool(after) or seq < self.now_seq",
+        "more = False",
+        "tests/client_sdk/test_paging.py",
+    ),
+    Plant(
+        "ticket usable twice (server)",
+        "server/enrolment.py",
+        "row.state in (DONE, SPENT))\n        if row.asked is None:",
+        "False)\n        if row.asked is None or row.state == DONE:",
+        "tests/server/test_enrolment.py",
+    ),
+    Plant(
+        "a meeting shows more than the scope both have",
+        "client_sdk/meeting.py",
+        "greeting.everything or bool(homes & theirs) or new",
+        "greeting.everything or bool(homes) or new",
+        "tests/client_sdk/test_meeting.py",
+    ),
+    Plant(
+        "what a giver shows beyond the scope is kept in clear",
+        "client_sdk/meeting.py",
+        "        return bool(homes & mine)\n",
+        "        return True\n",
+        "tests/client_sdk/test_lan.py",
+    ),
+    Plant(
+        "a late answer is taken in though a newer one came",
+        "client_sdk/bundles.py",
+        'question.absorbed == store.get("absorbed", 0) or not question.request.want',
+        "True",
+        "tests/client_sdk/test_bundles.py",
+    ),
+    Plant(
+        "who is at the other end of a meeting is not checked",
+        "client_sdk/lan_link.py",
+        "            verify(public, purpose, message + proof.replica, proof.signature)\n",
+        "            pass\n",
+        "tests/client_sdk/test_lan.py",
+    ),
+)
