@@ -288,7 +288,6 @@ STATUS = {
     "sync/chain": 422,
     "sync/change": 422,
     "sync/state": 422,
-    "sync/own-prefix": 409,
     "sync/bundle-repeated": 409,
     "sync/bundle-late": 409,
     "crypto/error": 400,

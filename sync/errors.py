@@ -95,17 +95,6 @@ class StateInvalid(SyncError):
     en = "A record's causal data is damaged. Its changes are kept. Run verify, repair from a peer."
 
 
-class OwnPrefixMissing(SyncError):
-    """Law 5: the record as held lacks this replica's own last change on it."""
-
-    code = "sync/own-prefix"
-    zh = "本机曾修改过这条记录，但手头是更旧的一份。旧修改在原处完好。本机将以新身份继续。"
-    en = (
-        "This store wrote on the record but holds an older copy. What it wrote is kept where it"
-        " was sent. It goes on as a new replica."
-    )
-
-
 class BundleRepeated(SyncError):
     """A bundle that was taken already."""
 
