@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from carry.errors import CarryError
-from client_sdk import cli_app, cli_carry, cli_custody, views
+from client_sdk import cli_app, cli_carry, cli_custody, cli_lists, views
 from client_sdk.cli_show import Shower
 from client_sdk.enrolment import read_picture
 from client_sdk.errors import TabletError
@@ -347,10 +347,9 @@ def wipe(obj: Context, yes: bool) -> None:
 
 
 cli_app.add_to(cli)
-
-
 cli_carry.add_to(cli)
 cli_custody.add_to(cli)
+cli_lists.add_to(cli)
 
 
 def _fields(obj: Context, declared: Collection | None, pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 
 from client_sdk.texts_carry import CARRY_TEXTS
+from client_sdk.texts_fieldwork import FIELD_TEXTS
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "ask-secret": ("{worker} 的 PIN 或口令", "PIN or passphrase of {worker}"),
@@ -114,7 +115,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
-_TEXTS |= CARRY_TEXTS
+_TEXTS |= CARRY_TEXTS | FIELD_TEXTS
 
 
 def language(given: str | None = None) -> str:
