@@ -130,12 +130,20 @@ def _where(wanted: Filter, *, with_state: bool) -> tuple[str, list[Any]]:
 
 
 def list_conflicts(
-    tx: Transaction, wanted: Filter, limit: int = 50, after: int | None = None
+    tx: Transaction,
+    wanted: Filter,
+    limit: int = 50,
+    after: int | None = None,
+    *,
+    total: bool = True,
 ) -> Page:
-    """One page of conflicts, newest first. Raises NotFound for an unknown state."""
+    """One page of conflicts, newest first; ``total`` False leaves the count out, as 0.
+
+    Raises NotFound for an unknown state.
+    """
     limit = max(1, min(limit, PAGE_ROWS_MAX))
     where, values = _where(wanted, with_state=True)
-    total = int(tx.rows(f"SELECT count(*){_FROM}{where}", values)[0][0])
+    count = int(tx.rows(f"SELECT count(*){_FROM}{where}", values)[0][0]) if total else 0
     if after is not None:
         where += (" AND" if where else " WHERE") + " c.n < ?"
         values = [*values, after]
@@ -146,7 +154,7 @@ def list_conflicts(
         [*values, limit + 1],
     )
     lines = [_line(row) for row in found[:limit]]
-    return Page(lines, total, lines[-1].n if len(found) > limit else None)
+    return Page(lines, count, lines[-1].n if len(found) > limit else None)
 
 
 def _line(row: tuple[Any, ...]) -> Line:

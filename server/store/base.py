@@ -118,6 +118,9 @@ class Store(Protocol):
         Raises BackupWrong where that is left to the database's own tools.
         """
 
+    def holds_sql(self, column: str) -> str:
+        """A condition with one ``?``: that a text column holds a text, as it stands."""
+
     def another(self) -> Store:
         """The same store, for another thread that only reads; to be closed by itself."""
 

@@ -35,3 +35,16 @@ CREATE INDEX waiting_by_since ON waiting (since_ms);
 CREATE INDEX quarantine_by_time ON quarantine (at_ms);
 CREATE INDEX decisions_by_officer ON decisions (officer, n);
 """
+
+TABLES_LOOKUP = """
+DROP TABLE lookup;
+CREATE TABLE lookup (n INTEGER PRIMARY KEY, record TEXT NOT NULL UNIQUE, home TEXT NOT NULL,
+  area TEXT NOT NULL, collection TEXT NOT NULL, title TEXT NOT NULL, words TEXT NOT NULL);
+CREATE INDEX lookup_by_home ON lookup (home);
+CREATE INDEX lookup_by_title ON lookup (collection, title, area);
+DELETE FROM meta WHERE key = 'lookup_seq';
+CREATE INDEX conflicts_counted ON conflicts (home, state, undone, settled_where);
+CREATE INDEX conflicts_by_collection ON conflicts (collection, n);
+"""
+"""What is searched stands in the order it came, so that a search reads it from end to end; the
+indexes let the inbox count, and households of one title be found, without reading whole rows."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sqlite_utils
 
-from server.store.console_tables import TABLES_CONSOLE
+from server.store.console_tables import TABLES_CONSOLE, TABLES_LOOKUP
 from server.store.tablet_tables import TABLES_MOVED, TABLES_TABLETS
 from server.store.tier_tables import TABLES_TIERS
 
@@ -126,6 +126,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0003-console", TABLES_CONSOLE),
     ("0004-moved", TABLES_MOVED),
     ("0005-tiers", TABLES_TIERS),
+    ("0007-lookup", TABLES_LOOKUP),
 )
 
 

@@ -335,6 +335,10 @@ class PostgresStore:
         """Refused: PostgreSQL has its own tools, which copy the whole database consistently."""
         raise BackupWrong("kept in PostgreSQL: use pg_basebackup or pg_dump")
 
+    def holds_sql(self, column: str) -> str:
+        """That a text column holds a text, as it stands."""
+        return f"strpos({column}, ?) > 0"
+
     def another(self) -> PostgresStore:
         """The same district on lines of its own."""
         return PostgresStore(self._dsn, self.district)

@@ -340,6 +340,10 @@ class SqliteStore:
             finally:
                 copy.close()
 
+    def holds_sql(self, column: str) -> str:
+        """That a text column holds a text, as it stands."""
+        return f"instr({column}, ?) > 0"
+
     def another(self) -> SqliteStore:
         """The same store on a connection of its own that only reads."""
         return SqliteStore(self.path, self._key_hex, reads_only=True)

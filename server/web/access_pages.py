@@ -13,6 +13,20 @@ from server.web.access import read_log
 from server.web.routing import Result, Shown, Visit, page
 
 ROWS = 100
+PURPOSES = {
+    "inbox": "冲突收件箱 ‖ conflict inbox",
+    "conflict": "冲突 ‖ conflict",
+    "bulk": "批量裁定 ‖ settling many",
+    "history": "记录与历史 ‖ record and history",
+    "photo": "照片 ‖ photo",
+    "search": "查找 ‖ search",
+    "repair": "隔离与修复 ‖ quarantine and repair",
+    "quarantine": "隔离中的修改 ‖ change in quarantine",
+    "report": "报表明细 ‖ records behind a figure",
+    "export": "导出 ‖ export",
+    "tablet": "平板 ‖ tablet",
+}
+"""What the first word of a purpose means."""
 
 
 @page("/access", ACCESS)
@@ -28,6 +42,7 @@ def access(visit: Visit) -> Result:
             "lines": lines,
             "names": scoped.names,
             "asked": kept,
+            "purposes": PURPOSES,
             "more": urlencode(kept | {"before": str(lines[-1].n)}) if len(found) > ROWS else "",
         }
     return Shown("access.html", values)

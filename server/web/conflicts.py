@@ -81,7 +81,7 @@ def inbox(visit: Visit) -> Result:
             "titles": scoped.titles([line.record for line in found.lines]),
             "care": care.of_conflicts(scoped.tx, [line.n for line in found.lines]),
             "names": scoped.names,
-            "total": found.total,
+            "total": _total(counts, wanted.state),
             "counts": counts | {"all": sum(counts.values())},
             "states": (*STATES[:6], "all"),
             "wanted": wanted,
@@ -95,10 +95,18 @@ def inbox(visit: Visit) -> Result:
     return Shown("conflicts_rows.html" if visit.query("part") else "conflicts.html", values)
 
 
+def _total(counts: dict[str, int], state: str) -> int:
+    """How many conflicts there are in a state, by the counts of all."""
+    if state in counts:
+        return counts[state]
+    everything = sum(counts.values())
+    return everything - counts.get("open", 0) if state == "settled" else everything
+
+
 def _choices(visit: Visit, scoped: Scoped) -> dict[str, Any]:
     schema = scoped.schema
     return {
-        "areas": [a for a in scoped.areas() if len(a.code) <= 12],
+        "areas": scoped.areas_near(),
         "teams": scoped.teams(),
         "collections": [
             (c.name, c.label.text(visit.lang))

@@ -8,7 +8,6 @@ step does. Invariant: one of each name runs at a time in a server.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from server.service import Service
@@ -24,19 +23,17 @@ _running: dict[tuple[str, int], asyncio.Task[None]] = {}
 async def keep_up(name: str, service: Service, step: Callable[[], bool]) -> None:
     """Take steps until there is nothing more; ``step`` tells whether there is."""
     key = (name, id(service))
-    if key in _running:
-        return
-    until = time.monotonic() + WAIT_SECONDS_MAX
-    while await service.run(step):
-        if time.monotonic() > until:
-            task = asyncio.get_running_loop().create_task(_go_on(service, step))
-            _running[key] = task
-            task.add_done_callback(lambda _: _running.pop(key, None))
-            return
+    task = _running.get(key)
+    if task is None:
+        task = asyncio.get_running_loop().create_task(_go_on(service, step))
+        _running[key] = task
+        task.add_done_callback(lambda _: _running.pop(key, None))
+    await asyncio.wait({task}, timeout=WAIT_SECONDS_MAX)
 
 
 async def _go_on(service: Service, step: Callable[[], bool]) -> None:
-    more = True
-    while more and not service.stopping:
-        await asyncio.sleep(PAUSE_SECONDS)
-        more = await service.run(step)
+    more = not service.stopping
+    while more:
+        more = await service.run(step) and not service.stopping
+        if more:
+            await asyncio.sleep(PAUSE_SECONDS)

@@ -35,7 +35,7 @@ def people(visit: Visit) -> Result:
     with visit.scope() as scoped:
         values = {
             "accounts": accounts_in(scoped.tx, scoped.area),
-            "areas": [a for a in scoped.areas() if len(a.code) <= 12],
+            "areas": scoped.areas_near(),
             "roles": list(RIGHTS),
             "state_names": STATE_NAMES,
             "first": visit.session.pop("first", None),
@@ -49,7 +49,7 @@ def person(visit: Visit) -> Result:
     with visit.scope() as scoped:
         values = {
             "one": _within(scoped, visit.param("account")),
-            "areas": [a for a in scoped.areas() if len(a.code) <= 12],
+            "areas": scoped.areas_near(),
             "roles": list(RIGHTS),
             "state_names": STATE_NAMES,
             "own": visit.param("account") == visit.account.id,

@@ -109,7 +109,7 @@ def report(visit: Visit) -> Answered:
                 for level in DIGITS
                 if DIGITS[level] >= len(scoped.area)
             ],
-            "areas": [a for a in scoped.areas() if len(a.code) <= 12],
+            "areas": scoped.areas_near(),
             "progress": progress_of(scoped.tx),
             "kept": lambda **more: kept(visit, **more),
             "key_text": lambda key: (

@@ -50,7 +50,16 @@ LANG_COOKIE = "__Host-lang"
 API = "/v1/"
 """Under this stands what programs ask; answers are no pages there."""
 
-MENU: tuple[tuple[str, str, str], ...] = (("/conflicts", "冲突 ‖ Conflicts", "read"),)
+MENU: tuple[tuple[str, str, str], ...] = (
+    ("/board", "看板 ‖ Board", "read"),
+    ("/conflicts", "冲突 ‖ Conflicts", "read"),
+    ("/search", "查找 ‖ Search", "read"),
+    ("/repair", "隔离与修复 ‖ Quarantine", "read"),
+    ("/reports", "报表 ‖ Reports", "read"),
+    ("/tablets", "平板与小组 ‖ Tablets", "tablets"),
+    ("/people", "账户 ‖ Accounts", "people"),
+    ("/access", "查阅记录 ‖ Access log", "access"),
+)
 
 
 class Shown(NamedTuple):

@@ -24,6 +24,7 @@ QUARANTINE_LOOKS_MAX = 5_000
 class Hit(NamedTuple):
     """Something the search found."""
 
+    n: int
     record: str
     home: str
     area: str
@@ -43,7 +44,7 @@ class Scoped(ScopedBase):
         within = self._within(wanted)
         if within is None:
             return Page([], 0, None)
-        page = list_conflicts(self.tx, within, limit, after)
+        page = list_conflicts(self.tx, within, limit, after, total=False)
         for line in page.lines:
             self.saw(line.area, line.home, line.record, [line.field])
         return page
@@ -98,7 +99,8 @@ class Scoped(ScopedBase):
 
     def conflict_collections(self) -> set[str]:
         """The collections that had a conflict."""
-        return {str(row[0]) for row in self.tx.rows("SELECT DISTINCT collection FROM conflicts")}
+        one = "SELECT 1 FROM conflicts WHERE collection = ? LIMIT 1"
+        return {name for name in self.schema.collections if self.tx.rows(one, [name])}
 
     def next_open(self, n: int, *, newer: bool = False) -> int | None:
         """The open conflict of the area that stands next in the list; None at its end."""
@@ -244,14 +246,16 @@ class Scoped(ScopedBase):
 
     # ---- search ----------------------------------------------------------------------------------
 
-    def search(self, words: str, after: str, limit: int) -> list[Hit]:
-        """Households and people whose words hold these, by record, from past ``after``."""
-        plain = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    def search(self, holds: str, words: str, after: int, limit: int) -> list[Hit]:
+        """Households and people whose words hold these, in the order they came, past ``after``.
+
+        ``holds`` is the store's condition for that (``holds_sql``).
+        """
         area, values = self._area_sql("area")
         found = self.tx.rows(
-            "SELECT record, home, area, collection, title FROM lookup"
-            f" WHERE words LIKE ? ESCAPE '\\' AND record > ?{area} ORDER BY record LIMIT ?",
-            [f"%{plain}%", after, *values, limit],
+            f"SELECT n, record, home, area, collection, title FROM lookup WHERE n > ?{area}"
+            f" AND {holds} ORDER BY n LIMIT ?",
+            [after, *values, words, limit],
         )
         hits = [Hit(*row) for row in found]
         for hit in hits:

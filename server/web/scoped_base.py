@@ -86,6 +86,18 @@ class ScopedBase:
         )
         return [Area(*row) for row in found]
 
+    def areas_near(self) -> list[Area]:
+        """The account's area and two levels below it: what a list to choose from can hold."""
+        digits = [4, 6, 9, 12, 15]
+        deeper = [n for n in digits if n > len(self.area)][:2]
+        deepest = deeper[-1] if deeper else len(self.area)
+        found = self.tx.rows(
+            "SELECT code, level, name FROM areas WHERE substr(code, 1, ?) = ?"
+            " AND length(code) <= ? ORDER BY code",
+            [len(self.area), self.area, deepest],
+        )
+        return [Area(*row) for row in found]
+
     def areas_below(self, area: str) -> list[Area]:
         """The areas one level below one. Raises NotFound outside the account's."""
         if not self.holds(area):

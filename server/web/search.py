@@ -15,16 +15,17 @@ ROWS = 50
 
 @page("/search", READ, prepare=lookup.prepare)
 def search(visit: Visit) -> Result:
-    """What fits what was typed; pages go by the record's id."""
-    typed, after = visit.query("q"), visit.query("after")
+    """What fits what was typed; pages go by the order in which they came."""
+    typed, after = visit.query("q"), visit.query_number("after") or 0
+    holds = visit.store.holds_sql("words")
     visit.purpose = f"search {typed}" if typed else "search"
     with visit.scope() as scoped:
-        found = scoped.search(lookup.asked_of(typed), after, ROWS + 1) if typed else []
+        found = scoped.search(holds, lookup.asked_of(typed), after, ROWS + 1) if typed else []
         behind = lookup.behind(scoped.tx)
         values = {
             "typed": typed,
             "found": found[:ROWS],
-            "after": found[ROWS - 1].record if len(found) > ROWS else "",
+            "after": found[ROWS - 1].n if len(found) > ROWS else "",
             "behind": behind,
             "area_names": {one.area: scoped.area_name(one.area) for one in found},
         }

@@ -56,6 +56,7 @@ def _workers_by_team(tx: Any) -> dict[str, list[str]]:
 @page("/tablets/{device:str}", TABLETS)
 def tablet(visit: Visit) -> Result:
     """One tablet."""
+    visit.purpose = "tablet"
     with visit.scope() as scoped:
         one = scoped.tablet(visit.param("device"))
         values = {
@@ -75,6 +76,7 @@ def tablet(visit: Visit) -> Result:
 @page("/tablets/{device:str}/revoke", TABLETS, sure=True)
 def revoking(visit: Visit) -> Result:
     """What revoking will do, before it is done."""
+    visit.purpose = "tablet"
     with visit.scope() as scoped:
         one = scoped.tablet(visit.param("device"))
         scoped.own_team(one["team"])

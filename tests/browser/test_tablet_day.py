@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker's whole day in a real browser, against a real server that dies in the middle.
+
+The app, the server and a teammate's tablet are real; the tablet's app runs in a process of its own,
+so that it can be killed. At the end the browser's own folder is searched for what it was shown.
+"""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import segno
+from playwright.sync_api import Page, Playwright, sync_playwright
+
+from client_sdk.keys import VAULT_FILE, Keys
+from client_sdk.tablet import Tablet
+from crypto.ticket import encode_ticket, ticket_id
+from crypto.unlock import encode_vault
+from fixtures.browser import CHROMIUM, WAIT_MS
+from fixtures.district import Process, add_team, district_process, make_ticket
+from fixtures.pictures_tablet import SCALE, SHAPES
+from server import enrolment
+from server.office import reading
+from sync.effects import day_of
+
+pytestmark = pytest.mark.slow
+
+SECRET = "梁伯住三楼不下来常带药"
+NAMES = ("单雄信", "秦叔宝", "程咬金", "罗士信")
+STARTED = re.compile(r"http://127\.0\.0\.1:\d+/\S+")
+PLANTED = (*NAMES, "龙津东路", "13800138", "药吃完了", SECRET)
+
+
+class App:
+    """The app in a process of its own, as a worker starts it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> str:
+        """Start it; the address that lets a browser in."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from client_sdk.cli import main; main()"]
+            + ["--dir", str(self.folder), "app", "--no-open"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        assert self.process.stdout
+        for line in self.process.stdout:
+            found = STARTED.search(line)
+            if found:
+                return found[0]
+        raise AssertionError("the app did not start")
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None and self.process.stdout:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process.stdout.close()
+            self.process = None
+
+
+class Hand:
+    """Taps, and counts them."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.taps = 0
+
+    def tap(self, what: str) -> None:
+        self.page.locator(what).first.tap()
+        self.taps += 1
+
+
+@contextmanager
+def tab(driver: Playwright, profile: Path) -> Iterator[Page]:
+    """A tab of a browser with a folder of its own, as a tablet's is."""
+    width, height = SHAPES["portrait"]
+    context = driver.chromium.launch_persistent_context(
+        str(profile),
+        executable_path=CHROMIUM,
+        args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        viewport={"width": int(width / SCALE), "height": int(height / SCALE)},
+        has_touch=True,
+        is_mobile=True,
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+    )
+    context.set_default_timeout(WAIT_MS)
+    try:
+        yield context.pages[0]
+    finally:
+        context.close()
+
+
+def teammate(server: Process, folder: Path) -> Tablet:
+    """A teammate's tablet, which brings four households into the team's area."""
+    code = encode_ticket(make_ticket(server.settings, "team", server.port))
+    tablet = Tablet.enrol(
+        folder,
+        code,
+        name="平板八号",
+        worker="w2",
+        secret=SECRET,
+        show_digits=lambda _: None,
+        keyring=None,
+    )
+    today = day_of(time.time_ns() // 1_000_000)
+    for number, name in enumerate(NAMES):
+        home = tablet.create_record(
+            "household",
+            {
+                "area": "440103019003",
+                "address": f"龙津东路12号{number + 3}01",
+                "building": "12号",
+                "floor": number + 3,
+                "room": f"{number + 3}01",
+                "head_name": name,
+                "phone": f"1380013800{number}",
+                "next_visit": today,
+            },
+        )
+        tablet.create_record("person", {"household": home, "name": name, "relation": "self"})
+    tablet.sync()
+    return tablet
+
+
+def officer_confirms(server: Process, ticket: str, page: Page) -> None:
+    """Compare the digits on the tablet's page with those of the server, and let it in."""
+    shown = page.locator(".digits")
+    shown.wait_for()
+    digits = re.sub(r"\D", "", shown.inner_text())
+    with reading(server.settings) as desk:
+        assert enrolment.progress(desk.store, bytes.fromhex(ticket)).digits == digits
+        with desk.store.write() as tx:
+            enrolment.confirm(tx, desk.keys.sign, ticket, "officer", desk.now_ms)
+    caller = server.caller()
+    caller.reload()
+    caller.close()
+
+
+def qr_ticket(server: Process) -> tuple[str, bytes]:
+    """A ticket that an officer has to confirm: its id, and the picture of its QR code."""
+    ticket = make_ticket(server.settings, "team", server.port, unattended=False)
+    picture = io.BytesIO()
+    segno.make(encode_ticket(ticket), error="m").save(picture, kind="png", scale=4)
+    return ticket_id(ticket.secret).hex(), picture.getvalue()
+
+
+def forget_the_wait(folder: Path) -> None:
+    """As if the minute after a wrong try were over; the try stays counted."""
+    vault = Keys(folder).vault()
+    entries = tuple(msgspec.structs.replace(entry, wait_ms=0) for entry in vault.entries)
+    (folder / VAULT_FILE).write_bytes(encode_vault(msgspec.structs.replace(vault, entries=entries)))
+
+
+def home_page(page: Page) -> None:
+    page.locator("nav a").first.tap()
+    page.wait_for_selector(".tabs")
+
+
+def sync(page: Page, wanted: str) -> None:
+    """Press the button and wait for a sentence."""
+    page.locator("nav a >> nth=3").tap()
+    page.locator("#sync form .main").tap()
+    page.wait_for_selector(wanted, timeout=30_000)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Process]:
+    with district_process(tmp_path / "district") as process:
+        add_team(process.settings, "team", {"w1": "张霞", "w2": "陈宇轩"})
+        caller = process.caller()
+        caller.reload()
+        caller.close()
+        yield process
+
+
+def test_a_day_from_enrolment_by_qr_to_the_evening_sync(server: Process, tmp_path: Path) -> None:
+    mate = teammate(server, tmp_path / "mate")
+    app = App(tmp_path / "tablet")
+    profile = tmp_path / "profile"
+    try:
+        with sync_playwright() as driver, tab(driver, profile) as page:
+            enrols(page, app.start(), server)
+            counts_taps(page)
+            server.kill()
+            is_killed_in_the_middle(page, app)
+            sync(page, "text=连接不上服务器")
+            server.start()
+            disagrees(page, mate)
+            sync(page, "text=同步完成")
+            assert "未上传 0" in page.inner_text(".strip")
+        assert remembered(profile) == {}
+    finally:
+        app.end()
+    mate.sync()
+    outcomes = [r["outcome"] for h in mate.households() for r in mate.of_household(h.id, "visit")]
+    assert sorted(map(str, outcomes)) == ["met", "met", "met"]
+    (found,) = mate.search("单雄信")
+    assert mate.read(found.id).fields["phone"].conflict is False
+    mate.close()
+
+
+def enrols(page: Page, address: str, server: Process) -> None:
+    ticket, picture = qr_ticket(server)
+    page.goto(address)
+    page.set_input_files("#picture", {"name": "qr.png", "mimeType": "image/png", "buffer": picture})
+    page.fill("#worker", "w1")
+    page.fill("#name", "平板七号")
+    page.fill("#secret", SECRET)
+    page.fill("#again", SECRET)
+    page.locator("form.narrow > button.main").tap()
+    officer_confirms(server, ticket, page)
+    page.wait_for_selector("#sync", timeout=30_000)
+    page.wait_for_selector("text=同步完成", timeout=30_000)
+
+
+def counts_taps(page: Page) -> None:
+    """All is well: at most six taps from today's page; medicine is needed: at most ten."""
+    home_page(page)
+    assert page.locator(".door").count() == 4
+    hand = Hand(page)
+    for what in (".door:has-text('单雄信')", ".act .main", "button[value=well]"):
+        hand.tap(what)
+    page.wait_for_selector("h1:has-text('已保存')")
+    assert hand.taps <= 6
+    home_page(page)
+    hand = Hand(page)
+    hand.tap(".door:has-text('秦叔宝')")
+    hand.tap(".act .main")
+    hand.tap("label.chip:has(input[name=outcome][value=met])")
+    hand.tap("label.chip:has(input[name=shortages][value=medicine])")
+    hand.tap(".bar .main")
+    page.wait_for_selector("h1:has-text('已保存')")
+    assert hand.taps <= 10
+    page.locator(".acts a").first.tap()
+    assert "缺药" in page.inner_text("main") or "药品" in page.inner_text("main")
+
+
+def is_killed_in_the_middle(page: Page, app: App) -> None:
+    """Half a visit, then the app is gone; the other half after the PIN."""
+    home_page(page)
+    page.locator(".door:has-text('程咬金')").tap()
+    page.locator(".act .main").tap()
+    page.locator("label.chip:has(input[name=outcome][value=met])").tap()
+    page.fill("#notes", "药吃完了")
+    page.wait_for_selector("text=已存好")
+    page.wait_for_timeout(900)
+    app.end(signal.SIGKILL)
+    address = app.start()
+    page.goto(address)
+    page.fill("#secret", "不是这个口令试试看吧")
+    page.locator("form.narrow button.main").tap()
+    assert "还可再试 9 次" in page.inner_text("main")
+    # The wrong try makes everybody wait a minute; what the tests may not wait for is set back.
+    forget_the_wait(app.folder)
+    page.fill("#secret", SECRET)
+    page.locator("form.narrow button.main").tap()
+    page.locator(".said a:has-text('没填完')").first.tap()
+    assert page.is_checked("input[name=outcome][value=met]")
+    assert page.input_value("#notes") == "药吃完了"
+    page.locator(".bar .main").tap()
+    page.wait_for_selector("h1:has-text('已保存')")
+
+
+def disagrees(page: Page, mate: Tablet) -> None:
+    """Both write another phone without knowing of it; it is settled at the door."""
+    (hit,) = mate.search("单雄信")
+    mate.edit(hit.id, phone="13800138022")
+    mate.sync()
+    page.locator("nav a >> nth=1").tap()
+    page.fill("#q", "单雄信")
+    page.wait_for_selector("#hits .door")
+    page.locator("#hits .door").first.tap()
+    page.locator(".chip:has-text('全部栏目')").tap()
+    page.locator(".acts a:has-text('更正')").tap()
+    page.fill("#f-phone", "13800138011")
+    page.fill("#reason", "本人说的")
+    page.locator(".bar .main").tap()
+    page.wait_for_selector("text=已保存")
+    sync(page, "text=同步完成")
+    home_page(page)
+    page.locator(".said a:has-text('冲突')").tap()
+    page.locator(".dispute a").first.tap()
+    page.locator("label.choice:has-text('13800138022')").tap()
+    page.locator(".bar .main").tap()
+    page.wait_for_selector("text=已处理")
+
+
+def remembered(profile: Path) -> dict[str, list[str]]:
+    """What of the day the browser's folder still holds, in the ways that browsers write text."""
+    found: dict[str, list[str]] = {}
+    for path in profile.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            data = path.read_bytes()
+            for text in PLANTED:
+                if any(text.encode(way) in data for way in ("utf-8", "utf-16-le", "gb18030")):
+                    found.setdefault(str(path.relative_to(profile)), []).append(text)
+    return found

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tablet's pages in a real browser: for hands in gloves, eyes in the sun, and without a script.
+
+One tablet of a generated team serves all tests of this file.
+"""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from fixtures.browser import violations
+from fixtures.pictures_tablet import pages_of, tablet_tab, unlock
+from fixtures.tablet_app import Held, Serving, served, tablet_of_a_team
+
+pytestmark = pytest.mark.slow
+
+# Targets under 48 px, but for rounding.
+SMALL = """() => [...document.querySelectorAll('a, button, summary, input, textarea, select')]
+  .filter(e => e.type !== 'hidden' && e.checkVisibility() && !e.closest('.skip')
+    && !e.matches('.skip, :disabled'))
+  .map(e => [e.outerHTML.slice(0, 90), e.getBoundingClientRect()])
+  .filter(([, box]) => box.width < 47.5 || box.height < 47.5)
+  .map(([html, box]) => `${Math.round(box.width)}x${Math.round(box.height)} ${html}`)"""
+WIDER = """() => [...document.querySelectorAll('body *')].filter(e => e.checkVisibility()
+    && !e.closest('.skip, .unseen') && e.getBoundingClientRect().right > innerWidth + 1)
+  .map(e => e.outerHTML.slice(0, 90))"""
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
+    return tablet_of_a_team(tmp_path_factory.mktemp("team"))
+
+
+@pytest.fixture(scope="module")
+def pages(held: Held) -> Iterator[Serving]:
+    with served(held.keeper()) as found:
+        yield found
+
+
+def entered(pages: Serving, page: Page) -> str:
+    """Let the tab in and unlock; where the pages lie."""
+    page.goto(pages.start_address())
+    page.wait_for_selector("#secret")
+    unlock(page)
+    page.wait_for_selector(".tabs")
+    return pages.url + pages.app.gate.base
+
+
+@pytest.mark.parametrize("shape", ["portrait", "landscape"])
+def test_no_page_has_anything_that_axe_finds_or_a_target_under_48_pixels(
+    browser: Browser, pages: Serving, held: Held, shape: str
+) -> None:
+    found: dict[str, list[str]] = {}
+    with tablet_tab(browser, shape) as page:
+        page.goto(pages.start_address())
+        page.wait_for_selector("#secret")
+        found["unlock"] = violations(page) + page.evaluate(SMALL)
+        unlock(page)
+        page.wait_for_selector(".tabs")
+        base = pages.url + pages.app.gate.base
+        for name, path in pages_of(held).items():
+            page.goto(base + path)
+            found[name] = page.evaluate(SMALL) + page.evaluate(WIDER)
+            if shape == "portrait":
+                found[name] += violations(page)
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_text_at_200_percent_loses_nothing(browser: Browser, pages: Serving, held: Held) -> None:
+    found: dict[str, list[str]] = {}
+    with tablet_tab(browser, "portrait", zoom=2.0) as page:
+        base = entered(pages, page)
+        for name, path in pages_of(held).items():
+            page.goto(base + path)
+            found[name] = page.evaluate(WIDER)
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_the_core_path_works_without_a_script(browser: Browser, pages: Serving, held: Held) -> None:
+    with tablet_tab(browser, scripts=False) as page:
+        base = entered(pages, page)
+        page.locator(".door").first.tap()
+        page.locator(".act .main").tap()
+        page.locator("label.chip:has(input[name=outcome][value=met])").tap()
+        page.locator("label.chip:has(input[name=shortages][value=medicine])").tap()
+        page.locator("label.chip:has(input[name=degrees][value='36'])").tap()
+        page.locator("label.chip:has(input[name=tenths][value='8'])").tap()
+        page.locator(".bar .main").tap()
+        page.wait_for_load_state()
+        assert "/saved/" in page.url
+        assert "36.8" in page.inner_text("main")
+        page.goto(base + "/search")
+        page.fill("#q", page_name(page, base, held))
+        page.locator(".ask button").tap()
+        assert page.locator(".door").count() > 0
+        page.locator(".tool:last-child button").tap()
+        assert page.url.endswith("/unlock")
+
+
+def page_name(page: Page, base: str, held: Held) -> str:
+    page.goto(f"{base}/home/{held.homes[0]}")
+    name = page.inner_text("h1")
+    page.goto(base + "/search")
+    return name
+
+
+def test_what_is_tapped_is_kept_at_once_and_found_again(
+    browser: Browser, pages: Serving, held: Held
+) -> None:
+    with tablet_tab(browser) as page:
+        base = entered(pages, page)
+        page.goto(f"{base}/home/{held.homes[5]}/visit")
+        page.locator("label.chip:has(input[name=mood][value=low])").tap()
+        page.wait_for_selector("text=已存好")
+        page.goto(f"{base}/home/{held.homes[5]}/visit")
+        assert page.is_checked("input[name=mood][value=low]")
+
+
+def test_a_signature_on_the_glass_is_kept_with_the_visit(
+    browser: Browser, pages: Serving, held: Held
+) -> None:
+    home = held.homes[6]
+    with tablet_tab(browser) as page:
+        base = entered(pages, page)
+        page.goto(f"{base}/home/{home}/visit")
+        box = page.locator(".glass").bounding_box()
+        assert box
+        page.locator(".glass").scroll_into_view_if_needed()
+        box = page.locator(".glass").bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 30, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 200, box["y"] + 90, steps=5)
+        page.mouse.up()
+        page.wait_for_selector(".glass[data-drawn='1']")
+        page.locator("button[value=well]").tap()
+        page.wait_for_selector("h1:has-text('已保存')")
+    with pages.app.keeper.tablet() as tablet:
+        (made,) = tablet.listed(home, "attachment")["attachment"]
+    assert made.values["purpose"] == "signature"
+    assert made.values["about_collection"] == "visit"
+
+
+def test_search_finds_while_typing_by_initials(
+    browser: Browser, pages: Serving, held: Held
+) -> None:
+    with tablet_tab(browser) as page:
+        base = entered(pages, page)
+        name = page_name(page, base, held)
+        page.fill("#q", name[:1])
+        page.wait_for_selector("#hits .door")
+        assert name in page.inner_text("#hits")
+        assert page.url.endswith("/search")
+
+
+def test_a_page_nobody_touches_for_two_minutes_shows_nothing_more(
+    browser: Browser, pages: Serving
+) -> None:
+    with tablet_tab(browser) as page:
+        page.clock.install()
+        entered(pages, page)
+        page.clock.fast_forward(121_000)
+        page.wait_for_url("**/unlock")
+        assert pages.app.keeper.locked
+
+
+def test_a_page_out_of_sight_locks_after_half_a_minute(browser: Browser, pages: Serving) -> None:
+    with tablet_tab(browser) as page:
+        page.clock.install()
+        entered(pages, page)
+        page.evaluate(
+            "Object.defineProperty(document, 'hidden', {value: true});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        page.clock.fast_forward(31_000)
+        page.wait_for_url("**/unlock")
+        assert pages.app.keeper.locked
+
+
+class Listener(BaseHTTPRequestHandler):
+    """Another program's server on the same machine: it notes what a browser shows it."""
+
+    cookies: list[str]
+
+    def do_GET(self) -> None:
+        self.cookies.append(self.headers.get("cookie", ""))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_another_program_to_which_the_browser_is_sent_sees_no_cookie(
+    browser: Browser, pages: Serving
+) -> None:
+    Listener.cookies = []
+    server = HTTPServer(("127.0.0.1", 0), Listener)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        with tablet_tab(browser) as page:
+            entered(pages, page)
+            page.goto(f"http://127.0.0.1:{server.server_port}/")
+            page.goto(f"http://127.0.0.1:{server.server_port}/search")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert Listener.cookies
+    assert set(Listener.cookies) == {""}
