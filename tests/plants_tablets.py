@@ -52,8 +52,8 @@ PLANTS_TABLETS = (
     (
         "what differs is compared again at every exchange",
         "client_sdk/repair.py",
-        "        _put(store, DIFFERING, pair)\n        return False\n",
-        "        return False\n",
+        "        _put(store, DIFFERING, pair)\n        return True\n",
+        "        return True\n",
         "tests/client_sdk/test_repair.py",
     ),
     (
@@ -80,7 +80,7 @@ PLANTS_TABLETS = (
     (
         "a revoked writer's feed merged because a teammate carries it",
         "server/district.py",
-        "revoked_among(tx, self._devices_of(runs))",
+        "revoked_among(tx, self.devices_of(runs))",
         "frozenset({request.replica} if device.state == 'revoked' else ())",
         "tests/client_sdk/test_lost.py",
     ),
