@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from client_sdk import lease
-from client_sdk.devices import District
+from client_sdk.devices import District, mark_certified
 from client_sdk.revoked import keep_revocations
 from client_sdk.store.base import Store
+from crypto.certificate import check_certificate
 from crypto.errors import StatementRefused
 from crypto.statement import check_lease
 from sync.messages import STATEMENTS_MAX, Statement
 
 LEASE = "lease"
 REVOCATION = "revocation"
+CERTIFICATE = "certificate"
 UNKNOWN = "statements"
 """Statements of kinds that this program does not know: the newest of each."""
 
@@ -31,12 +33,26 @@ def take_statements(
     for kind, data in statements:
         if kind == LEASE:
             _take_lease(store, district, data, now_ms)
+        elif kind == CERTIFICATE:
+            _take_certificate(store, district, data)
         elif kind == REVOCATION:
             keep_revocations(store, [data])
         else:
             known = dict(store.get(UNKNOWN, []))
             if len(known) < STATEMENTS_MAX or kind in known:
                 store.put(UNKNOWN, [[k, v] for k, v in (known | {kind: data}).items()])
+
+
+def _take_certificate(store: Store, district: District, data: bytes) -> None:
+    """The district says anew who this tablet is: name, team or workers changed, or it is a year."""
+    given = check_certificate(data, district.public)
+    if given.replica != store.chain.replica:
+        raise StatementRefused("a certificate of another tablet")
+    held = store.get("certificate")
+    if held and check_certificate(held, district.public).issued_at_ms >= given.issued_at_ms:
+        return
+    store.put("certificate", data)
+    mark_certified(store, given, data)
 
 
 def _take_lease(store: Store, district: District, data: bytes, now_ms: int) -> None:

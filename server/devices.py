@@ -107,6 +107,33 @@ def _certify(
     return issue_certificate(key, body)
 
 
+RENEWED_AFTER_MS = 365 * 86_400_000
+"""A certificate is issued anew after a year, whatever it says."""
+
+
+def renewed(tx: Transaction, key: DeviceKey, replica: bytes, now_ms: int) -> tuple[bytes, int]:
+    """The certificate of a key as it should be now, issued anew where name, team or workers
+    changed or it is a year old; and when it was renewed, 0 where it is the first."""
+    found = tx.rows(
+        "SELECT k.certificate, k.since_ms, d.id, d.name, d.team FROM device_keys k"
+        " JOIN devices d ON d.id = k.device WHERE k.replica = ?",
+        [replica],
+    )
+    if not found or not found[0][0]:
+        return b"", 0
+    statement, since_ms, device, name, team = found[0]
+    said = msgspec.msgpack.decode(bytes(statement)[SIGNATURE_BYTES:], type=Certificate)
+    workers = tx.rows("SELECT id FROM workers WHERE team = ? ORDER BY id LIMIT 64", [team])
+    same = (said.name, said.team, said.workers) == (name, team, tuple(r[0] for r in workers))
+    if said.issuer != key.replica:
+        return b"", 0
+    if same and now_ms - said.issued_at_ms < RENEWED_AFTER_MS:
+        return bytes(statement), said.issued_at_ms if said.issued_at_ms > since_ms else 0
+    fresh = _certify(tx, key, device, name, team, said.public, said.box_public, now_ms)
+    tx.run("UPDATE device_keys SET certificate = ? WHERE replica = ?", [fresh, replica])
+    return fresh, now_ms
+
+
 def add_key(
     tx: Transaction,
     replica: bytes,

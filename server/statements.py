@@ -14,10 +14,12 @@ from crypto.certificate import Revocation, check_revocation, issue_revocation
 from crypto.errors import RevocationRefused
 from crypto.identity import DeviceKey
 from crypto.statement import DAY_MS, issue_lease
+from server.devices import renewed
 from server.store.base import Transaction
 from sync.messages import PROTOCOL, Request, Statement
 
 LEASE = "lease"
+CERTIFICATE = "certificate"
 REVOCATION = "revocation"
 AGAIN_MS = 7 * DAY_MS
 """A revocation is told again so long after a tablet's last contact: the reply that told of it may
@@ -53,6 +55,9 @@ def statements_for(
         tx.run("UPDATE devices SET leased = ? WHERE id = ?", [int(bool(terms.open_ms)), device])
     contact = tx.rows("SELECT last_contact_ms FROM devices WHERE id = ?", [device])[0][0]
     since_ms = 0 if contact is None else int(contact) - AGAIN_MS
+    certificate, renewed_at_ms = renewed(tx, key, request.replica, now_ms)
+    if renewed_at_ms > since_ms:
+        out.append((CERTIFICATE, certificate))
     revoked = revocations(tx, key, since_ms, REVOCATIONS_PER_REPLY_MAX)
     return out + [(REVOCATION, statement) for statement in revoked]
 
