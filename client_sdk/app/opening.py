@@ -76,11 +76,9 @@ def lock(request: _Request) -> Response[Any]:
 @get("/idle")
 @in_thread
 def idle(request: _Request) -> Response[Any]:
-    """Where a page without a script goes after two minutes: it must not show itself for ever."""
+    """Where a page goes by itself when nobody touched it for two minutes: it must not stay."""
     desk = desk_of(request)
-    desk.keeper.lock_if_left()
-    if desk.keeper.seconds_left() < IDLE_SECONDS_MAX - 110:
-        desk.keeper.lock()
+    desk.keeper.lock()
     return desk.go("/unlock")
 
 

@@ -47,14 +47,15 @@
 
   // -- drafts ---------------------------------------------------------------------------------
   const form = document.querySelector("form[data-keep]");
-  let dirty = false, busy = false, timer = 0;
+  let dirty = false, busy = false, keeping = false, timer = 0;
   const status = () => form.querySelector(".kept");
   const english = document.documentElement.lang === "en";
   const say = (zh, en) => { const at = status(); if (at) at.textContent = english ? en : zh; };
   const keep = async () => {
     if (busy) { dirty = true; return; }
-    busy = true; dirty = false;
+    busy = true; dirty = false; keeping = true;
     const data = new FormData(form);
+    keeping = false;
     for (const name of ["photo", "sound"]) data.delete(name);
     try {
       const answer = await fetch(form.dataset.keep, { method: "POST", body: data, headers: { "doorstep-script": "1" }, redirect: "manual" });
@@ -66,7 +67,9 @@
     if (dirty) keep();
   };
   const upload = async (name, file) => {
+    keeping = true;
     const data = new FormData(form);
+    keeping = false;
     for (const other of ["photo", "sound", "signature"]) data.delete(other);
     data.set(name, file);
     const answer = await fetch(form.dataset.keep, { method: "POST", body: data, headers: { "doorstep-script": "1" }, redirect: "manual" }).catch(() => null);
@@ -102,10 +105,10 @@
     glass.addEventListener("pointerdown", (event) => { glass.setPointerCapture(event.pointerId); down = true; pen.beginPath(); pen.moveTo(...at(event)); });
     glass.addEventListener("pointermove", (event) => { if (down) { pen.lineTo(...at(event)); pen.stroke(); drawn = true; } });
     glass.addEventListener("pointerup", () => { down = false; });
-    document.querySelector("[data-wipe]").addEventListener("click", () => { pen.clearRect(0, 0, glass.width, glass.height); drawn = false; });
-    form.addEventListener("formdata", (event) => { if (drawn && !busy && signature) event.formData.set("signature", signature, "signature.png"); });
+    document.querySelector("[data-wipe]").addEventListener("click", () => { pen.clearRect(0, 0, glass.width, glass.height); drawn = false; signature = null; });
+    form.addEventListener("formdata", (event) => { if (signature && !keeping) event.formData.set("signature", signature, "signature.png"); });
     let signature = null;
-    glass.addEventListener("pointerup", () => { if (drawn) glass.toBlob((blob) => { signature = blob; }, "image/png"); });
+    glass.addEventListener("pointerup", () => { if (drawn) glass.toBlob((blob) => { signature = blob; glass.dataset.drawn = "1"; }, "image/png"); });
   }
 
   // -- search, pad, position, progress ----------------------------------------------------------
