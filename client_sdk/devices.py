@@ -8,6 +8,7 @@ after a statement that leads to the district was checked.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 import msgspec
@@ -125,14 +126,15 @@ def box_public_of(store: Store, replica: bytes) -> bytes:
     district = district_of(store)
     if replica == district.replica:
         return district.box_public
-    found = store.one("SELECT parent, statement FROM devices WHERE replica = ?", (replica,))
+    found = store.one("SELECT statement FROM devices WHERE replica = ?", (replica,))
     if found is None:
         raise PeerUnknown(replica.hex())
-    if found[0]:
-        succession = msgspec.msgpack.decode(found[1][_BODY_AT:], type=Succession)
-        return succession.new_box_public
-    # It was checked when it was learnt, by whichever server of the tree it names.
-    return msgspec.msgpack.decode(found[1][SIGNATURE_BYTES:], type=Certificate).box_public
+    # It was checked when it was learnt, by whichever server of the tree issued it; a succession has
+    # two signatures before its body.
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        named = msgspec.msgpack.decode(found[0][SIGNATURE_BYTES:], type=Certificate)
+        return named.box_public
+    return msgspec.msgpack.decode(found[0][_BODY_AT:], type=Succession).new_box_public
 
 
 def verifier(store: Store, purpose: bytes) -> Verify:

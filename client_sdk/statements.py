@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from client_sdk import lease
-from client_sdk.devices import District, mark_certified
+from client_sdk.devices import District, mark_certified, own_replicas
 from client_sdk.revoked import keep_revocations
 from client_sdk.store.base import Store
 from crypto.certificate import check_certificate
@@ -47,7 +47,8 @@ def _take_certificate(store: Store, district: District, data: bytes) -> None:
     """The district says anew who this tablet is: name, team or workers changed, or it is a year."""
     given = check_certificate(data, district.public)
     if given.replica != store.chain.replica:
-        raise StatementRefused("a certificate of another tablet")
+        _check_mine(store, given.replica, "a certificate of another tablet")
+        return
     held = store.get("certificate")
     if held and check_certificate(held, district.public).issued_at_ms >= given.issued_at_ms:
         return
@@ -58,7 +59,15 @@ def _take_certificate(store: Store, district: District, data: bytes) -> None:
 def _take_lease(store: Store, district: District, data: bytes, now_ms: int) -> None:
     given = check_lease(data, district.public)
     if given.replica != store.chain.replica:
-        raise StatementRefused("a lease of another tablet")
+        _check_mine(store, given.replica, "a lease of another tablet")
+        return
     held = lease.in_store(store)
     if held is None or given.issued_at_ms > held.lease.issued_at_ms:
         lease.begin(store, data, now_ms)
+
+
+def _check_mine(store: Store, replica: bytes, otherwise: str) -> None:
+    """What is said to a key that this tablet went on from, since it asked or by this very answer,
+    is left: the next answer says it to the new one. Raises StatementRefused for anyone else's."""
+    if replica not in own_replicas(store):
+        raise StatementRefused(otherwise)
