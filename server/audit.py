@@ -108,9 +108,10 @@ def _where(wanted: Filter, *, with_state: bool) -> tuple[str, list[Any]]:
     elif with_state and wanted.state != "all":
         add(f"{_STATE_SQL} = ?", wanted.state)
     if wanted.area:
-        # A prefix as a range, so that the index answers it.
+        # The conflicts are walked in their order and the area looked up, never all homes of an
+        # area: there are few conflicts beside the homes. The expression keeps the index out of it.
         end = wanted.area[:-1] + chr(ord(wanted.area[-1]) + 1)
-        add("h.area >= ? AND h.area < ?", wanted.area, end)
+        add("h.area || '' >= ? AND h.area || '' < ?", wanted.area, end)
     if wanted.team:
         add(_TEAM, wanted.team)
     if wanted.worker:

@@ -78,12 +78,26 @@ def teams(tx: Transaction) -> list[Team]:
     areas: dict[str, list[str]] = {}
     for team, area in tx.rows("SELECT team, area FROM team_areas ORDER BY area"):
         areas.setdefault(team, []).append(area)
-    found = tx.rows(
-        "SELECT t.id, t.name, (SELECT count(*) FROM workers w WHERE w.team = t.id),"
-        " (SELECT count(*) FROM devices d WHERE d.team = t.id AND d.state = 'active'),"
-        " (SELECT count(*) FROM assigned a WHERE a.team = t.id) FROM teams t ORDER BY t.id"
+    workers = _counted(tx, "SELECT team, count(*) FROM workers WHERE team <> '' GROUP BY team")
+    devices = _counted(
+        tx, "SELECT team, count(*) FROM devices WHERE state = 'active' GROUP BY team"
     )
-    return [Team(r[0], r[1], r[2], r[3], r[4], tuple(areas.get(r[0], ()))) for r in found]
+    homes = _counted(tx, "SELECT team, count(*) FROM assigned GROUP BY team")
+    return [
+        Team(
+            team,
+            name,
+            workers.get(team, 0),
+            devices.get(team, 0),
+            homes.get(team, 0),
+            tuple(areas.get(team, ())),
+        )
+        for team, name in tx.rows("SELECT id, name FROM teams ORDER BY id")
+    ]
+
+
+def _counted(tx: Transaction, sql: str) -> dict[str, int]:
+    return {str(team): int(count) for team, count in tx.rows(sql)}
 
 
 def add_worker(

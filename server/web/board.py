@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from server.accounts import READ
-from server.reports import Params, run
+from server.reports import Params
 from server.reports.folding import progress_of
 from server.reports.params import DIGITS
 from server.reports.running import Result
-from server.web.reports import prepare, ready
+from server.web.reports import prepare, ready, run_scoped
 from server.web.routing import Result as Answered
 from server.web.routing import Shown, Visit, page
 from server.web.scoped import Scoped
@@ -73,9 +73,13 @@ def _figures(visit: Visit, scoped: Scoped, area: str) -> dict[str, Any]:
     until = visit.query("until")
     level = _below(area)
 
+    counted: list[int] = []
+
     def one(name: str, at: str) -> Result:
         asked = Params(area=area, level=at, until=until)
-        return run(scoped.tx, name, asked, scoped.area, now_ms=visit.now_ms, divided=False)
+        found = run_scoped(visit, scoped, name, asked, divided=False)
+        counted.append(found.at_ms)
+        return found.result
 
     wanted = dict.fromkeys([name for name, _, _ in TILES] + list(TABLES))
     results = {name: one(name, level) for name in wanted}
@@ -87,6 +91,7 @@ def _figures(visit: Visit, scoped: Scoped, area: str) -> dict[str, Any]:
         "level": level,
         "linked": lambda **more: urlencode({k: v for k, v in more.items() if v}),
         "until": until,
+        "counted_ms": min(counted),
         "today": grids.asked.until.isoformat(),
     }
 

@@ -20,12 +20,14 @@ from server.reports import REPORTS, Params, records, run
 from server.reports.define import Figure
 from server.reports.folding import Folding, progress_of
 from server.reports.geojson import as_geojson
-from server.reports.params import DIGITS
+from server.reports.params import DIGITS, day_of
 from server.reports.running import Behind, Result, report_of
 from server.reports.sheets import key_text, records_sheet, sheet_of
 from server.reports.writing import as_csv, as_json, as_xlsx, records_json
 from server.service import Service
+from server.store.base import Transaction
 from server.web.keeping import keep_up
+from server.web.remembered import Counted, count_behind, results_of
 from server.web.routing import Download, Shown, Visit, page
 from server.web.routing import Result as Answered
 from server.web.scoped import Scoped
@@ -52,6 +54,7 @@ async def prepare(service: Service) -> None:
     """Bring the facts up to date, as far as a page can wait."""
     folding = Folding(service.district.store, service.district.schema)
     await keep_up("facts", service, folding.step)
+    count_behind(service)
 
 
 def params_of(visit: Visit) -> Params:
@@ -73,9 +76,24 @@ def ready(scoped: Scoped) -> bool:
     return "facts_home" in scoped.tx.relations()
 
 
-def run_scoped(visit: Visit, scoped: Scoped, name: str, *, divided: bool = True) -> Result:
-    """Run a report over the account's area. Raises ReportRefused."""
-    return run(scoped.tx, name, params_of(visit), scoped.area, now_ms=visit.now_ms, divided=divided)
+def run_scoped(
+    visit: Visit, scoped: Scoped, name: str, asked: Params, *, divided: bool = True
+) -> Counted:
+    """A report over the account's area, counted lately or now. Raises ReportRefused.
+
+    It is counted upon the schema's facts as they are: ``prepare`` first.
+    """
+    area, clock = scoped.area, visit.service.district.clock
+
+    def count(tx: Transaction) -> Result:
+        return run(tx, name, asked, area, now_ms=clock(), divided=divided)
+
+    # Another day is another result, where no day was asked for.
+    key = (name, asked, area, divided, day_of(visit.now_ms))
+    # While the record is gone through for the first time nothing is remembered.
+    if progress_of(scoped.tx).total:
+        return Counted(count(scoped.tx), visit.now_ms, count)
+    return results_of(visit.service).get(scoped.tx, key, count, visit.now_ms)
 
 
 def kept(visit: Visit, **more: str) -> str:
@@ -96,11 +114,17 @@ def report(visit: Visit) -> Answered:
     name = visit.param("report")
     declared = report_of(name)
     with visit.scope() as scoped:
-        found = run_scoped(visit, scoped, name) if ready(scoped) else None
+        asked = params_of(visit)
+        if not asked.level and declared.level == "grid" and len(scoped.area) < 9:
+            # A district has a thousand grids: streets first, grids by choice.
+            asked = msgspec.structs.replace(asked, level="street")
+        counted = run_scoped(visit, scoped, name, asked) if ready(scoped) else None
+        found = counted.result if counted else None
         sheet = sheet_of(found, visit.lang) if found else None
         values: dict[str, Any] = {
             "report": declared,
             "found": found,
+            "counted_ms": counted.at_ms if counted else None,
             "sheet": sheet,
             "figures": {one.name for one in declared.figures},
             "columns": declared.columns,
@@ -174,7 +198,14 @@ def export(visit: Visit) -> Answered:
     report_of(name)
     with visit.scope() as scoped:
         scoped.saw(scoped.area, "", name, (figure or "figures",))
-        found = run_scoped(visit, scoped, name, divided=kind != "geojson")
+        found = run(
+            scoped.tx,
+            name,
+            params_of(visit),
+            scoped.area,
+            now_ms=visit.now_ms,
+            divided=kind != "geojson",
+        )
         sheet = sheet_of(found, visit.lang)
         if figure:
             if kind == "geojson":
@@ -218,6 +249,6 @@ def api_report(visit: Visit) -> Answered:
     """One report over the account's area, as JSON."""
     name = visit.param("report")
     with visit.scope() as scoped:
-        found = run_scoped(visit, scoped, name)
+        found = run_scoped(visit, scoped, name, params_of(visit)).result
         body = as_json(found, visit.lang)
     return Download(body, KINDS["json"], f"{name}.json", inline=True)

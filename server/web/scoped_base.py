@@ -226,25 +226,20 @@ class ScopedBase:
         """The teams that hold something in the account's area, or nothing anywhere yet."""
         if not self.area:
             return teams(self.tx)
-        end = end_of(self.area)
-        here = {
-            str(row[0])
-            for row in self.tx.rows(
-                "SELECT team FROM team_areas WHERE area >= ? AND area < ?"
-                " UNION SELECT a.team FROM assigned a JOIN homes h ON h.id = a.home"
-                " WHERE h.area >= ? AND h.area < ?",
-                [self.area, end, self.area, end],
-            )
-        }
-        bare = {
-            str(row[0])
-            for row in self.tx.rows(
-                "SELECT t.id FROM teams t WHERE NOT EXISTS"
-                " (SELECT 1 FROM team_areas a WHERE a.team = t.id)"
-                " AND NOT EXISTS (SELECT 1 FROM assigned a WHERE a.team = t.id)"
-            )
-        }
-        return [team for team in teams(self.tx) if team.id in here | bare]
+        return [team for team in teams(self.tx) if self._sees(team)]
+
+    def _sees(self, team: Team) -> bool:
+        """Does a team hold something in the account's area, or nothing anywhere?"""
+        if any(self.holds(area) or self.area.startswith(area) for area in team.areas):
+            return True
+        if not team.homes:
+            return not team.areas
+        found = self.tx.rows(
+            "SELECT 1 FROM assigned a JOIN homes h ON h.id = a.home WHERE a.team = ?"
+            " AND h.area || '' >= ? AND h.area || '' < ? LIMIT 1",
+            [team.id, self.area, end_of(self.area)],
+        )
+        return bool(found)
 
     def team(self, team: str) -> Team:
         """One team. Raises NotFound."""
