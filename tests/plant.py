@@ -26,6 +26,7 @@ from typing import NamedTuple
 from tests.planted import Plant
 from tests.planted_engine import ENGINE
 from tests.planted_parts import PARTS
+from tests.plants_fieldwork import PLANTS_FIELDWORK
 from tests.plants_tablets import PLANTS_TABLETS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +46,7 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-PLANTS = (*ENGINE, *PARTS, *(Plant(*one) for one in PLANTS_TABLETS))
+PLANTS = (*ENGINE, *PARTS, *(Plant(*one) for one in (*PLANTS_TABLETS, *PLANTS_FIELDWORK)))
 
 
 def copy_tree(target: Path) -> Path:
