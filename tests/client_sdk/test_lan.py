@@ -276,9 +276,8 @@ def test_a_tablet_nobody_can_unlock_hands_its_outbox_to_a_teammate(
     home = b.create_record("household", fields)
     b.close()
     (world.folder / "b" / "store.db").write_bytes(b"damaged")
-    with listening(a) as (code, met):
-        with pytest.raises(Unreachable):
-            Tablet.hand_over_outbox(world.folder / "b", code)
+    with listening(a) as (code, met), pytest.raises(Unreachable):
+        Tablet.hand_over_outbox(world.folder / "b", code)
     assert isinstance(met[0].error, MeetingRefused)
     with listening(a, take_outboxes=True) as (code, met):
         assert Tablet.hand_over_outbox(world.folder / "b", code) == 1
