@@ -89,7 +89,9 @@ def test_an_altered_request_is_refused_and_the_tablet_syncs_on(place: Place) -> 
     speaker = place.speaker(tablet)
     body = encode(request)
     headers = speaker.headers("POST", "/v1/sync", body)
-    answer = speaker.client.post("/v1/sync", content=body[:-1] + bytes([body[-1] ^ 1]), headers=headers)
+    answer = speaker.client.post(
+        "/v1/sync", content=body[:-1] + bytes([body[-1] ^ 1]), headers=headers
+    )
     assert (answer.status_code, error_of(answer)["code"]) == (401, "crypto/request-refused")
     place.heal()
 

@@ -34,6 +34,8 @@ def structs(module: ModuleType) -> list[type[msgspec.Struct]]:
         if isinstance(kind, type)
         and issubclass(kind, msgspec.Struct)
         and kind.__module__ == module.__name__
+        # What travels are arrays; a struct with names lives in memory alone.
+        and kind.__struct_config__.array_like
     ]
 
 
