@@ -121,10 +121,11 @@ def _add_families() -> None:
         cli_lost,
         cli_people,
         cli_reports,
+        cli_upstream,
     )
 
     office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit)
-    for family in (*office, cli_accounts, cli_reports, cli_duplicates, cli_forms):
+    for family in (*office, cli_accounts, cli_reports, cli_duplicates, cli_forms, cli_upstream):
         family.add_to(main)
 
 

@@ -86,10 +86,10 @@ def enrol(
                 minutes=state.settings.ticket_minutes,
             )
         if not no_wait:
-            _wait(state, desk, name, by)
+            wait_for(state, desk, name, by)
 
 
-def _wait(state: State, desk: Any, ticket: str, by: str) -> None:
+def wait_for(state: State, desk: Any, ticket: str, by: str) -> None:
     """Wait for the tablet; compare; confirm or refuse."""
     from server import enrolment
     from server.office import tell_server

@@ -299,6 +299,7 @@ def devices(tx: Transaction) -> list[DeviceShown]:
     found = tx.rows(
         "SELECT d.id, d.name, d.team, d.state, d.enrolled_at_ms, d.last_contact_ms, d.offset_ms,"
         " (SELECT count(*) FROM device_keys k WHERE k.device = d.id), coalesce(d.copy_of, ''),"
-        " d.wiped_at_ms FROM devices d ORDER BY d.enrolled_at_ms DESC, d.id"
+        " d.wiped_at_ms FROM devices d WHERE d.role = 'tablet'"
+        " ORDER BY d.enrolled_at_ms DESC, d.id"
     )
     return [DeviceShown(*row) for row in found]

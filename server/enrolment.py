@@ -36,6 +36,8 @@ from server.devices import admit, old_replica_of, succeed
 from server.errors import NotFound
 from server.journal import note
 from server.store.base import Store, Transaction
+from server.tiers import admit_server
+from server.trust import SERVER, TABLET
 from sync.enrolment import Begin, Prove, enrolment_context
 
 OPEN, BEGUN, PROVED, DONE, SPENT = "open", "begun", "proved", "done", "spent"
@@ -47,6 +49,8 @@ class Issued(msgspec.Struct, array_like=True, frozen=True):
     verifier: TicketVerifier
     unattended: bool
     by: str
+    role: str = TABLET
+    area: str = ""
 
 
 class Asked(msgspec.Struct, array_like=True, frozen=True):
@@ -107,19 +111,44 @@ def make_ticket(
     """
     if not tx.rows("SELECT 1 FROM teams WHERE id = ?", [team]):
         raise NotFound("team")
-    ticket, verifier = new_ticket(addresses, tls_pin, now_ms, life_ms)
+    made = new_ticket(addresses, tls_pin, now_ms, life_ms)
+    return _keep_ticket(tx, made, Issued(made[1], unattended, by), team, now_ms)
+
+
+def make_server_ticket(
+    tx: Transaction,
+    area: str,
+    addresses: tuple[str, ...],
+    tls_pin: bytes,
+    now_ms: int,
+    life_ms: int,
+    by: str,
+    unattended: bool = False,
+) -> tuple[Ticket, str]:
+    """Make a ticket for a server below this one; ``area`` is what it may read, "" everything.
+
+    Raises TicketRefused for addresses that do not fit.
+    """
+    made = new_ticket(addresses, tls_pin, now_ms, life_ms)
+    return _keep_ticket(tx, made, Issued(made[1], unattended, by, SERVER, area), "", now_ms)
+
+
+def _keep_ticket(
+    tx: Transaction, made: tuple[Ticket, TicketVerifier], issued: Issued, team: str, now_ms: int
+) -> tuple[Ticket, str]:
+    ticket, verifier = made
     name = verifier.ticket_id.hex()
     tx.run(
         "INSERT INTO tickets (id, secret, team, expires_at_ms, state) VALUES (?, ?, ?, ?, ?)",
         [
             name,
-            msgspec.msgpack.encode(Issued(verifier, unattended, by)),
+            msgspec.msgpack.encode(issued),
             team,
             verifier.expires_at_ms,
             OPEN,
         ],
     )
-    note(tx, now_ms, by, "ticket-made", name, team)
+    note(tx, now_ms, issued.by, "ticket-made", name, team or issued.area)
     return ticket, name
 
 
@@ -245,6 +274,9 @@ def confirm(tx: Transaction, key: DeviceKey, ticket: str, by: str, now_ms: int) 
     if asked.succession and _is_known(tx, asked.succession):
         # The tablet goes on under a new key: it stays the device it was.
         device, _ = succeed(tx, key, asked.succession, now_ms)
+    elif row.issued.role == SERVER:
+        area, public, box_public = row.issued.area, asked.public, asked.box_public
+        device, _ = admit_server(tx, key, asked.name, area, public, box_public, now_ms)
     else:
         device, _ = admit(tx, key, asked.name, row.team, asked.public, asked.box_public, now_ms)
     tx.run(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from server.errors import LinkWrong
-from server.feeds import Run
+from server.feeds import Run, open_stored
 from server.ingest import Sender
 from server.opening import open_relayed
 from server.points import PIECE_BYTES, Believed, Choice, Chosen, all_points
@@ -84,33 +84,50 @@ class _Asked(NamedTuple):
 
 
 class Linking:
-    """One exchange over one link. Make it, then ``run``; it is used once."""
+    """One exchange over one link: ``ask`` says what to send, ``hear`` takes the answer and says
+    what to send next, None at the end. It is used once.
 
-    def __init__(self, district: District, server: bytes, carrier: Carrier) -> None:
+    ``push`` alone fetches nothing, ``pull`` alone brings nothing.
+    """
+
+    def __init__(
+        self, district: District, server: bytes, *, push: bool = True, pull: bool = True
+    ) -> None:
         self._district = district
         self._server = server
-        self._carrier = carrier
-        self._compares = 0
+        self._push = push
+        self._pull = pull
+        self._asked: _Asked | None = None
+        self._missed: dict[bytes, int] = {}
+        self._rounds = self._compares = 0
         self._sent = self._received = self._records = self._up = self._down = 0
 
-    def run(self, *, push: bool = True, pull: bool = True) -> Met:
-        """Bring what the other lacks, fetch what is new. Raises what the carrier raises, LinkWrong.
+    def run(self, carrier: Carrier) -> Met:
+        """All rounds over one carrier. Raises what it raises, LinkWrong."""
+        body: bytes | None = self.ask()
+        while body is not None:
+            body = self.hear(carrier.exchange(body))
+        return self.met()
 
-        ``push`` alone fetches nothing, ``pull`` alone brings nothing.
-        """
-        rounds, more = 0, True
-        while more and rounds < ROUNDS_MAX:
-            rounds += 1
-            more = self._round(push, pull)
-        return Met(rounds, self._sent, self._received, self._records, self._up, self._down)
+    def met(self) -> Met:
+        """What the exchange came to so far."""
+        return Met(self._rounds, self._sent, self._received, self._records, self._up, self._down)
 
-    def _round(self, push: bool, pull: bool) -> bool:
-        asked = self._ask(push, pull)
-        body = encode_exchange(asked.request)
-        answer = self._carrier.exchange(body)
+    def ask(self) -> bytes:
+        """The next request, encoded."""
+        self._asked = self._ask(self._push, self._pull)
+        body = encode_exchange(self._asked.request)
         self._up += len(body)
+        return body
+
+    def hear(self, answer: bytes) -> bytes | None:
+        """Take in an answer; the next request, None where all is said. Raises LinkWrong."""
+        if self._asked is None:
+            raise LinkWrong("nothing was asked")
+        self._rounds += 1
         self._down += len(answer)
-        return self._absorb(asked, decode_reply(answer), push, pull)
+        more = self._absorb(self._asked, decode_reply(answer), self._push, self._pull)
+        return self.ask() if more and self._rounds < ROUNDS_MAX else None
 
     # ---- asking ----------------------------------------------------------------------------------
 
@@ -130,6 +147,7 @@ class Linking:
                 total = points_sum(listed)
             elif push:
                 choice = Choice(tx, believed, district.forks, None)
+                choice.without = {r for r, times in self._missed.items() if times > 1}
                 chosen = choice.runs(link.up_seq, PIECE_BYTES)
                 new = [e.replica for _, _, e in chosen.ends if e.replica not in believed.points]
                 keys = keys_for(tx, district.key.replica, list(dict.fromkeys(new)))
@@ -178,6 +196,14 @@ class Linking:
         )
         states: list[bytes] = []
         records = [str(row[0]) for row in found]
+        for replica in choice.without:
+            # What the other does not take as a feed goes as what it came to.
+            rows = tx.rows(
+                "SELECT kind, body FROM segments WHERE replica = ? AND seq > ?",
+                [tx.number_of(replica), link.up_seq],
+            )
+            records += {e.record for kind, body in rows for e in open_stored(kind, bytes(body))}
+        records = list(dict.fromkeys(records))
         for start in range(0, len(records), STATES_AT_ONCE):
             rows = tx.rows_in(
                 "SELECT id, kind, causal, body FROM records WHERE id IN (?*)",
@@ -290,6 +316,7 @@ class Linking:
                 self._sent += 1
             else:
                 missing = True
+                self._missed[end.replica] = self._missed.get(end.replica, 0) + 1
         if missing and self._compares < COMPARES_MAX:
             return link._replace(compare=True)
         upto = chosen.upto if chosen.more else asked.states_upto

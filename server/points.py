@@ -168,6 +168,8 @@ class Choice:
         self.believed = believed
         self.forks = forks
         self.within = within
+        self.without: set[bytes] = set()
+        """Feeds that the peer does not take: a writer whose key does not lead to it."""
         self._lines: dict[bytes, set[tuple[int, bytes]]] = {}
         self._sent: dict[bytes, set[tuple[int, bytes]]] = {}
 
@@ -183,9 +185,9 @@ class Choice:
             if full and seq != upto:
                 return Chosen(segments, partials, ends, upto, True)
             upto = seq
-            if self._covered(replica, last, head) or not self._goes(
-                replica, first, before, kind, body
-            ):
+            if replica in self.without or self._covered(replica, last, head):
+                continue
+            if not self._goes(replica, first, before, kind, body):
                 continue
             source = segment_of(kind, body)
             if isinstance(source, Segment):

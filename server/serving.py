@@ -21,6 +21,7 @@ from pathlib import Path
 import uvicorn
 
 from server.app import build_app, keep_counter, opened_district, wall_clock_ms
+from server.climbing import Climbing
 from server.control import SOCKET_NAME, Control
 from server.keys import TLS_CERTIFICATE, TLS_KEY, ServerKeys
 from server.logs import log, set_up_logs
@@ -140,9 +141,12 @@ class Serving:
         data = self.service.settings.data
         control = Control(self.service)
         await control.start(data / SOCKET_NAME)
+        climbing = asyncio.create_task(Climbing(self.service).run())
         try:
             await self._uvicorn.serve(sockets=[self._listening])
         finally:
+            climbing.cancel()
+            await asyncio.gather(climbing, return_exceptions=True)
             await control.stop()
 
     def _tell_started(self) -> None:

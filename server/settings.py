@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     blob_piece_bytes_max: Annotated[int, Meta(ge=KIB, le=8 * MIB)] = MIB
     disk_free_bytes_min: Annotated[int, Meta(ge=0)] = 64 * MIB
     shutdown_seconds_max: Annotated[int, Meta(ge=1, le=600)] = 30
+    upstream_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 60
 
     @property
     def data(self) -> Path:
@@ -120,6 +121,10 @@ ABOUT: dict[str, str] = {
     ),
     "shutdown_seconds_max": (
         "停止时等待未完请求的时间（秒）‖ how long stopping waits for running requests"
+    ),
+    "upstream_seconds": (
+        "每隔多少秒与上级服务器交换一次；线路不通时也不会等得更久 ‖ "
+        "how often the upstream is asked; a link that is down is tried no later"
     ),
 }
 """What each setting is for, 中文 ‖ English, with the reason where it is a limit."""

@@ -81,3 +81,13 @@ def _certificate(
         role=UPSTREAM if role == UPSTREAM else SERVER,
     )
     return issue_certificate(key, body)
+
+
+def servers_below(tx: Transaction) -> list[tuple[str, str, str, str, int, int | None]]:
+    """Servers this one certified: id, name, area, state, enrolled and last heard of (ms)."""
+    found = tx.rows(
+        "SELECT id, name, area, state, enrolled_at_ms, last_contact_ms FROM devices"
+        " WHERE role = ? ORDER BY area, id",
+        [SERVER],
+    )
+    return [(str(r[0]), str(r[1]), str(r[2]), str(r[3]), int(r[4]), r[5]) for r in found]

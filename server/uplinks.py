@@ -128,3 +128,30 @@ def keep_link(tx: Transaction, link: Link) -> None:
             link.server,
         ],
     )
+
+
+def note_try(tx: Transaction, server: bytes, code: str, now_ms: int) -> None:
+    """Keep when an exchange was tried, and the code of what went wrong (empty: nothing)."""
+    tx.run("UPDATE links SET tried_at_ms = ?, code = ? WHERE server = ?", [now_ms, code, server])
+    if not code:
+        tx.run("UPDATE links SET met_at_ms = ? WHERE server = ?", [now_ms, server])
+
+
+class Standing(NamedTuple):
+    """How a link does, for an officer."""
+
+    tried_at_ms: int | None
+    met_at_ms: int | None
+    code: str
+
+
+def standing(tx: Transaction, server: bytes) -> Standing:
+    """When the link was last tried, when it last came to its end, and what went wrong."""
+    found = tx.rows("SELECT tried_at_ms, met_at_ms, code FROM links WHERE server = ?", [server])
+    return Standing(*found[0]) if found else Standing(None, None, "")
+
+
+def changes_after(tx: Transaction, seq: int) -> int:
+    """Changes that came after this commit: what a link has yet to bring."""
+    found = tx.rows("SELECT sum(last - first + 1) FROM segments WHERE seq > ?", [seq])
+    return int(found[0][0] or 0)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exchanging with the upstream by itself, while the server serves.
+
+What lives here: when an exchange is begun, how long is waited after one that failed. What must not:
+the exchange (``linking.py``). Invariants
+- Work on the store runs in the store's thread, a round at a time: tablets are answered in between.
+- A link that is down is tried again after a wait that doubles up to the interval; it comes back by
+  itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from crypto.errors import CryptoError
+from server.errors import ServerError
+from server.line import ServerLine
+from server.linking import Linking, Met
+from server.logs import log, log_fault
+from server.service import Service
+from server.uplinks import Link, note_try
+from server.upstream import upstream_of
+from sync.errors import SyncError
+
+FIRST_WAIT_SECONDS = 2.0
+"""After the first failure; then twice as long each time."""
+EXPECTED = (ServerError, SyncError, CryptoError)
+
+
+class Climbing:
+    """Begins an exchange with the upstream every so often. ``run`` ends when it is cancelled."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._interval = float(service.settings.upstream_seconds)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        wait = min(FIRST_WAIT_SECONDS, self._interval)
+        while True:
+            code = await self.once()
+            await asyncio.sleep(self._interval if code == "" else wait)
+            wait = min(wait * 2, self._interval) if code else FIRST_WAIT_SECONDS
+
+    async def once(self) -> str:
+        """One exchange where there is an upstream; the code of what went wrong, empty if nothing
+        did."""
+        link = await self._service.run(self._link)
+        if link is None:
+            return ""
+        (found,) = await asyncio.gather(exchange(self._service, link), return_exceptions=True)
+        code = ""
+        if isinstance(found, EXPECTED):
+            code = found.code
+        elif isinstance(found, Exception):
+            # A fault of this machine: it is logged with its place, and the next try may do better.
+            log_fault(found, ServerError.code)
+            code = ServerError.code
+        elif isinstance(found, BaseException):
+            raise found
+        elif found.sent or found.received or found.records:
+            log("upstream", sent=found.sent, received=found.received, rounds=found.rounds)
+        await self._service.run(lambda: self._note(link, code))
+        return code
+
+    def _link(self) -> Link | None:
+        with self._service.district.store.read() as tx:
+            return upstream_of(tx)
+
+    def _note(self, link: Link, code: str) -> None:
+        district = self._service.district
+        with district.store.write() as tx:
+            note_try(tx, link.server, code, district.clock())
+
+
+def line_to(service: Service, link: Link) -> ServerLine:
+    """The line of a link, in the store's thread."""
+    district = service.district
+    statements = [link.certificate] if link.certificate else []
+    line = ServerLine(link.addresses, link.pin, district.key, link.server, statements)
+    line.keep_nonce(link.nonce)
+    return line
+
+
+async def exchange(service: Service, link: Link) -> Met:
+    """One whole exchange: the store's part in its thread, the waiting elsewhere."""
+    line = await service.run(lambda: line_to(service, link))
+    talk = Linking(service.district, link.server)
+    body: bytes | None = await service.run(talk.ask)
+    try:
+        while body is not None:
+            answer = await asyncio.to_thread(line.exchange, body)
+            body = await service.run(partial(talk.hear, answer))
+    finally:
+        line.close()
+    return talk.met()
