@@ -14,6 +14,7 @@ from server.audit_show import Conflict, row_of, show_conflict
 from server.errors import NotFound
 from server.resolving import Quarantined, quarantined
 from server.web.scoped_base import Read, ScopedBase, end_of
+from sync.clock import DOT_BYTES
 
 __all__ = ["Read", "Scoped"]
 
@@ -171,9 +172,11 @@ class Scoped(ScopedBase):
             name = bytes.fromhex(dot)
         except ValueError:
             raise NotFound("change") from None
+        if len(name) != DOT_BYTES or not any(name):
+            raise NotFound("change")
         # ``quarantined`` lists what comes after a dot: the one just before finds this one first.
-        before = (int.from_bytes(name, "big") - 1).to_bytes(len(name), "big") if name else b""
-        found = quarantined(self.tx, 1, before, released=True) if name else []
+        before = (int.from_bytes(name, "big") - 1).to_bytes(DOT_BYTES, "big")
+        found = quarantined(self.tx, 1, before, released=True)
         if not found or found[0].entry.dot != name:
             raise NotFound("change")
         place = self.area_of_change(found[0].entry)

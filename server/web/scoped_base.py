@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from crypto.errors import TicketRefused
 from server import enrolment
 from server.accounts import Account
 from server.audit import Names
@@ -342,6 +343,9 @@ class ScopedBase:
             key = bytes.fromhex(name)
         except ValueError:
             raise NotFound("ticket") from None
-        found = enrolment.look_in(self.tx, key)
+        try:
+            found = enrolment.look_in(self.tx, key)
+        except TicketRefused:
+            raise NotFound("ticket") from None
         self.team(found.team)
         return found
