@@ -269,12 +269,13 @@ def agenda(
     now_ms: int,
     route: list[str],
     *,
-    building: str | None = None,
+    building: str | int | None = None,
     offset: int = 0,
     limit: int = 40,
 ) -> Agenda:
     """One page of one part (a state, or ``all``) of the day, by building in the order of the route.
 
+    ``building`` leaves all others out, by its name or by its place in the order.
     Doors to be tried again stand among those that are due as soon as it is time.
     """
     refresh(store, now_ms)
@@ -295,12 +296,16 @@ def agenda(
         tally[name][state] += 1
         listed = part in (state, "all")
         listed |= part == "due" and state == "again" and is_time_again(visit_ms, now_ms)
-        if listed and building in (None, name):
+        if listed:
             chosen.append(((place.get(name, len(place)), name), home, state))
-    chosen.sort(key=lambda item: item[0])
-    page = chosen[offset : offset + limit]
     buildings = [Building(name, **found) for name, found in tally.items()]
     buildings.sort(key=lambda b: (place.get(b.name, len(place)), b.name))
+    if isinstance(building, int):
+        building = buildings[building].name if 0 <= building < len(buildings) else None
+    if building is not None:
+        chosen = [item for item in chosen if item[0][1] == building]
+    chosen.sort(key=lambda item: item[0])
+    page = chosen[offset : offset + limit]
     stops = stops_of(store, [home for _, home, _ in page], now_ms)
     return Agenda(counts, tuple(buildings), stops, len(chosen), offset)
 

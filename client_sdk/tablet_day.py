@@ -54,14 +54,15 @@ class TabletDay(TabletWriting):
         self,
         part: str = "due",
         *,
-        building: str | None = None,
+        building: str | int | None = None,
         offset: int = 0,
         limit: int = 40,
     ) -> days.Agenda:
         """The households of one part of today, by building, floor and room, a page at a time.
 
         ``part`` is ``due``, ``again`` (doors that stayed shut today), ``done``, ``rest`` or
-        ``all``; buildings come in the order of ``route``.
+        ``all``; buildings come in the order of ``route``, and ``building`` names one of them or its
+        place among them.
         """
         return days.agenda(
             self._store,
@@ -144,11 +145,13 @@ class TabletDay(TabletWriting):
             found = store.one("SELECT count(*) FROM " + sql)
             return int(found[0]) if found else 0
 
-        unsent = total("feed WHERE receipted = 0 AND own = 1")
+        # By replica, so that the index of what is unsent answers alone.
+        unsent = total("feed WHERE receipted = 0 AND replica IN (SELECT replica FROM replicas)")
+        owed = total("feed WHERE receipted = 0")
         return Standing(
             unsent,
             max(0, store.chain.counter - unsent),
-            total("feed WHERE receipted = 0 AND own = 0"),
+            owed - unsent,
             total("blobs WHERE done = 0"),
             total("records WHERE conflicts > 0"),
             total("notices WHERE read = 0"),

@@ -18,9 +18,10 @@ from client_sdk.tablet import Tablet
 
 _Request = Request[Any, Any, Any]
 PARTS = ("due", "again", "done", "rest")
-DOORS_A_PAGE = 40
+DOORS_A_PAGE = 30
 """Doors on one page: more than a morning's, and small enough for slow hardware."""
-HITS_A_PAGE = 40
+HITS_A_PAGE = 30
+BUILDINGS_A_PAGE = 30
 CONFLICTS_COUNTED = 20
 """Of more it says as many: reading all would slow the page down."""
 
@@ -44,10 +45,9 @@ def _part(desk: Desk, part: str, request: _Request) -> Response[Any]:
     offset = max(0, _number(request.query_params.get("from"), 0))
 
     def work(tablet: Tablet) -> Response[Any]:
-        found = tablet.agenda(part, offset=offset, limit=DOORS_A_PAGE)
+        wanted = building if building >= 0 else None
+        found = tablet.agenda(part, building=wanted, offset=offset, limit=DOORS_A_PAGE)
         chosen = found.buildings[building].name if 0 <= building < len(found.buildings) else None
-        if chosen is not None:
-            found = tablet.agenda(part, building=chosen, offset=offset, limit=DOORS_A_PAGE)
         return desk.page(
             "today.html",
             tablet,
@@ -61,9 +61,16 @@ def _part(desk: Desk, part: str, request: _Request) -> Response[Any]:
             disputed=len(tablet.conflicts(open_only=True, limit=CONFLICTS_COUNTED)),
             more=_more(found),
             worker=tablet.worker_name(tablet.worker),
+            nearby=_nearby(found, part),
         )
 
     return desk.with_tablet(work)
+
+
+def _nearby(found: Agenda, part: str) -> list[tuple[int, str, int]]:
+    """The first buildings of the way in which something is to do: (place, name, how many)."""
+    counted = [(n, b.name, int(getattr(b, part))) for n, b in enumerate(found.buildings)]
+    return [one for one in counted if one[2]][:BUILDINGS_A_PAGE]
 
 
 def by_building(stops: tuple[Stop, ...]) -> list[tuple[str, int, list[Stop]]]:
@@ -95,9 +102,18 @@ def _number(text: str | None, default: int) -> int:
 def route_page(request: _Request) -> Response[Any]:
     """The buildings in the order in which they are walked."""
     desk = desk_of(request)
+    offset = max(0, _number(request.query_params.get("from"), 0))
 
     def work(tablet: Tablet) -> Response[Any]:
-        return desk.page("route.html", tablet, buildings=tablet.agenda("due", limit=0).buildings)
+        buildings = tablet.agenda("due", limit=0).buildings
+        return desk.page(
+            "route.html",
+            tablet,
+            buildings=buildings[offset : offset + BUILDINGS_A_PAGE],
+            offset=offset,
+            total=len(buildings),
+            a_page=BUILDINGS_A_PAGE,
+        )
 
     return desk.with_tablet(work)
 
@@ -114,7 +130,7 @@ async def move(request: _Request) -> Response[Any]:
             if 0 <= at < len(order) and 0 <= at + step < len(order):
                 order.insert(at + step, order.pop(at))
                 tablet.set_route(order)
-        return desk.go("/route")
+        return desk.go(f"/route?from={at // BUILDINGS_A_PAGE * BUILDINGS_A_PAGE}")
 
     return await posted(request, work)
 
