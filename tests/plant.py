@@ -28,6 +28,7 @@ from tests.planted_engine import ENGINE
 from tests.planted_parts import PARTS
 from tests.plants_fieldwork import PLANTS_FIELDWORK
 from tests.plants_tablets import PLANTS_TABLETS
+from tests.plants_tiers import PLANTS_TIERS
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = 2
@@ -46,7 +47,11 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-PLANTS = (*ENGINE, *PARTS, *(Plant(*one) for one in (*PLANTS_TABLETS, *PLANTS_FIELDWORK)))
+PLANTS = (
+    *ENGINE,
+    *PARTS,
+    *(Plant(*one) for one in (*PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
+)
 
 
 def copy_tree(target: Path) -> Path:
