@@ -124,11 +124,16 @@ class Model:
         self._read[key] = before | now
         return [f"{by} no longer knows write {n} on {record}" for n in lost]
 
-    def acknowledge(self, by: str, life: int) -> None:
-        """The server said that it holds all that this life of a store wrote."""
-        for write in self.writes.values():
-            if write.by == by and write.life == life and write.certain:
-                write.acknowledged = True
+    def acknowledge(self, by: str, life: int) -> set[int]:
+        """A server said that it holds all that this life of a store wrote: which writes."""
+        found = {
+            number
+            for number, write in self.writes.items()
+            if write.by == by and write.life == life and write.certain
+        }
+        for number in found:
+            self.writes[number].acknowledged = True
+        return found
 
     def set_back(self, by: str, life: int) -> None:
         """A store was set back; ``life`` is its present one. What it alone held may be gone."""
@@ -136,17 +141,13 @@ class Model:
             if write.by == by and write.life < life and not write.acknowledged:
                 write.certain = False
 
-    def server_set_back(self, kept: set[int], lives: dict[str, int]) -> None:
-        """The server was set back to when it had acknowledged only these."""
-        for write in self.writes.values():
-            if write.acknowledged and write.number not in kept:
-                write.acknowledged = False
-                if write.life < lives.get(write.by, 0):
-                    write.certain = False
-
-    def acknowledged(self) -> set[int]:
-        """What the server said that it holds."""
-        return {n for n, w in self.writes.items() if w.acknowledged}
+    def server_set_back(self, forgotten: set[int], lives: dict[str, int]) -> None:
+        """The server that had acknowledged these was set back to before that."""
+        for number in forgotten:
+            write = self.writes[number]
+            write.acknowledged = False
+            if write.life < lives.get(write.by, 0):
+                write.certain = False
 
     # ---- what must be ------------------------------------------------------------------------
 

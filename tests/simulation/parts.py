@@ -16,18 +16,18 @@ from typing import Any
 
 import sqlcipher3
 
-from client_sdk.errors import ServerRefused, TabletError, Unreachable
+from client_sdk.errors import TabletError, Unreachable
 from crypto.errors import RequestRefused
 from crypto.identity import DeviceKey
 from crypto.request import check_request, sign_request
 from fixtures.conformance_parts import (
     Clock,
+    MemoryCarrier,
     MemoryTransport,
     ServerNode,
     TabletNode,
     Template,
 )
-from server.errors import DeviceUnknown
 from sync.schema import Schema
 
 PATH = "/v1/sync"
@@ -125,11 +125,9 @@ class Line(MemoryTransport):
         raise Unreachable(kind)
 
     def succeed(self, body: bytes) -> bytes:
-        """One succession; a server that was set back may not know the old key."""
+        """One succession."""
         try:
             return super().succeed(body)
-        except DeviceUnknown as error:
-            raise ServerRefused(error.status, error.code) from error
         except sqlcipher3.OperationalError as error:
             raise Unreachable("server") from error
 
@@ -162,25 +160,64 @@ class Line(MemoryTransport):
         self.passed_altered = True
 
 
+class LinkLine(MemoryCarrier):
+    """Hands one server's bytes to another, or does not, or twice."""
+
+    def __init__(self, replica: bytes, server: SimServer, below: SimServer) -> None:
+        super().__init__(replica, server)
+        self._below = below
+
+    def exchange(self, body: bytes) -> bytes:
+        """One request, through whatever was armed at the server below."""
+        below = self._below
+        if not below.line_kind or below.line_round > 0:
+            below.line_round -= 1
+            return super().exchange(body)
+        kind, below.line_kind = below.line_kind, ""
+        below.fired[f"link {kind}"] += 1
+        if kind == "lost":
+            raise LinkBroken(kind)
+        first = super().exchange(body)
+        if kind == "doubled":
+            super().exchange(body)
+            return first
+        raise LinkBroken(kind)
+
+
+class LinkBroken(OSError):
+    """The line between two servers broke."""
+
+
 class SimServer(ServerNode):
-    """The server of a run."""
+    """One server of a run."""
 
     def __init__(
-        self, template: Template, folder: Path, schema: Schema, clock: Clock, fired: Counter[str]
+        self, template: Template, folder: Path, name: str, schema: Schema, fired: Counter[str]
     ) -> None:
-        self._fired = fired
-        super().__init__(template, folder, schema, clock)
+        self.fired = fired
+        self.life = 0
+        self.line_kind = ""
+        self.line_round = 0
+        self.acknowledged: set[int] = set()
+        self.acknowledged_at_backup: set[int] | None = None
+        super().__init__(template, folder, name, schema, Clock(1))
+
+    def carrier_to(self, other: ServerNode) -> LinkLine:
+        """A line that may fail."""
+        above: Any = other
+        return LinkLine(self.district.key.replica, above, self)
 
     def _open(self) -> Any:
         district = super()._open()
-        self.failing = Failing(district.store._db, self._fired)
+        self.failing = Failing(district.store._db, self.fired)
         district.store._db = self.failing
         return district
 
     def restart(self) -> None:
         """The program ends and starts again."""
+        self.failing.disarm()
         self.close()
-        self.district = self._open()
+        self.open()
 
 
 class SimTablet(TabletNode):
@@ -195,7 +232,8 @@ class SimTablet(TabletNode):
         self.device = name
         self.backup_device = ""
         self.purged: Counter[str] = Counter()
-        super().__init__(template, folder, name, server, Clock(1))
+        self.server = server
+        super().__init__(template, folder, name, server.schema, Clock(1))
 
     def _open(self) -> None:
         super()._open()
@@ -203,8 +241,7 @@ class SimTablet(TabletNode):
         self.failing = Failing(store._connection, self._fired)
         store._connection = self.failing
         late = self.line.late if hasattr(self, "line") else []
-        server: Any = self.server
-        self.line = Line(server, self, self._fired)
+        self.line = Line(self.server, self, self._fired)
         self.line.late = late
         self.tablet.transport = self.line
 

@@ -13,6 +13,9 @@ from typing import Any
 Step = dict[str, Any]
 
 TABLETS = 6
+SERVERS = ("d1", "d2", "city")
+HOMES = {"t0": "d1", "t1": "d1", "t2": "d2", "t3": "d2", "t4": "d1", "t5": "d1"}
+"""Two districts under a city, and whose tablet each is."""
 RECORDS = 5
 STEPS = 220
 FIELDS = ("ask", "latest", "note")
@@ -74,9 +77,23 @@ def _exchange(rng: random.Random) -> Step:
     return step
 
 
+def _link(rng: random.Random) -> Step:
+    step: Step = {"do": "link", "of": rng.choice(SERVERS[:-1]), "way": rng.choice(("", "", "push"))}
+    chance = rng.random()
+    if chance < 0.25:
+        step["line"] = rng.choice(("lost", "answer lost", "doubled"))
+        step["round"] = rng.choice((0, 0, 1))
+    elif chance < 0.45:
+        step["fault"] = rng.choice(STORE_FAULTS)
+        step["where"] = rng.choice(("below", "above"))
+        step["at"] = rng.randrange(40)
+    return step
+
+
 def _office(rng: random.Random, number: int) -> Step:
     return {
         "do": "office",
+        "at": rng.choice(SERVERS),
         "record": rng.choice(records()),
         "fields": [rng.choice(FIELDS)],
         "number": number,
@@ -103,6 +120,8 @@ def _world(rng: random.Random) -> Step:
     elif kind == "move":
         step["record"] = rng.choice(records())
         step["to"] = rng.choice(tablets())
+    elif kind.endswith("server"):
+        step["of"] = rng.choice(SERVERS)
     elif kind == "clock":
         jump = rng.choice((1_000, -1_000, 86_400_000, -86_400_000, 30 * YEAR_MS, -30 * YEAR_MS))
         step["ms"] = jump
@@ -121,7 +140,9 @@ def draw(seed: int, steps: int = STEPS) -> list[Step]:
             out.append(_world(rng))
         elif chance < wild + 0.04:
             out.append(_office(rng, number))
-        elif chance < 0.62:
+        elif chance < wild + 0.12:
+            out.append(_link(rng))
+        elif chance < 0.65:
             out.append(_write(rng, number))
         else:
             out.append(_exchange(rng))

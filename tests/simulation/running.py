@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from fixtures.conformance_parts import Template, fast_folder
+from fixtures.conformance_parts import Cast, Template, fast_folder
 from tests.simulation.parts import Crash
-from tests.simulation.plan import STEPS, Step, draw, tablets
+from tests.simulation.plan import HOMES, SERVERS, STEPS, Step, draw
 from tests.simulation.world import World
 
 STEPS_LEAST = 200
@@ -46,7 +46,9 @@ class Stage:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=fast_folder()))
-        self.template = Template(self.folder / "template", tablets(), http=False)
+        self.template = Template(
+            self.folder / "template", Cast(SERVERS, tuple(sorted(HOMES.items()))), http=False
+        )
 
     def close(self) -> None:
         """Remove all of it."""

@@ -21,7 +21,7 @@ import msgspec
 import sqlcipher3
 
 from client_sdk.errors import TabletError
-from fixtures.conformance_parts import Clock, Template
+from fixtures.conformance_parts import Template
 from server.verify import verify_store
 from sync.errors import SyncError
 from sync.packing import decode_causal, unpack_state
@@ -29,7 +29,7 @@ from sync.policy import shown_fields
 from sync.schema import plain_schema
 from tests.simulation.model import ADD, APPEND, COUNT, REMOVE, SET, VOID, Model, Shown, Write
 from tests.simulation.parts import Crash, SimServer, SimTablet
-from tests.simulation.plan import START_MS, Step, records, tablets
+from tests.simulation.plan import HOMES, SERVERS, START_MS, Step, records, tablets
 
 SCHEMA = plain_schema(
     {
@@ -61,29 +61,31 @@ class World:
         self.did: Counter[str] = Counter()
         self.model = Model()
         self.complaints: list[str] = []
-        self.acknowledged_at_backup: set[int] = set()
-        self.office_life = 0
-        self.server = SimServer(
-            template, self.folder / "server", SCHEMA, Clock(START_MS), self.fired
-        )
+        self.servers = {
+            name: SimServer(template, self.folder / name, name, SCHEMA, self.fired)
+            for name in SERVERS
+        }
         self.scope = {"t4": {"household/h0", "household/h1"}, "t5": {"household/h1"}}
         self.tablets: dict[str, SimTablet] = {}
         for name in tablets():
-            node = SimTablet(template, self.folder / name, name, self.server, self.fired)
-            node.clock.now_ms = START_MS
+            home = self.servers[HOMES[name]]
+            node = SimTablet(template, self.folder / name, name, home, self.fired)
+            node.clock.now_ms = home.clock.now_ms = START_MS
             self.tablets[name] = node
-            if name in SCOPED:
-                self.server.assign(name, sorted(self.scope[name]))
-            else:
-                self.server.assign_everything(name)
+            for server in self.servers.values():
+                if name in SCOPED:
+                    server.assign(name, sorted(self.scope[name]))
+                else:
+                    server.assign_everything(name)
 
     def close(self) -> None:
         """Close all stores and remove them."""
         for node in self.tablets.values():
             node.failing.disarm()
             node.close()
-        self.server.failing.disarm()
-        self.server.close()
+        for server in self.servers.values():
+            server.failing.disarm()
+            server.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- steps -------------------------------------------------------------------------------
@@ -94,12 +96,14 @@ class World:
         self.did[do] += 1
         for node in self.tablets.values():
             node.clock.now_ms += 1_000
-        self.server.clock.now_ms += 1_000
+        for server in self.servers.values():
+            server.clock.now_ms += 1_000
         table: dict[str, Callable[[Step], None]] = {
             "write": self._write,
             "office": self._office,
             "sync": self._sync,
             "meet": self._meet,
+            "link": self._link,
             "backup": self._backup,
             "restore": self._restore,
             "clone": self._clone,
@@ -114,7 +118,7 @@ class World:
     def _guarded(self, step: Step, node: SimTablet, action: Callable[[], object]) -> bool:
         """Do it with the step's fault armed; did it come to its end?"""
         at_server = step.get("where") == "server"
-        failing = self.server.failing if at_server else node.failing
+        failing = node.server.failing if at_server else node.failing
         before = self.fired.total()
         if "fault" in step:
             failing.arm(step["fault"], step["at"])
@@ -124,7 +128,7 @@ class World:
             action()
         except Crash:
             if at_server:
-                self.server.restart()
+                node.server.restart()
             node.restart()
             return False
         except EXPECTED as error:
@@ -153,22 +157,41 @@ class World:
             self.model.happened(write, life)
 
     def _office(self, step: Step) -> None:
-        record = step["record"]
-        shown = self._server_shows().get(record)
+        server, record = self.servers[step["at"]], step["record"]
+        shown = self._server_shows(server).get(record)
         if shown is None:
             return
         fields, value = written({"op": SET, **step})
-        life = (self.office_life, 0)
-        write = self.model.write(OFFICE, life, record, SET, fields, value, shown)
-        self.server.district.write(OFFICE, "household", record, dict.fromkeys(fields, value))
+        by, life = f"{OFFICE} {server.name}", (server.life, 0)
+        write = self.model.write(by, life, record, SET, fields, value, shown)
+        server.district.write(OFFICE, "household", record, dict.fromkeys(fields, value))
         self.model.happened(write, life)
+
+    def _link(self, step: Step) -> None:
+        below, above = self.servers[step["of"]], self.servers[SERVERS[-1]]
+        failing = (above if step.get("where") == "above" else below).failing
+        before = self.fired.total()
+        if "fault" in step:
+            failing.arm(step["fault"], step["at"])
+        below.line_kind, below.line_round = step.get("line", ""), step.get("round", 0)
+        try:
+            below.meet(above, push=True, pull=step["way"] != "push")
+        except Crash:
+            below.restart()
+            above.restart()
+        except EXPECTED as error:
+            if self.fired.total() == before:
+                self.complaints.append(f"{step}: {type(error).__name__}: {error}")
+        finally:
+            failing.disarm()
+            below.line_kind = ""
 
     def _sync(self, step: Step) -> None:
         node = self.tablets[step["by"]]
         push, pull = step["way"] == "push", step["way"] == "pull"
         done = self._guarded(step, node, lambda: node.tablet.sync(push_only=push, pull_only=pull))
         if done and not pull:
-            self.model.acknowledge(step["by"], node.life)
+            node.server.acknowledged |= self.model.acknowledge(step["by"], node.life)
         self._note_purges(node)
         self._look_at_all(node)
 
@@ -186,11 +209,14 @@ class World:
         node = self.tablets[step["of"]]
         if not node.backup_device:
             return
+        node.server = self.servers[HOMES[node.backup_device]]
         node.restore()
         self._set_back(node, node.backup_device, "restore")
 
     def _clone(self, step: Step) -> None:
         source, target = self.tablets[step["of"]], self.tablets[step["to"]]
+        # A copy is a tablet of the district it was copied in.
+        target.server = source.server
         target.become(source)
         self._set_back(target, source.device, "clone")
 
@@ -202,18 +228,21 @@ class World:
         self.model.set_back(node.name, node.life)
 
     def _backup_server(self, step: Step) -> None:
-        self.server.backup()
-        self.acknowledged_at_backup = self.model.acknowledged()
+        server = self.servers[step["of"]]
+        server.backup()
+        server.acknowledged_at_backup = set(server.acknowledged)
 
     def _restore_server(self, step: Step) -> None:
-        if not self.server.folder.with_name("server.backup").exists():
+        server = self.servers[step["of"]]
+        if server.acknowledged_at_backup is None:
             return
-        self.server.restore()
+        server.restore()
         self.fired["restore server"] += 1
         lives = {name: node.life for name, node in self.tablets.items()}
-        self.model.server_set_back(self.acknowledged_at_backup, lives)
-        self.office_life += 1
-        self.model.set_back(OFFICE, self.office_life)
+        self.model.server_set_back(server.acknowledged - server.acknowledged_at_backup, lives)
+        server.acknowledged = set(server.acknowledged_at_backup)
+        server.life += 1
+        self.model.set_back(f"{OFFICE} {server.name}", server.life)
         self._assign_again()
 
     def _move(self, step: Step) -> None:
@@ -221,10 +250,10 @@ class World:
         other = "t5" if to == "t4" else "t4"
         self.fired["move"] += 1
         self.scope[to].add(record)
-        self.server.assign(to, [record])
-        if record in self.scope[other]:
-            self.scope[other].remove(record)
-            self.server.unassign(other, [record])
+        self.scope[other].discard(record)
+        for server in self.servers.values():
+            server.assign(to, [record])
+            server.unassign(other, [record])
 
     def _clock(self, step: Step) -> None:
         self.tablets[step["of"]].clock.now_ms += step["ms"]
@@ -252,9 +281,9 @@ class World:
             if record not in held:
                 node.purged[record] += 1
 
-    def _server_shows(self) -> dict[str, Shown]:
+    def _server_shows(self, server: SimServer) -> dict[str, Shown]:
         out = {}
-        with self.server.district.store.read() as tx:
+        with server.district.store.read() as tx:
             for record, kind, voided, causal, body in tx.rows(
                 "SELECT id, kind, voided, causal, body FROM records ORDER BY id"
             ):
@@ -270,7 +299,8 @@ class World:
         for node in self.tablets.values():
             node.failing.disarm()
             node.line.deliver_late()
-        self.server.failing.disarm()
+        for server in self.servers.values():
+            server.failing.disarm()
         self._sync_until_quiet()
         # A server that was set back gives a household it hears of to whoever brings it; the office
         # then says again whose it is.
@@ -278,9 +308,10 @@ class World:
         self._sync_until_quiet()
 
     def _assign_again(self) -> None:
-        for name, homes in self.scope.items():
-            self.server.unassign(name, sorted(set(records()) - homes))
-            self.server.assign(name, sorted(homes))
+        for server in self.servers.values():
+            for name, homes in self.scope.items():
+                server.unassign(name, sorted(set(records()) - homes))
+                server.assign(name, sorted(homes))
 
     def _sync_until_quiet(self) -> None:
         for _ in range(HEALING_ROUNDS_MAX):
@@ -294,25 +325,44 @@ class World:
                 self._note_purges(node)
                 quiet &= not (report.sent or report.records or report.succeeded or report.left)
                 quiet &= report.agrees
+            quiet &= self._link_all()
             if quiet:
                 return
         self.complaints.append("the stores never came to agree")
 
+    def _link_all(self) -> bool:
+        """Both districts and the city exchange; is there nothing new to either?"""
+        before = [plain_all(self._server_shows(server)) for server in self.servers.values()]
+        for name in SERVERS[:-1]:
+            self.servers[name].meet(self.servers[SERVERS[-1]], push=True, pull=True)
+        after = [plain_all(self._server_shows(server)) for server in self.servers.values()]
+        return before == after and all(one == after[0] for one in after)
+
     def judge(self) -> list[str]:
         """Complaints, after ``heal``."""
-        server = self._server_shows()
+        shows = {name: self._server_shows(server) for name, server in self.servers.items()}
         held = {
             name: {r: self._look(node, r) for r in node.tablet.records()}
             for name, node in self.tablets.items()
         }
-        everything = [s for many in (server, *held.values()) for s in many.values() if s]
+        everything = [s for many in (*shows.values(), *held.values()) for s in many.values() if s]
         try:
             happened = self.model.settled(everything)
         except KeyError as error:
             return [*self.complaints, f"{error} is shown, which nobody wrote"]
-        for record, shown in server.items():
-            self.complaints += self.model.complaints(record, shown, happened, "server")
-        self._judge_presence(server, happened)
+        for name, server in shows.items():
+            for record, shown in server.items():
+                self.complaints += self.model.complaints(record, shown, happened, name)
+            for number in sorted(happened):
+                if self.model.writes[number].record not in server:
+                    self.complaints.append(f"write {number} is not at {name}")
+            self._judge_server(self.servers[name], server)
+        self._judge_tablets(held, shows[SERVERS[0]])
+        return self.complaints
+
+    def _judge_tablets(
+        self, held: dict[str, dict[str, Shown | None]], server: dict[str, Shown]
+    ) -> None:
         for name, many in held.items():
             device = self.tablets[name].device
             must = set(server) & self.scope[device] if device in SCOPED else set(server)
@@ -321,25 +371,18 @@ class World:
             for record, found in many.items():
                 if found and record in server and plain(found) != plain(server[record]):
                     self.complaints.append(f"{name} shows {record} otherwise than the server")
-        self._judge_server(server)
-        return self.complaints
 
-    def _judge_presence(self, server: dict[str, Shown], happened: set[int]) -> None:
-        for number in sorted(happened):
-            if self.model.writes[number].record not in server:
-                self.complaints.append(f"write {number} is nowhere")
-
-    def _judge_server(self, server: dict[str, Shown]) -> None:
-        district = self.server.district
+    def _judge_server(self, node: SimServer, shows: dict[str, Shown]) -> None:
+        district = node.district
         with district.store.read() as tx:
             verdict = verify_store(tx, SCHEMA, district.key.public)
             audited = set(tx.rows("SELECT DISTINCT record, field FROM conflicts"))
         if not verdict.holds:
-            self.complaints.append(f"verify: {verdict}")
-        for record, shown in server.items():
+            self.complaints.append(f"verify at {node.name}: {verdict}")
+        for record, shown in shows.items():
             for name, values in shown.registers.items():
                 if len(values) > 1 and (record, name) not in audited:
-                    self.complaints.append(f"the audit does not name {record}.{name}")
+                    self.complaints.append(f"{node.name}'s audit does not name {record}.{name}")
 
 
 def written(step: Step) -> tuple[tuple[str, ...], Any]:
@@ -397,3 +440,8 @@ def plain(shown: Shown) -> Any:
         {k: v for k, v in shown.appends.items() if v},
         shown.voided,
     )
+
+
+def plain_all(shows: dict[str, Shown]) -> dict[str, Any]:
+    """All records, to be compared."""
+    return {record: plain(shown) for record, shown in shows.items()}
