@@ -57,7 +57,7 @@ def plan(
     listed = sorted(moving)
     records, size = 0, 0
     for count, total in tx.rows_in(
-        "SELECT count(*), coalesce(sum(length(r.causal) + length(r.body)), 0)"
+        "SELECT count(*), coalesce(sum(length(r.causal) + length(CAST(r.body AS TEXT))), 0)"
         " FROM homes h JOIN records r ON r.home = h.n WHERE h.id IN (?*)",
         listed,
     ):

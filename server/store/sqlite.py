@@ -256,6 +256,7 @@ class SqliteStore:
         self.path = Path(path)
         self._key_hex = key_hex
         self._reads_only = reads_only
+        self._version = 0
         self._lock = threading.RLock()
         self._db = connect(path, key_hex)
         self.kinds: dict[str, int] = {}
@@ -271,6 +272,13 @@ class SqliteStore:
     def __repr__(self) -> str:
         return f"SqliteStore({self.path.name!r})"
 
+    def _learn(self) -> None:
+        """Names that the connection that writes has made meanwhile."""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._version = version
+            self._load_names()
+
     def _load_names(self) -> None:
         self.kinds = dict(self._db.execute("SELECT collection, kind FROM kinds").fetchall())
         self.collections = {kind: name for name, kind in self.kinds.items()}
@@ -281,6 +289,8 @@ class SqliteStore:
         with self._lock:
             self._db.execute(begin)
             try:
+                if self._reads_only:
+                    self._learn()
                 yield SqliteTransaction(self, self._db, begin != BEGIN_READ)
             except BaseException:
                 self._undo()

@@ -22,6 +22,8 @@ from server.audit import Names
 from server.audit_show import title_of
 from server.errors import NotFound
 from server.history import History, Stored, read_history, stored_record
+from server.lost import Lost, lost
+from server.moves import Plan, plan
 from server.people import Area, Team, areas_below, teams
 from server.store.base import Transaction
 from server.web.errors import RightMissing
@@ -300,15 +302,18 @@ class ScopedBase:
                 return one
         raise NotFound("tablet")
 
-    def feed_of(self, device: str) -> list[tuple[int, int]]:
-        """Of each key of a tablet: how far its feed is held, how far the tablet said it wrote."""
-        found = self.tx.rows(
-            "SELECT (SELECT coalesce(max(l.counter), 0) FROM leaves l JOIN replicas r"
-            " ON r.n = l.replica WHERE r.replica = k.replica), k.written"
-            " FROM device_keys k WHERE k.device = ? ORDER BY k.since_ms",
-            [device],
-        )
-        return [(int(held), int(written)) for held, written in found]
+    def lost(self, device: str, now_ms: int) -> Lost:
+        """What could be read on a tablet, and what of its work is missing.
+
+        Raises NotFound, RightMissing where its team also works in another area.
+        """
+        self.own_team(str(self.tablet(device)["team"]))
+        return lost(self.tx, device, now_ms)
+
+    def plan(self, team: str, area: str, *, taking: bool, now_ms: int) -> Plan:
+        """What giving an area to a team would do, or taking it. Raises NotFound, RightMissing."""
+        self.own_team(team)
+        return plan(self.tx, team, [], [area], taking, now_ms)
 
     def held_by(self, device: str, limit: int = 2_000) -> list[tuple[str, str, int, int | None]]:
         """The households that a tablet holds or held: home, title, since, until (None: still)."""

@@ -62,7 +62,7 @@ def tablet(visit: Visit) -> Result:
         values = {
             "one": one,
             "team": scoped.team(one["team"]),
-            "feed": scoped.feed_of(one["id"]),
+            "lost": scoped.lost(one["id"], visit.now_ms),
             "homes": scoped.held_by(one["id"]),
             "state_names": STATE_NAMES,
             "copy_name": next(
@@ -199,8 +199,7 @@ def _dry_run(visit: Visit, scoped: Any, team: str) -> dict[str, Any] | None:
         "area": area,
         "what": what,
         "area_name": scoped.area_name(area),
-        "homes": office.homes_in_area(scoped.tx, area),
-        "tablets": [one for one in scoped.tablets([team]) if one["state"] == "active"],
+        "plan": scoped.plan(team, area, taking=what == "unassign", now_ms=visit.now_ms),
     }
 
 

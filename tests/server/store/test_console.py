@@ -98,7 +98,8 @@ def test_each_method_gives_what_is_of_the_area_and_nothing_else(
         assert scoped.marks() == []
         assert scoped.quarantine(10, b"", released=True) == []
         assert [held[0] for held in scoped.held_by(f"a{HERE}")] in ([], [mine])
-        assert scoped.feed_of(f"a{HERE}")[0][0] > 0
+        assert everyone.lost(f"a{HERE}", START_MS).unsent.missing == 0
+        assert everyone.plan("near", ELSEWHERE, taking=False, now_ms=START_MS).homes == 1
         assert {read.home for read in scoped.reads} == {mine}
         assert [a.code for a in scoped.areas_near()] == ["440103", "440103019", HERE]
         assert accounts_in(tx, "4401")[0].id == "liang"
