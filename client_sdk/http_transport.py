@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
@@ -34,6 +35,11 @@ class Signing(NamedTuple):
     server: bytes
 
 
+BUSY_SECONDS_MAX = 600
+"""How long one request waits in all for a busy district; then the worker is told, and all is kept.
+"""
+
+
 class Connection(Line):
     """A line of the tablet: one that does not carry raises Unreachable."""
 
@@ -50,7 +56,9 @@ class HttpTransport:
         pin: bytes,
         signing: Signing,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._sleep = sleep
         self._connection = Connection(addresses, pin)
         self._signing = signing
         self._waiting = waiting
@@ -110,11 +118,22 @@ class HttpTransport:
         self._connection.close()
 
     def _signed(self, method: str, path: str, body: bytes) -> Answer:
+        answer = self._asked(method, path, body)
+        left = BUSY_SECONDS_MAX
+        while (seconds := seconds_told(answer)) and seconds <= left:
+            # Nothing was taken, and the district named a moment: nobody has to press a button.
+            left -= seconds
+            with self._waiting():
+                self._sleep(seconds)
+            answer = self._asked(method, path, body)
+        return good(answer)
+
+    def _asked(self, method: str, path: str, body: bytes) -> Answer:
         answer = self._try(method, path, body)
         if answer.status == UNAUTHORIZED and NONCE_HEADER in answer.headers:
             # The nonce was used or lost on the way: the answer brought a fresh one.
             answer = self._try(method, path, body)
-        return good(answer)
+        return answer
 
     def _try(self, method: str, path: str, body: bytes) -> Answer:
         signing = self._signing
@@ -131,6 +150,10 @@ class HttpTransport:
         return answer
 
 
+BARE_SECONDS = 15
+"""When a tablet comes back to a server that is full and does not say when."""
+
+
 class Refusal(msgspec.Struct):
     """What an error answer says of itself."""
 
@@ -138,6 +161,16 @@ class Refusal(msgspec.Struct):
     detail: str = ""
     revocation: bytes = b""
     reply: bytes = b""
+
+
+def seconds_told(answer: Answer) -> int:
+    """In how many seconds a busy district wants to be asked again; 0 where it is not busy."""
+    told = answer.headers.get("retry-after", "")
+    busy = answer.status == http.client.SERVICE_UNAVAILABLE
+    if busy and not told:
+        # More connections than the server holds: cut short before it could say when.
+        return BARE_SECONDS
+    return max(1, int(told)) if busy and told.isdecimal() and len(told) < 6 else 0
 
 
 def good(answer: Answer) -> Answer:

@@ -235,12 +235,16 @@ class DeviceRevoked(ServerError):
 
 
 class ServerBusy(ServerError):
-    """More is being uploaded at this moment than memory allows."""
+    """More is asked at this moment than can be worked on; ``seconds``: when to come back."""
 
     code = "server/busy"
     status = 503
-    zh = "服务器此刻正忙，本次上传未被接受。平板上的内容完好。请稍后自动或手动重试。"
-    en = "The server is busy and did not take the upload. The tablet keeps it. Try again shortly."
+    zh = "服务器此刻正忙，本次请求未被接受。平板上的内容完好。平板会在所示秒数后自动重试。"
+    en = "The server is busy and took nothing. The tablet keeps it and comes back as told."
+
+    def __init__(self, detail: str = "", seconds: int = 5) -> None:
+        super().__init__(detail or f"come back in {seconds} s")
+        self.seconds = seconds
 
 
 class BodyTooLarge(ServerError):

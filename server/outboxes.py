@@ -45,7 +45,7 @@ class Turns:
             self._left = min(self._most, self._left + (now - self._at) * self._most / 60)
             self._at = now
             if self._left < 1:
-                raise ServerBusy("sealed outboxes: try again in a minute")
+                raise ServerBusy("sealed outboxes: try again in a minute", 60)
             self._left -= 1
 
 

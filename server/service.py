@@ -21,6 +21,7 @@ from server.api.nonces import Nonces
 from server.district import District
 from server.errors import StoreFull
 from server.outboxes import Turns
+from server.places import Places
 from server.readers import Readers
 from server.settings import Settings
 from server.statements import Terms
@@ -38,6 +39,7 @@ class Service:
         district.terms = Terms.of_days(settings.lease_days, settings.lease_erase_days)
         self.nonces = Nonces()
         self.bodies = Bodies()
+        self.places = Places(settings.requests_at_once_max)
         self.revoked: dict[str, bytes] = {}
         self.outbox_turns = Turns()
         self.readers = Readers(district.store)

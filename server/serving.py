@@ -95,7 +95,7 @@ def uvicorn_config(service: Service, keys_folder: Path) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=settings.requests_at_once_max,
+        limit_concurrency=settings.connections_at_once_max,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds_max,
         ssl_keyfile=str(keys_folder / TLS_KEY),

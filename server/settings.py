@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     request_bytes_max: Annotated[int, Meta(ge=64 * KIB, le=MESSAGE_BYTES_MAX)] = MESSAGE_BYTES_MAX
     request_seconds_max: Annotated[int, Meta(ge=5, le=3_600)] = 120
     requests_at_once_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    connections_at_once_max: Annotated[int, Meta(ge=10, le=60_000)] = 4_000
     blob_bytes_max: Annotated[int, Meta(ge=KIB, le=BLOB_BYTES_MAX + BLOB_OVERHEAD_BYTES)] = (
         BLOB_BYTES_MAX + BLOB_OVERHEAD_BYTES
     )
@@ -110,7 +111,12 @@ ABOUT: dict[str, str] = {
         "一次请求传完的时限（秒）‖ a body must arrive within this; slow senders hold a place"
     ),
     "requests_at_once_max": (
-        "同时处理的请求数，超出者得 503 ‖ requests at once; more get 503 and try again"
+        "等待存储的请求数上限，超出者得 503 及再来的秒数 ‖ "
+        "requests that may wait for the store; more get 503 and when to come back"
+    ),
+    "connections_at_once_max": (
+        "同时保持的连接数上限，约每条 150 KB 内存 ‖ "
+        "connections held at once, some 150 KB of memory each; more get a bare 503"
     ),
     "blob_bytes_max": "一个附件（密文）的上限（字节）‖ one attachment, as ciphertext",
     "blob_piece_bytes_max": (

@@ -58,6 +58,8 @@ AnyRequest = Request[Any, Any, Any]
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _HEX32 = re.compile(r"[0-9a-f]{32}")
 SECONDS_BEFORE_ASKING_AGAIN = 1
+HEALTH = "/v1/health"
+"""Answered however busy the server is: who looks after it must see."""
 
 
 def service_of(request: AnyRequest) -> Service:
@@ -75,11 +77,14 @@ async def respond(request: AnyRequest, route: str, limit: int, work: Work) -> Re
     """Read the body within ``limit``, do the work in the store's thread, answer, log."""
     timer, service, body = Timer(), service_of(request), b""
     try:
+        if route != HEALTH:
+            service.places.check()
         body = await service.bodies.read(
             scope_of(request), request.receive, limit, service.settings.request_seconds_max
         )
         taken = body
-        answer = await service.run(lambda: work(taken))
+        with service.places.place():
+            answer = await service.run(lambda: work(taken))
     except TOLD as error:
         answer = failed(error)
         if b"application/json" in request.headers.get("accept", "").encode():
@@ -350,7 +355,7 @@ async def blob_get(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
 # ---- health --------------------------------------------------------------------------------------
 
 
-@get("/v1/health")
+@get(HEALTH)
 async def health(request: AnyRequest) -> Response[bytes]:
     """Does the store answer, and is there room? JSON ``{"ok", "store", "disk"}``; 200 or 503."""
     service = service_of(request)
@@ -366,7 +371,7 @@ async def health(request: AnyRequest) -> Response[bytes]:
         body = msgspec.json.encode({"ok": store and disk, "store": store, "disk": disk})
         return Answer(200 if store and disk else 503, body, kind=JSON)
 
-    return await respond(request, "/v1/health", 0, work)
+    return await respond(request, HEALTH, 0, work)
 
 
 ENDPOINTS = [

@@ -19,7 +19,7 @@ from server.api.body import Receive, Scope, Send, headers_of, send_answer, targe
 from server.api.replies import TOLD, Answer, error_answer
 from server.api.signed import Signer, check_sender, check_signer
 from server.api.together import Together
-from server.errors import DeviceRevoked, NonceSpent
+from server.errors import DeviceRevoked, NonceSpent, ServerBusy
 from server.logs import Timer, log_fault, log_request
 from server.opening import Asked
 from server.service import Service
@@ -63,13 +63,15 @@ class SyncEndpoint:
         timer = Timer()
         service, settings, body = self.service, self.service.settings, b""
         try:
+            service.places.check()
             headers = headers_of(scope)
             check_sender(service, headers)
             body = await service.bodies.read(
                 scope, receive, settings.request_bytes_max, settings.request_seconds_max
             )
             target = target_of(scope)
-            answer = await self._together.run(Received(target, headers, body))
+            with service.places.place():
+                answer = await self._together.run(Received(target, headers, body))
         except TOLD as error:
             answer = failed(error)
         finally:
@@ -83,7 +85,7 @@ def failed(error: Exception, signer: Signer | None = None, nonce: bytes | None =
     if isinstance(error, NonceSpent):
         nonce = error.fresh
     answer = error_answer(error, nonce=nonce, device=signer.device if signer else "")
-    if answer.status >= 500:
+    if answer.status >= 500 and not isinstance(error, ServerBusy):
         log_fault(error, answer.code)
     return answer
 
