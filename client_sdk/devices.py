@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from client_sdk.authority import authority, checked_certificate, known_server
+from client_sdk.authority import TABLET, authority, checked_certificate, known_server
 from client_sdk.errors import NotEnrolled, PeerUnknown
 from client_sdk.store.base import Chain, Store
 from crypto.certificate import (
@@ -75,6 +75,17 @@ def learn(store: Store, statements: Iterable[bytes]) -> list[bytes]:
             continue
         learnt.append(_learn_one(store, statement))
     return learnt
+
+
+def learn_server(store: Store, statement: bytes) -> None:
+    """Take in a server of the tree that the district names; one whose statement rests on a server
+    not known here is left out. Inside a transaction."""
+    try:
+        said = checked_certificate(store, statement)
+    except CryptoError:
+        return
+    if said.role != TABLET:
+        _learn_one(store, statement)
 
 
 def _learn_one(store: Store, statement: bytes) -> bytes:

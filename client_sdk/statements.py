@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from client_sdk import lease
-from client_sdk.devices import District, mark_certified, own_replicas
+from client_sdk.devices import District, learn_server, mark_certified, own_replicas
 from client_sdk.revoked import keep_revocations
 from client_sdk.store.base import Store
 from crypto.certificate import check_certificate
@@ -22,6 +22,7 @@ from sync.messages import STATEMENTS_MAX, Statement
 LEASE = "lease"
 REVOCATION = "revocation"
 CERTIFICATE = "certificate"
+SERVER_KEY = "server"
 UNKNOWN = "statements"
 """Statements of kinds that this program does not know: the newest of each."""
 
@@ -31,7 +32,9 @@ def take_statements(
 ) -> None:
     """Keep what holds; inside the transaction of the reply. Raises StatementRefused."""
     for kind, data in statements:
-        if kind == LEASE:
+        if kind == SERVER_KEY:
+            learn_server(store, data)
+        elif kind == LEASE:
             _take_lease(store, district, data, now_ms)
         elif kind == CERTIFICATE:
             _take_certificate(store, district, data)

@@ -16,11 +16,14 @@ from crypto.identity import DeviceKey
 from crypto.statement import DAY_MS, issue_lease
 from server.devices import renewed
 from server.store.base import Transaction
-from sync.messages import PROTOCOL, Request, Statement
+from server.trust import servers_after
+from sync.messages import PROTOCOL, STATEMENTS_MAX, Request, Statement
 
 LEASE = "lease"
 CERTIFICATE = "certificate"
 REVOCATION = "revocation"
+SERVER_KEY = "server"
+"""A server of the tree: what is sealed is sealed to it too, and its pages hold."""
 AGAIN_MS = 7 * DAY_MS
 """A revocation is told again so long after a tablet's last contact: the reply that told of it may
 have been lost."""
@@ -59,7 +62,9 @@ def statements_for(
     if renewed_at_ms > since_ms:
         out.append((CERTIFICATE, certificate))
     revoked = revocations(tx, key, since_ms, REVOCATIONS_PER_REPLY_MAX)
-    return out + [(REVOCATION, statement) for statement in revoked]
+    out += [(REVOCATION, statement) for statement in revoked]
+    servers = servers_after(tx, key.replica, request.seq)
+    return out + [(SERVER_KEY, statement) for statement in servers[: STATEMENTS_MAX - len(out)]]
 
 
 def revocations(tx: Transaction, key: DeviceKey, since_ms: int, count_max: int) -> list[bytes]:

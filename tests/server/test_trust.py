@@ -19,9 +19,11 @@ from server.tiers import admit_server, vouch
 from server.trust import SERVER, UPSTREAM, keys_for
 from server.uplinks import UPSTREAM as UP
 from server.uplinks import NewLink, add_link
+from server.verify import verify_store
 from sync.collections import SCHEMA
 from sync.messages import Relay, decode_request, encode_exchange
 
+STORE_KEY = secrets.token_hex(32)
 Made = Callable[[str], District]
 
 
@@ -51,7 +53,7 @@ def made(tmp_path: Path) -> Iterator[Made]:
     stores = []
 
     def make(name: str) -> District:
-        store = SqliteStore(tmp_path / name, secrets.token_hex(32))
+        store = SqliteStore(tmp_path / name, STORE_KEY)
         stores.append(store)
         return District(store, SCHEMA, DeviceKey.generate(), BoxKey.generate(), lambda: 1)
 
@@ -173,3 +175,35 @@ def test_statements_come_after_what_they_rest_on(made: Made) -> None:
         found = keys_for(tx, city.key.replica, [street.own.key.replica])
     assert len(found) == 3
     assert homes(city) == {"h1"}
+
+
+def test_a_district_that_was_set_back_has_all_again_from_above(made: Made, tmp_path: Path) -> None:
+    below, above = made("below"), made("above")
+    hand = put_under(below, above, "44")
+    below.write("w", "household", "h1", {"phone": "1", "area": "440103"})
+    Linking(below, above.key.replica).run(hand)
+    copy = tmp_path / "copy"
+    below.store.backup(str(copy))
+    below.write("w", "household", "h1", {"phone": "2"})
+    below.write("w", "household", "h2", {"phone": "1", "area": "440103"})
+    above.write("w", "household", "h3", {"phone": "1", "area": "440103"})
+    Linking(below, above.key.replica).run(hand)
+    restored = SqliteStore(copy, STORE_KEY)
+    try:
+        again = District(restored, SCHEMA, below.key, below.box, lambda: 2)
+        again.write("w", "household", "h1", {"address": "x"})
+        Linking(again, above.key.replica).run(Hand(again, above))
+        assert homes(again) == homes(above) == {"h1", "h2", "h3"}
+        assert again.own.key.replica != below.own.key.replica
+        for district in (again, above):
+            with district.store.read() as tx:
+                verdict = verify_store(tx, SCHEMA, district.key.public)
+            assert verdict.problems == []
+        with again.store.read() as tx, above.store.read() as up:
+            sql = "SELECT id, body FROM records ORDER BY id"
+            here, there = ([msgspec.json.decode(r[1]) for r in t.rows(sql)] for t in (tx, up))
+            assert here == there
+            shown = msgspec.json.decode(tx.rows("SELECT body FROM records WHERE id = 'h1'")[0][0])
+        assert (shown["phone"], shown["address"]) == ("2", "x")
+    finally:
+        restored.close()
