@@ -38,9 +38,11 @@ from client_sdk.repair import Wanted
 from client_sdk.revoked import check_not_revoked, keep_revocations, revocations_known
 from client_sdk.store.base import Store
 from client_sdk.store.records import held_homes, home_digests
+from client_sdk.watching import worst_of
 from crypto.bundle import FIRST_BEFORE, BundleHead, make_bundle, open_bundle, read_head
 from crypto.certificate import check_certificate
 from crypto.errors import CertificateRefused
+from crypto.logword import GROWN
 from crypto.seal import BoxKey
 from sync.messages import (
     MESSAGE_BYTES_MAX,
@@ -93,7 +95,8 @@ class BundleReport:
     not arrive ((0, 0): none), ``branch``: it comes from a copy of its sender. ``stale``: it answers
     a question that no longer stands, and its states were left out. ``more``: make the next bundle
     for the sender. ``succeeded``: this store goes on under a new key. ``wipe`` is the district's
-    order to wipe this tablet, empty for none; ``outboxes`` are sealed files to carry on.
+    order to wipe this tablet, empty for none; ``outboxes`` are sealed files to carry on. ``log``:
+    the gravest thing found about the district's log.
     """
 
     sender: str
@@ -112,6 +115,7 @@ class BundleReport:
     wipe: bytes
     outboxes: tuple[bytes, ...]
     delivered: tuple[str, ...]
+    log: str = GROWN
 
 
 _question = msgspec.msgpack.Decoder(Question)
@@ -287,6 +291,9 @@ def _from_district(
             asked = _next(store, now_ms, answer)
         if asked is None:
             break
+        # The district made all its answers to the one request that it saw.
+        said = msgspec.structs.replace(asked.request, statements=request.statements)
+        asked = asked._replace(request=said)
         done.append(absorb_reply(store, schema, asked, decode_reply(answer.reply), now_ms))
         if done[-1].succeeded:
             break
@@ -300,6 +307,7 @@ def _from_district(
         more=bool(done) and done[-1].more,
         delivered=tuple(question.outboxes),
         succeeded=any(one.succeeded for one in done),
+        log=worst_of([one.log for one in done]),
     )
 
 
@@ -358,4 +366,5 @@ def _from_teammate(
         records=taken.records,
         more=not contents.meeting,
         succeeded=succeeded,
+        log=taken.log,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from client_sdk import custody
+from client_sdk import custody, watching
 from client_sdk.devices import (
     PAGE,
     RECEIPTS,
@@ -88,6 +88,7 @@ class Absorbed(NamedTuple):
 
     ``more``: ask again at once. ``succeeded``: this store goes on as a new replica, which the
     server must be told of before the next request. ``differs``: both sides hold different records.
+    ``log``: what was found about the server's log, ``grown`` where all is well.
     """
 
     more: bool
@@ -99,6 +100,7 @@ class Absorbed(NamedTuple):
     notices: list[Notice]
     differs: bool
     server_clock_ms: int
+    log: str
 
 
 def build_request(
@@ -144,6 +146,7 @@ def build_request(
         relay=_relay(store, upload),
         ask=asking.ask,
         repair=asking.repair,
+        statements=watching.shown(store) if version > PROTOCOL else [],
     )
     return Asked(request, upload.rest, [h.signature for h in handed], asking)
 
@@ -181,6 +184,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         forgot |= _take_lineage(store, asked, reply, pages)
         _take_receipts(store, district, reply, now_ms)
         take_statements(store, district, reply.statements, now_ms)
+        log = watching.watch(store, asked.request, reply, now_ms)
         store.run_many(
             "UPDATE pages SET unknown = 0 WHERE signature = ?", ((s,) for s in asked.pages)
         )
@@ -214,6 +218,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         reply.notices,
         differs,
         reply.clock_ms,
+        log,
     )
 
 

@@ -16,9 +16,10 @@ from client_sdk.devices import certificate_of, own_replicas, statements_for, suc
 from client_sdk.revoked import REVOCATIONS_MAX, revocations_known
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import known_of, own_point, replicas_held
+from client_sdk.watching import told_to_teammate
 from sync.errors import MessageMalformed
 from sync.feed import Replica
-from sync.messages import HOMES_MAX, PROTOCOL, Id, Known, encode
+from sync.messages import HOMES_MAX, PROTOCOL, Id, Known, Statements, encode
 from sync.session import DIGEST_MASK, off_my_chain
 
 GREETING_BYTES_MAX = 8 * 1024 * 1024
@@ -31,7 +32,7 @@ class Greeting(msgspec.Struct, array_like=True, frozen=True):
 
     ``everything``: I may read all households. ``homes`` are (home, digest of what I hold of it).
     ``blanks`` are runs (replica, first, last) whose contents I lack. ``revocations`` are the
-    district's, as far as I heard.
+    district's, as far as I heard. ``logs``: what I know of servers' logs, by kind of statement.
     """
 
     protocol: int
@@ -43,6 +44,7 @@ class Greeting(msgspec.Struct, array_like=True, frozen=True):
     homes: Annotated[list[tuple[Id, int]], Meta(max_length=HOMES_MAX)]
     blanks: Annotated[list[tuple[Replica, int, int]], Meta(max_length=BLANKS_MAX)]
     revocations: Annotated[list[bytes], Meta(max_length=REVOCATIONS_MAX)] = []
+    logs: Statements = []
 
 
 _greeting = msgspec.msgpack.Decoder(Greeting)
@@ -71,6 +73,7 @@ def greet(store: Store, other: bytes | None = None) -> bytes:
         [(home, digests.get(home, 0)) for home in sorted(scope_homes(store))],
         _blanks(store),
         revocations_known(store),
+        told_to_teammate(store),
     )
     return encode(greeting)
 

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from client_sdk import watching
 from client_sdk.devices import (
     PAGE,
     SEGMENT,
@@ -45,6 +46,7 @@ from client_sdk.store.feeds import (
 from client_sdk.store.records import homes_of_record
 from client_sdk.store.signed import handed_of
 from client_sdk.upload import blanks_filled, for_teammate
+from crypto.logword import GROWN
 from crypto.seal import seal
 from sync.change import Entry
 from sync.clock import counter_of
@@ -92,6 +94,8 @@ class Taken(NamedTuple):
     succeeded: bool
     ends: tuple[Known, ...] = ()
     """Where the feeds end that were brought: the giver knows these points."""
+    log: str = GROWN
+    """The gravest thing found about the district's log by what the giver knows of it."""
 
     def plus(self, more: Taken) -> Taken:
         """Both together."""
@@ -101,6 +105,7 @@ class Taken(NamedTuple):
             self.records + more.records,
             self.succeeded or more.succeeded,
             self.ends + more.ends,
+            watching.worst_of([self.log, more.log]),
         )
 
 
@@ -226,6 +231,7 @@ def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken
         if meeting.replica != greeting.replica:
             raise MeetingRefused("another writer than the one that greeted")
         check_not_revoked(store, greeting.replica)
+        log = watching.hear(store, greeting.logs, store.chain.stamp.ms)
         verify = verifier(store, SEGMENT)
         readable = _readable_here(store, greeting)
         entries: list[Entry] = []
@@ -239,7 +245,7 @@ def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken
         records, _ = take_states(store, schema, pages, unknown=True)
         if entries:
             records += len(merge(store, schema, entries, []).records)
-    return Taken(len(entries), carried, records, False, tuple(ends))
+    return Taken(len(entries), carried, records, False, tuple(ends), log)
 
 
 def _take_partial(

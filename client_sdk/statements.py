@@ -2,8 +2,9 @@
 """What the district says under signature in a reply, beside states and receipts.
 
 What lives here: checking each statement and keeping it, by its kind. What must not: what a lease
-closes, what keys open. Invariants: a statement that is older than the one held of its kind changes
-nothing; one of a kind that this program does not know is kept for a newer one.
+closes, what keys open, the word on the log (``watching.py``). Invariants: a statement that is older
+than the one held of its kind changes nothing; one of a kind that this program does not know is kept
+for a newer one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from client_sdk.revoked import keep_revocations
 from client_sdk.store.base import Store
 from crypto.certificate import check_certificate
 from crypto.errors import StatementRefused
+from crypto.logword import WORD
 from crypto.statement import check_lease
 from sync.messages import STATEMENTS_MAX, Statement
 
@@ -40,7 +42,7 @@ def take_statements(
             _take_certificate(store, district, data)
         elif kind == REVOCATION:
             keep_revocations(store, [data])
-        else:
+        elif kind != WORD:
             known = dict(store.get(UNKNOWN, []))
             if len(known) < STATEMENTS_MAX or kind in known:
                 store.put(UNKNOWN, [[k, v] for k, v in (known | {kind: data}).items()])

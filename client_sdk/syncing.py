@@ -23,6 +23,7 @@ from client_sdk.exchange import PIECE_BYTES, Absorbed, Asked, absorb_reply, buil
 from client_sdk.store.base import Clock, Store
 from client_sdk.transport import Transport
 from client_sdk.views import Progress, SyncReport
+from client_sdk.watching import worst_of
 from crypto.certificate import check_certificate
 from sync import enrolment
 from sync.messages import (
@@ -83,6 +84,7 @@ class Syncing:
         entered: list[str] = []
         left: list[str] = []
         notices: list[Notice] = []
+        findings: list[str] = []
         succeeded = False
         absorbed: Absorbed | None = None
         to_send = self._unsent()
@@ -94,6 +96,7 @@ class Syncing:
             entered += absorbed.entered
             left += absorbed.left
             notices += absorbed.notices
+            findings.append(absorbed.log)
             succeeded |= absorbed.succeeded
             self.records += absorbed.records
             self.sent = max(0, to_send - self._unsent())
@@ -116,6 +119,7 @@ class Syncing:
             tuple(notices),
             succeeded,
             agrees,
+            log=worst_of(findings),
         )
 
     def hand_over(self) -> None:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from client_sdk import custody, lease, meeting, search
+from client_sdk import custody, lease, meeting, search, watching
 from client_sdk.devices import certificate_of
 from client_sdk.errors import NotEnrolled, Revoked
 from client_sdk.greeting import compare_heads, greet, read_greeting
@@ -20,6 +20,7 @@ from client_sdk.store.records import records_of_homes
 from client_sdk.syncing import OnProgress, Syncing
 from client_sdk.tablet_ending import TabletEnding
 from client_sdk.views import MeetingReport, SyncReport
+from client_sdk.watching import LogNotice
 
 
 class TabletExchange(TabletEnding):
@@ -52,6 +53,11 @@ class TabletExchange(TabletEnding):
         lease.look(self._store, self._clock())
         blobs_sent = self._blobs.send(self.transport) if blobs and not pull_only else 0
         return dataclasses.replace(report, blobs_sent=blobs_sent)
+
+    def log_notices(self) -> list[LogNotice]:
+        """What was found about servers' logs: set-backs they owned up to, and evidence against
+        them."""
+        return watching.notices(self._store)
 
     def outbox_files(self) -> list[Path]:
         """The sealed files of what no receipt covers yet: the district opens them if all else

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from crypto.logword import GROWN
 from sync.messages import Notice
 
 
@@ -189,7 +190,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a sync did. ``succeeded``: the tablet went on under a new key; the district was told."""
+    """What a sync did. ``succeeded``: the tablet went on under a new key; the district was told.
+
+    ``log``: the gravest thing found about the district's log (``crypto.logword``)."""
 
     rounds: int
     sent: int
@@ -202,6 +205,7 @@ class SyncReport:
     succeeded: bool
     agrees: bool
     blobs_sent: int = 0
+    log: str = GROWN
 
 
 @dataclass(frozen=True)

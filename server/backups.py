@@ -19,10 +19,13 @@ from typing import NamedTuple
 
 import sqlcipher3
 
+from crypto.log import TreeHead
 from server.enrolment import DONE, SPENT
 from server.errors import BackupWrong, StoreDamaged
+from server.journal import note
 from server.keys import ServerKeys, sync_folder
 from server.lock import store_lock
+from server.log_tree import begin_epoch, root_at, stand_of
 from server.settings import Settings
 from server.store.base import Store
 from server.store.sqlite import SqliteStore, connect
@@ -105,6 +108,7 @@ def restore(settings: Settings, keys: ServerKeys, source: Path, now_ms: int) -> 
         shutil.copyfile(source, fresh)
         fresh.chmod(0o600)
         _void_what_was_good_once(fresh, keys)
+        _own_up(fresh, path, keys, now_ms)
         for side in SIDES:
             old = path.with_name(path.name + side)
             if old.exists():
@@ -112,6 +116,40 @@ def restore(settings: Settings, keys: ServerKeys, source: Path, now_ms: int) -> 
         fresh.rename(path)
         sync_folder(path.parent)
     return checked
+
+
+def _own_up(fresh: Path, replaced: Path, keys: ServerKeys, now_ms: int) -> None:
+    """The log of the backup begins a new epoch, with a leaf that names the log it replaces: those
+    who remember the later one are told so, instead of finding it out."""
+    lost = _log_of(replaced, keys) or _log_of(fresh, keys)
+    if lost is None:
+        return
+    store = SqliteStore(fresh, keys.store_hex)
+    try:
+        with store.write() as tx:
+            epoch = begin_epoch(tx, lost, now_ms)
+            note(tx, now_ms, "", "restore", str(epoch), f"{lost.epoch} {lost.size}")
+    finally:
+        store.close()
+
+
+def _log_of(path: Path, keys: ServerKeys) -> TreeHead | None:
+    """What the log of a store is, None where it does not open or has none."""
+    if not path.is_file():
+        return None
+    try:
+        store = SqliteStore(path, keys.store_hex)
+    except (StoreDamaged, sqlcipher3.Error):
+        return None
+    try:
+        with store.read() as tx:
+            stand = stand_of(tx)
+            root = root_at(tx, stand.size)
+    except sqlcipher3.Error:
+        return None
+    finally:
+        store.close()
+    return TreeHead(keys.sign.replica, stand.epoch, stand.size, root, 0)
 
 
 def _void_what_was_good_once(path: Path, keys: ServerKeys) -> None:

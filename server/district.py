@@ -25,6 +25,8 @@ from server.errors import DeviceUnknown
 from server.feeds import Run, leaves_of
 from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
+from server.log_tree import begin_log
+from server.log_words import add_words, look_at_logs
 from server.opening import Asked, Check, Opened, open_request
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
@@ -88,6 +90,7 @@ class District:
         with store.write() as tx:
             self.lineage = Lineage.start(tx, random(8), clock())
             self.own = OwnFeed.load(tx, key, clock, random)
+            begin_log(tx)
             self._load(tx)
 
     def __repr__(self) -> str:
@@ -191,6 +194,7 @@ class District:
                 found = self._exchange(tx, one, forks, now_ms)
                 forks |= found.out.forked
                 done.append(found)
+            add_words(tx, self.key, zip(opened, done, strict=True), now_ms)
         self.forks |= forks
         return done
 
@@ -201,6 +205,7 @@ class District:
         if device is None:
             raise DeviceUnknown(device_id)
         self.look_at_own_chain(tx, request.known)
+        look_at_logs(tx, self.key, self.trust, request.statements, now_ms)
         # What is known of the sender's chain is read before anything of this batch is joined.
         known = known_of(tx, request.replica)
         sender = Sender(

@@ -146,7 +146,13 @@ def segment_of(kind: str, body: bytes) -> Segment | Partial:
 
 
 def row_of(
-    run: Run, placed: Placed, seq: int, now_ms: int, offset_ms: int | None, carrier: bytes
+    run: Run,
+    placed: Placed,
+    seq: int,
+    now_ms: int,
+    offset_ms: int | None,
+    carrier: bytes,
+    leaf: int,
 ) -> SegmentRow:
     """How the new part of a run is stored: as received where all of it is new."""
     first = placed.at + 1
@@ -169,6 +175,7 @@ def row_of(
         offset_ms,
         carrier,
         body,
+        leaf,
     )
 
 
@@ -193,7 +200,8 @@ def store_runs(tx: Transaction, rows: Sequence[SegmentRow]) -> None:
         number = tx.number_of(row.replica)
         tx.run(
             "INSERT INTO segments (replica, first, last, before, head, kind, seq, received_at_ms,"
-            " offset_ms, carrier, body, contact_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            " offset_ms, carrier, body, leaf, contact_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " (SELECT d.last_contact_ms FROM devices d JOIN device_keys k ON k.device = d.id"
             " WHERE k.replica = ?))",
             [
@@ -208,6 +216,7 @@ def store_runs(tx: Transaction, rows: Sequence[SegmentRow]) -> None:
                 row.offset_ms,
                 tx.number_of(row.carrier),
                 row.body,
+                row.leaf,
                 row.carrier,
             ],
         )

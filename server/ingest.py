@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from crypto.logword import RUN
 from server.batch_rows import BatchRows
 from server.conflicts import Happened
 from server.feeds import Placed, Run, place, row_of, store_runs
+from server.log_tree import Adding
 from server.seen_through import aside_of, seen_through
 from server.set_aside import LIMITS, Sift, freeze, set_aside, thaw
 from server.store.base import Transaction
@@ -131,6 +133,7 @@ class Ingest:
 
     def _place(self, runs: Sequence[Run], sender: Sender) -> list[Entry]:
         entries: list[Entry] = []
+        log = Adding(self.tx)
         for run in sorted(runs, key=lambda r: (r.replica, r.first)):
             try:
                 placed: Placed = place(self.tx, run)
@@ -141,15 +144,17 @@ class Ingest:
                 self.forks.add(run.replica)
                 self.out.forked.add(run.replica)
             if placed.new:
-                carrier = sender.replica
-                row = row_of(
-                    run, placed, self.tx.next_seq(), self.now_ms, sender.offset_ms, carrier
-                )
+                # The row of the sequence is held before that of the log, by everybody.
+                seq, carrier = self.tx.next_seq(), sender.replica
+                said = (run.replica, placed.at + 1, run.last, placed.on, run.head)
+                leaf = log.add(RUN, self.now_ms, *said)
+                row = row_of(run, placed, seq, self.now_ms, sender.offset_ms, carrier, leaf)
                 store_runs(self.tx, [row])
                 entries += placed.new
                 self.out.fresh[run.head] = placed.at
                 self._born.append([e.record for e in placed.new if e.change.record is None])
             self.out.receipts.append(Known(run.replica, run.last, run.head))
+        log.store()
         return entries
 
     def _perhaps_held(self, entries: list[Entry], offered: Sequence[Offered]) -> list[str]:

@@ -17,6 +17,7 @@ import msgspec
 from server.errors import LinkWrong
 from server.feeds import Run, open_stored
 from server.ingest import Sender
+from server.log_words import hear_linked, shown_to
 from server.opening import open_relayed
 from server.points import PIECE_BYTES, Believed, Choice, Chosen, all_points
 from server.pull import pages_of
@@ -176,6 +177,7 @@ class Linking:
                 chosen.segments if chosen else [],
                 chosen.partials if chosen else [],
                 handed,
+                statements=shown_to(tx, link.server),
                 relay=Relay(keys, total, listed),
             )
         return _Asked(request, chosen, upto, listed)
@@ -253,6 +255,7 @@ class Linking:
             link = self._take_lineage(link, reply)
             link = self._take_receipts(link, believed, asked, reply)
             link = self._take_points(link, believed, asked, relayed)
+            hear_linked(tx, link, asked.request, reply, now_ms)
             revoked = revoked_among(tx, district.devices_of(runs))
             sender = Sender(self._server, "", "", reply.clock_ms - now_ms, revoked)
             out = district.ingest(tx, district.forks, now_ms).take(runs, states, sender)

@@ -20,6 +20,7 @@ import msgspec
 from crypto.errors import RequestRefused
 from server.feeds import Run
 from server.ingest import Outcome, Sender
+from server.log_words import look_at_logs, words_for
 from server.opening import open_relayed, open_states
 from server.points import Believed, Choice, Within, answer_points
 from server.pull import NOTHING_TOLD, REPLY_STATES_BYTES_MAX, Pulled, pages_of, states_of_home
@@ -93,6 +94,7 @@ class Relaying:
         states = open_states(request.handed, district.check)
         with district.writing() as tx:
             district.look_at_own_chain(tx, request.known)
+            look_at_logs(tx, district.key, district.trust, request.statements, now_ms)
             known = known_of(tx, request.replica)
             believed = Believed(tx, device)
             revoked = revoked_among(tx, district.devices_of(runs))
@@ -108,9 +110,10 @@ class Relaying:
                 "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
                 [now_ms, offset_ms, device],
             )
+            words = words_for(tx, district.key, request, out.receipts, now_ms)
         district.forks |= out.forked
         lineage = district.lineage.told(request.incarnation)
-        done = Done(known, out, pulled, [], lineage, seq, [])
+        done = Done(known, out, pulled, [], lineage, seq, words)
         reply = district.signed_reply(done, request, nonce, now_ms)
         return msgspec.structs.replace(reply, relayed=relayed)
 

@@ -65,7 +65,8 @@ class HomeRow(NamedTuple):
 
 
 class SegmentRow(NamedTuple):
-    """A stored run of a feed. ``kind`` is ``segment`` or ``partial``, ``body`` its encoded form."""
+    """A stored run of a feed. ``kind`` is ``segment`` or ``partial``, ``body`` its encoded form;
+    ``leaf`` is its number in the provable log."""
 
     replica: bytes
     first: int
@@ -78,6 +79,7 @@ class SegmentRow(NamedTuple):
     offset_ms: int | None
     carrier: bytes
     body: bytes
+    leaf: int
 
 
 class ConflictRow(NamedTuple):

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the provable log: leaves, nodes, heads that were signed, heads of others.
+
+What lives here: one migration. What must not: queries. Invariants
+- ``log_leaves`` and ``log_nodes`` are only ever added to. A node's number is its place when all are
+  read from left to right: leaf n is 2n, and what is new lies at the end of the table.
+- ``log_state`` is one row, written in the transaction that adds: its size, its epoch, and the roots
+  of the complete subtrees, so that adding reads nothing else.
+- A journal line and a line of the access log hold the salt of their leaf; without salt and detail
+  the log still verifies.
+"""
+
+TABLES_LOG = """
+CREATE TABLE log_leaves (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, at_ms INTEGER NOT NULL,
+  body BLOB NOT NULL);
+CREATE TABLE log_nodes (n INTEGER PRIMARY KEY, hash BLOB NOT NULL);
+CREATE TABLE log_state (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  peaks BLOB NOT NULL);
+CREATE TABLE log_heads (epoch INTEGER NOT NULL, size INTEGER NOT NULL, head BLOB NOT NULL,
+  PRIMARY KEY (epoch, size)) WITHOUT ROWID;
+CREATE TABLE log_turns (epoch INTEGER PRIMARY KEY, leaf INTEGER NOT NULL);
+CREATE TABLE log_seen (server BLOB PRIMARY KEY, head BLOB NOT NULL, at_ms INTEGER NOT NULL)
+  WITHOUT ROWID;
+CREATE TABLE log_evidence (n INTEGER PRIMARY KEY, server BLOB NOT NULL, finding TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, body BLOB NOT NULL UNIQUE);
+ALTER TABLE segments ADD COLUMN leaf INTEGER;
+ALTER TABLE journal ADD COLUMN leaf INTEGER;
+ALTER TABLE journal ADD COLUMN salt BLOB;
+ALTER TABLE access_log ADD COLUMN leaf INTEGER;
+ALTER TABLE access_log ADD COLUMN salt BLOB;
+"""
