@@ -29,6 +29,22 @@ OF_HOME = ("person", "need", "shortage", "visit", "call", "assessment")
 """References that are chosen from the household's own records."""
 UNASKED = frozenset({"household", "joined_into"})
 """What the page itself knows, and what only an office does."""
+LATER = frozenset(
+    {
+        "answers",
+        "assessments",
+        "confirmed_by",
+        "level",
+        "paid_fen",
+        "receiver",
+        "referred_to",
+        "reopened_count",
+        "seen_by_levels",
+        "source",
+        "to_level",
+    }
+)
+"""What is known later, or by an office: a door's form does not begin with it."""
 FIRST_STATUS = {
     "need": "open",
     "parcel": "handed_over",
@@ -53,7 +69,7 @@ class Widget(NamedTuple):
     """One field of a form.
 
     ``kind`` is ``radio``, ``check``, ``text``, ``area``, ``number``, ``date``, ``moment`` or
-    ``gps``; ``mode`` is the keyboard.
+    ``gps``; ``mode`` is the keyboard; ``later`` is folded away where a record is new.
     """
 
     name: str
@@ -66,6 +82,7 @@ class Widget(NamedTuple):
     mode: str
     chars_max: int
     problem: str
+    later: bool
 
 
 class Maker:
@@ -120,6 +137,7 @@ class Maker:
             mode,
             field.chars_max if field.kind == "text" else 0,
             problem,
+            self._creating and name in LATER and not problem,
         )
 
     def _is_filled(self, declared: Collection, name: str, field: Field) -> bool:
@@ -133,6 +151,10 @@ class Maker:
             words = {"yes": ("是", "Yes"), "no": ("否", "No")}
             return [Option(v, t[self._lang == "en"], v in given) for v, t in words.items()]
         if field.refers_to:
+            found = self._records(field.refers_to)
+            if self._creating and field.refers_to == "person" and len(found) == 1:
+                # Who lives alone is who is meant.
+                given = [found[0].value]
             return [o._replace(chosen=o.value in given) for o in self._records(field.refers_to)]
         return [
             Option(c.value, c.label.text(self._lang), c.value in given)

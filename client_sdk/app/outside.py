@@ -14,6 +14,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted, sentences, size
+from client_sdk.app.syncing import REFUSALS
 from client_sdk.tablet import Tablet
 
 _Request = Request[Any, Any, Any]
@@ -83,6 +84,54 @@ def signal(request: _Request) -> Response[Any]:
     return desk.with_tablet(work)
 
 
+# -- by stick ---------------------------------------------------------------------------------
+
+
+@post("/stick/write")
+@in_thread
+def write_stick(request: _Request) -> Response[Any]:
+    """A sealed bundle for the district, which the browser saves where the worker says."""
+    desk = desk_of(request)
+
+    def work(tablet: Tablet) -> Response[Any]:
+        data = tablet.export_bundle()
+        name = f"doorstep-{tablet.replica.hex()[:8]}-{desk.keeper.clock() // 1000}.bundle"
+        return Response(
+            data,
+            media_type="application/octet-stream",
+            headers={"content-disposition": f'attachment; filename="{name}"'},
+            status_code=200,
+        )
+
+    return desk.with_tablet(work)
+
+
+@post("/stick/read")
+async def read_stick(request: _Request) -> Response[Any]:
+    """Take in a bundle that came back: checked whole before anything of it is applied."""
+
+    def work(desk: Desk, form: Form) -> Response[Any]:
+        upload = form.files.get("stick")
+        if upload is None:
+            desk.say("stick-none", "bad")
+            return desk.go("/sync")
+        with desk.keeper.tablet() as tablet:
+            try:
+                report = tablet.import_bundle(upload.data)
+            except REFUSALS as error:
+                desk.tell(error)
+                return desk.go("/sync")
+            if report.wipe and tablet.obey(report.wipe).wipe:
+                desk.keeper.forget()
+                return desk.go("/unlock")
+            tablet.prepare_search()
+            tablet.prepare_day()
+        desk.say("stick-done", records=report.records)
+        return desk.go("/sync")
+
+    return await posted(request, work)
+
+
 @get("/notices")
 @in_thread
 def notices(request: _Request) -> Response[Any]:
@@ -131,4 +180,14 @@ def photo(request: _Request, record: FromPath[str]) -> Response[Any]:
     return desk.with_tablet(work)
 
 
-HANDLERS = [sync_page, progress, sync, signal, notices, read_all, photo]
+HANDLERS = [
+    sync_page,
+    progress,
+    sync,
+    signal,
+    write_stick,
+    read_stick,
+    notices,
+    read_all,
+    photo,
+]

@@ -206,6 +206,16 @@ OUTSIDE: dict[str, tuple[str, str]] = {
     "sync-with": ("连照片一起（约 {size}）", "With photos (about {size})"),
     "sync-without": ("不传照片（约 {size}）", "Without photos (about {size})"),
     "not-enrolled": ("本平板没有登记到服务器。", "This tablet is not enrolled with a server."),
+    "stick": ("没有信号时：用 U 盘", "Without signal: by stick"),
+    "stick-why": (
+        "写出的文件密封给区里，捎的人看不到内容；带回的文件在这里读入。",
+        "The file is sealed to the district: who carries it reads nothing. Read the answer here.",
+    ),
+    "stick-write": ("写出密封文件（约 {size}）", "Write a sealed file (about {size})"),
+    "stick-file": ("带回的文件", "The file that came back"),
+    "stick-read": ("读入文件", "Read the file"),
+    "stick-done": ("已读入，更新 {records} 条。", "Read; {records} records came."),
+    "stick-none": ("请先选文件，没有读入任何内容。", "Choose a file first; nothing was read."),
     "notices": ("消息", "News"),
     "no-notices": ("没有消息。", "No news."),
     "notice-kept": (

@@ -112,6 +112,7 @@ ENTRY: dict[str, tuple[str, str]] = {
         "有 {count} 处需要改正，已填的都还在。",
         "{count} to correct; what you entered is kept.",
     ),
+    "more-fields": ("更多栏目", "More fields"),
     "must": ("必填", "required"),
     "gps": ("取当前位置", "Use this position"),
     "reason": ("为什么改", "Why"),

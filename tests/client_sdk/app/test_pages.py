@@ -229,6 +229,20 @@ def test_no_title_and_no_address_names_a_person(worker: Visitor, held: Held) -> 
         assert not any(name in links for name in names)
 
 
+def test_work_goes_out_by_stick_sealed_and_foreign_files_are_refused(
+    worker: Visitor, pages: Serving
+) -> None:
+    answer = worker.post("/stick/write", {})
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert len(answer.content) > 1_000
+    assert "陈".encode() not in answer.content
+    before = tablet_of(pages).status()
+    file = {"stick": ("a.bundle", answer.content[:-1])}
+    assert "said bad" in worker.post("/stick/read", {}, files=file).text
+    assert "said bad" in worker.post("/stick/read", {}, files={"stick": ("", b"")}).text
+    assert tablet_of(pages).status() == before
+
+
 # -- photos, sounds ---------------------------------------------------------------------------
 
 
