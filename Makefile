@@ -11,7 +11,7 @@ UPGRADE ?=
 ARGS ?=
 BIN := .venv/bin
 RUN := $(BIN)/python
-CODE := $(wildcard sync crypto carry client_sdk server fixtures tests)
+CODE := $(wildcard sync crypto client_sdk server fixtures tests)
 # Debian packages that the tests need
 SYSTEM_PACKAGES ?= postgresql chromium fonts-noto-cjk strace
 TESTS := $(RUN) -m pytest -q
@@ -21,7 +21,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures bench fuzz kill crash simulate conformance lock clean
+.PHONY: help setup system static quick test plant demo pictures bench bench-peers fuzz kill crash simulate conformance lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ pictures: setup system ## pictures of every page into pictures/ (ARGS: words in 
 
 bench: setup ## the marks of workload W, against the limits of this machine
 	@$(RUN) -m fixtures.bench $(ARGS)
+
+bench-peers: setup ## workload W side by side with what others use (ARGS="--tablets 5 --runs 1", --write)
+	@$(RUN) -m fixtures.peers $(ARGS)
 
 fuzz: setup ## wrong bytes for every parser (ARGS="--cases N": per parser; 60 million in all by default)
 	@$(RUN) -m tests.fuzz --cases 1750000 $(ARGS)
