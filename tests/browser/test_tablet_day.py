@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import segno
-from playwright.sync_api import Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from client_sdk.keys import VAULT_FILE, Keys
 from client_sdk.tablet import Tablet
@@ -84,10 +84,10 @@ class Hand:
 
 
 @contextmanager
-def tab(driver: Playwright, profile: Path) -> Iterator[Page]:
+def tab(browser: Browser, profile: Path) -> Iterator[Page]:
     """A tab of a browser with a folder of its own, as a tablet's is."""
     width, height = SHAPES["portrait"]
-    context = driver.chromium.launch_persistent_context(
+    context = browser.browser_type.launch_persistent_context(
         str(profile),
         executable_path=CHROMIUM,
         args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
@@ -187,12 +187,14 @@ def server(tmp_path: Path) -> Iterator[Process]:
         yield process
 
 
-def test_a_day_from_enrolment_by_qr_to_the_evening_sync(server: Process, tmp_path: Path) -> None:
+def test_a_day_from_enrolment_by_qr_to_the_evening_sync(
+    browser: Browser, server: Process, tmp_path: Path
+) -> None:
     mate = teammate(server, tmp_path / "mate")
     app = App(tmp_path / "tablet")
     profile = tmp_path / "profile"
     try:
-        with sync_playwright() as driver, tab(driver, profile) as page:
+        with tab(browser, profile) as page:
             enrols(page, app.start(), server)
             counts_taps(page)
             server.kill()
