@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from carry.line import BINARY
-from carry.stick import write_outbox
 from client_sdk.errors import NotEnrolled
 from client_sdk.http_transport import Connection, good
 from client_sdk.keys import write_durably
 from client_sdk.outbox import carried_files, sealed_files
+from sync.carry.line import BINARY
+from sync.carry.stick import write_outbox
 
 DISTRICT_FILE = "district"
 """Addresses and pin of the district, in the clear: they stand in every ticket too."""

@@ -18,7 +18,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from carry.errors import CarryError
 from client_sdk import cli_app, cli_carry, cli_custody, cli_lists, views
 from client_sdk.cli_show import Shower
 from client_sdk.enrolment import read_picture
@@ -28,6 +27,7 @@ from client_sdk.tablet import Tablet
 from client_sdk.texts import Words, language
 from crypto.errors import CryptoError
 from sync import labels
+from sync.carry.errors import CarryError
 from sync.errors import SyncError
 from sync.schema import Collection
 

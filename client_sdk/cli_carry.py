@@ -14,10 +14,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from carry.errors import CarryError
-from carry.frames import FRAME_MS, animation_of, read_pictures, terminal_frames
-from carry.spool import Outgoing
-from carry.stick import FOLDER, Inbox, Label, read_stick, write_atomically
 from client_sdk import beside
 from client_sdk.bundles import BundleReport
 from client_sdk.errors import TabletError
@@ -27,6 +23,10 @@ from client_sdk.tablet_meeting import stop_after
 from client_sdk.views import MeetingReport
 from crypto.bundle import read_head
 from crypto.errors import CryptoError
+from sync.carry.errors import CarryError
+from sync.carry.frames import FRAME_MS, animation_of, read_pictures, terminal_frames
+from sync.carry.spool import Outgoing
+from sync.carry.stick import FOLDER, Inbox, Label, read_stick, write_atomically
 from sync.errors import SyncError
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from carry.line import BINARY, Answer
 from client_sdk.errors import EnrolmentFailed, Unreachable
 from client_sdk.http_transport import Connection
 from crypto.certificate import check_certificate
@@ -34,6 +33,7 @@ from crypto.ticket import (
     ticket_id,
 )
 from crypto.tls import tls_pin
+from sync.carry.line import BINARY, Answer
 from sync.enrolment import (
     Begin,
     Enrolled,

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from carry.line import BINARY, NONCE_HEADER, UNAUTHORIZED, Answer
 from client_sdk.http_transport import Connection, good
 from crypto.identity import DeviceKey
 from crypto.request import sign_request
 from sync import enrolment
+from sync.carry.line import BINARY, NONCE_HEADER, UNAUTHORIZED, Answer
 from sync.messages import PROTOCOL
 
 

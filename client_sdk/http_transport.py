@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes to the server over TLS, with the server's key pinned and every request signed.
 
-What lives here: signatures, nonces, what an error answer means, over a line (``carry.line``). What
-must not: what the bodies mean. Invariant: a nonce that was lost is asked for once, never twice.
+What lives here: signatures, nonces, what an error answer means, over a line (``sync.carry.line``).
+What must not: what the bodies mean. Invariant: a nonce that was lost is asked for once, never
+twice.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from carry.line import ANSWER_BYTES_MAX, BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
 from client_sdk.errors import NotFound, Revoked, ServerRefused, Unreachable
 from crypto.identity import DeviceKey
 from crypto.request import sign_request
+from sync.carry.line import ANSWER_BYTES_MAX, BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
 
 
 class Signing(NamedTuple):
@@ -141,8 +142,13 @@ class HttpTransport:
         nonce = signing.nonce() or b"\0"
         headers = sign_request(signing.key(), method, path, body, nonce, server=signing.server)
         headers["content-type"] = BINARY
-        with self._waiting():
-            answer = self._connection.request(method, path, headers, body)
+        cuts = self._connection.cuts
+        try:
+            with self._waiting():
+                answer = self._connection.request(method, path, headers, body)
+        except Unreachable as error:
+            error.cut = self._connection.cuts > cuts
+            raise
         fresh = answer.headers.get(NONCE_HEADER)
         if fresh:
             with contextlib.suppress(ValueError):

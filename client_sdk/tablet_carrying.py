@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from carry.stick import OUTBOX_BYTES_MAX, write_atomically
 from client_sdk import bundles
 from client_sdk.devices import District, learn, name_of, own_replicas, statements_for
 from client_sdk.errors import OutboxRefused, PeerUnknown
@@ -22,6 +21,7 @@ from client_sdk.revoked import is_revoked
 from client_sdk.syncing import OnProgress
 from client_sdk.tablet_exchange import TabletExchange
 from client_sdk.views import SyncReport
+from sync.carry.stick import OUTBOX_BYTES_MAX, write_atomically
 from sync.errors import MessageMalformed
 from sync.messages import WANT_STATES, encode
 from sync.parcel import STATEMENT_BYTES_MAX

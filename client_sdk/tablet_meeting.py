@@ -11,13 +11,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from carry.stick import OUTBOX_BYTES_MAX
 from client_sdk import lan_finding, lan_meeting
 from client_sdk.lan_link import Listening, Until
 from client_sdk.lan_meeting import Met, OnProgress, Side
 from client_sdk.outbox import carried_files, sealed_files
 from client_sdk.tablet_carrying import TabletCarrying
 from client_sdk.views import MeetingReport
+from sync.carry.stick import OUTBOX_BYTES_MAX
 
 
 class TabletMeeting(TabletCarrying):

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from carry.stick import write_atomically
 from crypto.bundle import FIRST_BEFORE, BundleHead, make_bundle, open_bundle, read_head
 from crypto.certificate import check_succession
 from crypto.errors import RequestRefused, SealRefused
@@ -29,6 +28,7 @@ from server.errors import DeviceRevoked, DeviceUnknown
 from server.recovery import recover
 from server.statements import revocations as revocations_told
 from server.store.base import Transaction
+from sync.carry.stick import write_atomically
 from sync.messages import WANT_STATES, Reply, Request, decode_request, encode, encode_exchange
 from sync.parcel import (
     REPLIES_MAX,

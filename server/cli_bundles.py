@@ -47,13 +47,13 @@ def bundle() -> None:
 @click.pass_context
 def import_(context: click.Context, /, stick: Path, room_bytes: int | None, by: str) -> None:
     """Import."""
-    from carry.errors import CarryError
-    from carry.stick import Inbox, read_stick
     from crypto.errors import CryptoError
     from server.bundles import Lines
     from server.errors import ServerError
     from server.journal import note
     from server.office import writing
+    from sync.carry.errors import CarryError
+    from sync.carry.stick import Inbox, read_stick
     from sync.errors import SyncError
 
     state = state_of(context)
@@ -95,8 +95,8 @@ def import_(context: click.Context, /, stick: Path, room_bytes: int | None, by: 
 
 def _outboxes(state: State, desk: Desk, stick: Path) -> Iterator[int]:
     """Take in the sealed outboxes of a stick; the changes of each."""
-    from carry.stick import read_outboxes
     from crypto.errors import SealRefused
+    from sync.carry.stick import read_outboxes
 
     for path in read_outboxes(stick):
         try:
@@ -144,9 +144,9 @@ def _write(
     state: State, lines: Lines, stick: Path, taken: TakenBundle, room_bytes: int | None
 ) -> None:
     """Keep the answer, and write it, or as much of it as there is room for."""
-    from carry.spool import Outgoing
-    from carry.stick import Label
     from crypto.bundle import read_head
+    from sync.carry.spool import Outgoing
+    from sync.carry.stick import Label
 
     lines.keep_answer(taken.sender, taken.answer)
     head = read_head(taken.answer)
@@ -179,13 +179,13 @@ def _tell_part(state: State, done_bytes: int, total_bytes: int) -> None:
 @click.pass_context
 def export(context: click.Context, /, stick: Path, device: str, room_bytes: int | None) -> None:
     """Export."""
-    from carry.spool import Outgoing
-    from carry.stick import Label
     from crypto.bundle import read_head
     from server.bundles import Lines
     from server.devices import find
     from server.errors import NotFound
     from server.office import reading
+    from sync.carry.spool import Outgoing
+    from sync.carry.stick import Label
 
     state = state_of(context)
     with reading(state.settings) as desk, desk.store.read() as tx:

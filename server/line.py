@@ -14,11 +14,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from carry.line import BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
 from crypto.identity import DeviceKey
 from crypto.request import sign_request
 from server.errors import LinkDown, LinkRefused, LinkWrong
 from sync import enrolment
+from sync.carry.line import BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
 from sync.messages import PROTOCOL
 
 UNKNOWN = frozenset({"crypto/request-refused", "server/device-unknown"})

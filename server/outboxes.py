@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from carry.stick import OUTBOX_BYTES_MAX
 from server.district import District
 from server.errors import BodyTooLarge, ServerBusy
 from server.recovery import Recovered, recover
+from sync.carry.stick import OUTBOX_BYTES_MAX
 
 OUTBOXES_PER_MINUTE = 60
 """Files opened a minute, from all senders together: an outbox has a few, a district loses a tablet

@@ -17,7 +17,6 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from carry.line import BINARY, Answer, Line
 from crypto.certificate import check_certificate
 from crypto.errors import CryptoError, EnrolmentRefused
 from crypto.identity import replica_of
@@ -41,6 +40,7 @@ from server.tiers import vouch
 from server.trust import SERVER, UPSTREAM, Trust
 from server.uplinks import UPSTREAM as UP
 from server.uplinks import Link, NewLink, add_link, links
+from sync.carry.line import BINARY, Answer, Line
 from sync.enrolment import (
     Begin,
     Enrolled,

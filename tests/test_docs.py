@@ -9,13 +9,13 @@ import click
 import msgspec
 import pytest
 
-import carry.errors
 import client_sdk.errors
 import crypto.errors
 import server.audit_errors
 import server.cli
 import server.errors
 import server.web.errors
+import sync.carry.errors
 import sync.errors
 from server.api.endpoints import ENDPOINTS
 from server.settings import ABOUT, Settings, about
@@ -23,14 +23,15 @@ from server.words import BOTH
 
 ROOT = Path(__file__).resolve().parent.parent
 README = {name: (ROOT / name / "README.md") for name in ("server", "client_sdk", "crypto")}
-ALL = "\n".join(path.read_text("utf-8") for path in ROOT.glob("*/README.md"))
+PAGES = [*ROOT.glob("*/README.md"), ROOT / "sync" / "carry" / "README.md"]
+ALL = "\n".join(path.read_text("utf-8") for path in PAGES)
 SERVER = README["server"].read_text("utf-8")
 TREES: tuple[type[Exception], ...] = (
     sync.errors.SyncError,
     crypto.errors.CryptoError,
     server.errors.ServerError,
     client_sdk.errors.TabletError,
-    carry.errors.CarryError,
+    sync.carry.errors.CarryError,
 )
 
 
@@ -44,7 +45,7 @@ KINDS = [
     kind
     for root in TREES
     for kind in tree(root)
-    if kind.__module__.split(".")[0] in ("sync", "crypto", "carry", "server", "client_sdk")
+    if kind.__module__.split(".")[0] in ("sync", "crypto", "server", "client_sdk")
 ]
 assert server.audit_errors  # imported so that its errors are in the tree
 assert server.web.errors
@@ -75,8 +76,8 @@ def test_every_error_of_sync_and_crypto_has_its_own_status() -> None:
     assert codes - local <= set(server.errors.STATUS)
 
 
-ON_THE_TABLET = ("crypto/unlock", "crypto/vault", "crypto/secret", "crypto/pin-mismatch")
-"""What only a tablet meets: no request can raise it."""
+ON_THE_TABLET = ("carry/", "crypto/unlock", "crypto/vault", "crypto/secret", "crypto/pin-mismatch")
+"""What no request can raise: it is met at a stick, at a screen, or by a tablet alone."""
 
 
 def test_the_table_of_codes_tells_the_status_that_is_sent() -> None:

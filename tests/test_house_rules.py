@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("sync", "crypto", "carry", "client_sdk", "server")
+PACKAGES = ("sync", "crypto", "client_sdk", "server")
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 SOURCE_SUFFIXES = {".py", ".sh", ".toml", ".js", ".css", ".sql"}
 SOURCE_NAMES = {"Makefile", "run", "setup", "system", "lock"}

@@ -15,7 +15,6 @@ import msgspec
 from litestar import HttpMethod, Request, Response, get, post, put, route
 from litestar.params import FromPath
 
-from carry.stick import OUTBOX_BYTES_MAX
 from crypto.certificate import STATEMENT_BYTES_MAX
 from server import devices, enrolment
 from server.api.body import Scope, headers_of, target_of
@@ -34,6 +33,7 @@ from server.errors import (
 from server.logs import Timer, log_request
 from server.outboxes import take_outbox
 from server.service import Service
+from sync.carry.stick import OUTBOX_BYTES_MAX
 from sync.collections import SCHEMA
 from sync.enrolment import (
     ENROLMENT_BYTES_MAX,

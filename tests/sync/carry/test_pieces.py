@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from carry.errors import CarryError, PieceRefused, TooLarge
-from carry.frames import (
+from sync.carry.errors import CarryError, PieceRefused, TooLarge
+from sync.carry.frames import (
     FRAMES_BYTES_MAX,
     Camera,
     animation_of,
@@ -16,9 +16,9 @@ from carry.frames import (
     read_pictures,
     terminal_frames,
 )
-from carry.pieces import Assembly, Piece, cut, name_of, read_piece
-from carry.spool import Outgoing
-from carry.stick import (
+from sync.carry.pieces import Assembly, Piece, cut, name_of, read_piece
+from sync.carry.spool import Outgoing
+from sync.carry.stick import (
     Inbox,
     Label,
     folder_of,

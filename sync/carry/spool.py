@@ -12,9 +12,9 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from carry.errors import TooLarge
-from carry.pieces import PIECE_HEAD_BYTES
-from carry.stick import Label, write_atomically, write_bundle, write_pieces
+from sync.carry.errors import TooLarge
+from sync.carry.pieces import PIECE_HEAD_BYTES
+from sync.carry.stick import Label, write_atomically, write_bundle, write_pieces
 
 PIECE_BYTES = 1024 * 1024
 """Data of one piece: what one damaged sector costs."""

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from carry.errors import PieceRefused, TooLarge
-from carry.pieces import (
+from sync.carry.errors import PieceRefused, TooLarge
+from sync.carry.pieces import (
     PIECE_HEAD_BYTES,
     WHOLE_BYTES_MAX,
     Assembly,

@@ -39,7 +39,8 @@ class Answer(NamedTuple):
 class Line:
     """One pinned TLS connection to whichever address answers; opened at first use.
 
-    ``down`` makes the error of a line that does not carry.
+    ``down`` makes the error of a line that does not carry. ``cuts`` counts how often it broke after
+    something was sent.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Line:
         self.seen_certificate: bytes | None = None
         self.up_bytes = 0
         self.down_bytes = 0
+        self.cuts = 0
 
     def request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         """Send one request and read its answer. Raises what ``down`` makes, PinMismatch.
@@ -64,7 +66,7 @@ class Line:
         try:
             connection.request(method, path, body=body or None, headers=headers)
         except (OSError, http.client.HTTPException) as error:
-            self.close()
+            self._cut()
             if fresh:
                 raise self._down(type(error).__name__) from error
             return self.request(method, path, headers, body)
@@ -72,7 +74,7 @@ class Line:
             response = connection.getresponse()
             data = response.read(ANSWER_BYTES_MAX + 1)
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
-            self.close()
+            self._cut()
             if fresh:
                 raise self._down(type(error).__name__) from error
             # Idle connections are closed by servers at any time. Sync requests may be repeated:
@@ -80,12 +82,12 @@ class Line:
             # is held already is held once.
             return self.request(method, path, headers, body)
         except (OSError, http.client.HTTPException) as error:
-            self.close()
+            self._cut()
             raise self._down(type(error).__name__) from error
         announced = response.getheader("content-length", "")
         if method != "HEAD" and announced.isdigit() and len(data) < int(announced):
             # Reading up to a limit does not tell by itself that the line broke in the middle.
-            self.close()
+            self._cut()
             raise self._down("cut off")
         if len(data) > ANSWER_BYTES_MAX:
             self.close()
@@ -95,6 +97,10 @@ class Line:
         self.up_bytes += len(body) + len(method) + len(path) + 12 + _head_bytes(headers)
         self.down_bytes += len(data) + 17 + _head_bytes(found)
         return Answer(response.status, found, data)
+
+    def _cut(self) -> None:
+        self.cuts += 1
+        self.close()
 
     def _open(self) -> http.client.HTTPSConnection:
         last: Exception | None = None

@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from carry.errors import PieceRefused
+from sync.carry.errors import PieceRefused
 
 MAGIC = b"DSP1"
 NAME_BYTES = 16

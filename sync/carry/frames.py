@@ -17,8 +17,8 @@ import segno
 import zxingcpp
 from PIL import Image
 
-from carry.errors import PieceRefused, TooLarge
-from carry.pieces import Assembly, Piece, cut, read_piece
+from sync.carry.errors import PieceRefused, TooLarge
+from sync.carry.pieces import Assembly, Piece, cut, read_piece
 
 FRAME_BYTES = 640
 """Data of one frame: a code of about 105 modules, which a cheap camera reads at arm's length."""
