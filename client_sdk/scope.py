@@ -77,6 +77,9 @@ def is_owed(store: Store, records: set[str]) -> bool:
         sql = f"SELECT 1 FROM feed WHERE record IN ({marks}) AND own = 1 AND receipted = 0 LIMIT 1"
         if store.one(sql, part) is not None:
             return True
+        # Half a visit is the worker's, until it is finished or dropped by hand.
+        if store.one(f"SELECT 1 FROM drafts WHERE home IN ({marks}) LIMIT 1", part) is not None:
+            return True
         # A server that was set back knows neither the household nor that it signed this state.
         sql = (
             f"SELECT 1 FROM signed s JOIN pages p ON p.id = s.page WHERE s.record IN ({marks})"
@@ -114,6 +117,7 @@ def purge(store: Store, records: set[str]) -> None:
             ("waiting", "record"),
             ("search", "record"),
             ("search_stale", "record"),
+            ("drafts", "home"),
             ("agenda", "home"),
         ):
             store.run(f"DELETE FROM {table} WHERE {column} IN ({marks})", part)

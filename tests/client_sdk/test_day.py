@@ -206,6 +206,21 @@ def test_a_draft_that_may_not_be_written_stays_a_draft(world: World) -> None:
         tablet.keep_draft(draft, "visit", home, {"notes": "字" * 70_000})
 
 
+def test_a_household_that_leaves_waits_for_what_is_half_entered(world: World) -> None:
+    tablet = world.tablet("a")
+    home = door(tablet, "甲栋", 1)
+    draft = tablet.new_id()
+    tablet.keep_draft(draft, "visit", home, {"outcome": "met"})
+    tablet.sync()
+    world.unassign("team", home)
+    tablet.sync()
+    assert tablet.holds(home)
+    tablet.drop_draft(draft)
+    tablet.sync()
+    assert not tablet.holds(home)
+    assert tablet.agenda("all").total == 0
+
+
 def test_a_drafted_record_reaches_the_district_like_any_other(world: World) -> None:
     tablet, other = world.tablet("a"), world.tablet("b")
     home = door(tablet, "甲栋", 1)
