@@ -26,6 +26,7 @@ from typing import NamedTuple
 from tests.planted import Plant
 from tests.planted_engine import ENGINE
 from tests.planted_parts import PARTS
+from tests.plants_console import PLANTS_CONSOLE
 from tests.plants_fieldwork import PLANTS_FIELDWORK
 from tests.plants_tablets import PLANTS_TABLETS
 from tests.plants_tiers import PLANTS_TIERS
@@ -50,7 +51,7 @@ class Outcome(NamedTuple):
 PLANTS = (
     *ENGINE,
     *PARTS,
-    *(Plant(*one) for one in (*PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
+    *(Plant(*one) for one in (*PLANTS_CONSOLE, *PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
 )
 
 

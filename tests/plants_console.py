@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planted bugs of the console: areas, sessions, codes, markup, the access log, stale decisions.
+
+What must not live here: the run, which is in ``plant.py``. ``-m slow`` lets tests run that start a
+server.
+"""
+
+from __future__ import annotations
+
+PLANTS_CONSOLE = (
+    (
+        "an account sees beyond its area",
+        "server/web/scoped_base.py",
+        "return area.startswith(self.area)",
+        "return True",
+        "tests/server/store/test_console.py",
+    ),
+    (
+        "a session id that a browser brings is taken up",
+        "server/web/sessions.py",
+        "name = secrets.token_hex(32) if fresh else brought",
+        "name = brought or secrets.token_hex(32)",
+        "-m slow tests/server/web/test_sign_in.py",
+    ),
+    (
+        "a code of the second factor is good twice",
+        "server/accounts.py",
+        "    if step is None or step <= int(found[0][1]):\n",
+        "    if step is None:\n",
+        "-m slow tests/server/web/test_sign_in.py",
+    ),
+    (
+        "a stranger's wrong tries hold up the officer's own browser",
+        "server/web/sign_in.py",
+        '    return name if found else ""\n',
+        '    return ""\n',
+        "-m slow tests/server/web/test_sign_in.py",
+    ),
+    (
+        "what was written is given out as markup",
+        "server/web/rendering.py",
+        "autoescape=True",
+        "autoescape=False",
+        "-m slow tests/server/web/test_hostile.py",
+    ),
+    (
+        "characters that turn text around pass",
+        "server/web/rendering.py",
+        "        return visible(value)\n",
+        "        return value\n",
+        "-m slow tests/server/web/test_hostile.py",
+    ),
+    (
+        "what was read of a household is not logged",
+        "server/web/routing.py",
+        "        lines = visit.reads if visit.who else []\n",
+        "        lines: list[Any] = []\n",
+        "-m slow tests/server/web/test_hostile.py",
+    ),
+    (
+        "what weighs asks for no code",
+        "server/web/routing.py",
+        'if sure and session.get("sure_until_ms", 0) < visit.now_ms:',
+        "if False:",
+        "-m slow tests/server/web/test_routes.py",
+    ),
+    (
+        "a role is not looked at",
+        "server/web/routing.py",
+        "    if right != SIGNED_IN and not visit.account.may(right):\n",
+        "    if False:\n",
+        "-m slow tests/server/web/test_routes.py",
+    ),
+)
+"""What is wrong, where, the text replaced, what stands there then, the tests that must fail."""
