@@ -131,6 +131,8 @@ def test_pages_work_and_lock_while_a_sync_waits_for_the_network(
     keeper = pages.app.keeper
     assert keeper.locked
     assert keeper.is_open
+    with pytest.raises(Locked), keeper.tablet():
+        pass
     assert visitor.unlock(WRONG).url.path.endswith("/unlock")
     line.answer.set()
     keeper.syncing.wait(20)
