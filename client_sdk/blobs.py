@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from client_sdk.errors import AttachmentRefused, NotFound
 from client_sdk.keys import write_durably
+from client_sdk.pace import BLOB_BYTES_MIN, next_piece
 from client_sdk.store.base import Store
 from client_sdk.transport import Transport
 from crypto.blob import BLOB_BYTES_MAX, check_blob_name, decrypt_blob, encrypt_blob
@@ -22,8 +24,6 @@ from crypto.errors import BlobRefused
 
 BLOB_FOLDER = "blobs"
 _NAME = re.compile(r"[0-9a-f]{64}")
-PIECE_BYTES_MAX = 256 * 1024
-"""One piece: what a weak line carries in some seconds, and loses when it breaks."""
 
 
 class Encrypted(NamedTuple):
@@ -86,9 +86,10 @@ class Blobs:
         sql = "SELECT name, bytes, sent FROM blobs WHERE done = 0 ORDER BY sent DESC, name"
         return [(name, size, sent) for name, size, sent in self._store.rows(sql)]
 
-    def send(self, transport: Transport, piece_bytes: int = PIECE_BYTES_MAX) -> int:
+    def send(self, transport: Transport, piece_bytes: int = BLOB_BYTES_MIN) -> int:
         """Send what is unsent, each from where the server stands; returns how many are complete.
 
+        ``piece_bytes`` is the first piece; the next ones are as large as the line is quick.
         Raises Unreachable, ServerRefused; what was sent until then stays sent.
         """
         done = 0
@@ -98,7 +99,9 @@ class Blobs:
             with path.open("rb") as file:
                 while at < size:
                     file.seek(at)
+                    begun = time.monotonic()
                     at = transport.put_blob(name, at, size, file.read(piece_bytes))
+                    piece_bytes = next_piece(piece_bytes, time.monotonic() - begun)
                     self._mark(name, at, size)
             self._mark(name, at, size)
             done += 1

@@ -150,8 +150,12 @@ class NotEnrolled(TabletError):
 
 
 class Unreachable(TabletError):
-    """The server could not be reached, or the connection broke."""
+    """The server could not be reached, or the connection broke.
 
+    ``cut``: it broke after something was sent, which may have to be sent again.
+    """
+
+    cut = False
     code = "tablet/unreachable"
     zh = "连接不上服务器。全部记录都在平板上。有信号时请再同步。"
     en = "The server cannot be reached. All is kept on the tablet. Sync again with signal."

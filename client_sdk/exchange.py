@@ -21,10 +21,12 @@ from client_sdk.devices import (
     own_replicas,
     statements_for,
     succeed,
+    successions_to,
     verifier,
 )
 from client_sdk.errors import ServerRefused
 from client_sdk.merging import Incoming, incoming_of, merge
+from client_sdk.pace import TEXT_BYTES_MAX
 from client_sdk.repair import Wanted, compare, take_told, wanted
 from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving
 from client_sdk.statements import take_statements
@@ -62,8 +64,6 @@ from sync.session import (
     receipts_message,
 )
 
-PIECE_BYTES = 2 * 1024 * 1024
-"""Contents sent in one request: a first upload of weeks goes in several, each with its receipt."""
 HANDED_PAGES_MAX = 200
 """Pages handed on in one request."""
 KNOWN_MAX = 4
@@ -109,7 +109,7 @@ def build_request(
     *,
     want: int = WANT_STATES,
     bring: bool = True,
-    piece_bytes: int = PIECE_BYTES,
+    piece_bytes: int = TEXT_BYTES_MAX,
     version: int = EXCHANGE,
 ) -> Asked:
     """What this tablet says next: unsent changes, its cursor, its digest of the scope.
@@ -156,7 +156,7 @@ def _relay(store: Store, upload: Upload) -> Relay | None:
     that another district took in, or that it forgot when it was set back."""
     own = set(own_replicas(store))
     writers = dict.fromkeys(p.replica for p in upload.partials if p.replica not in own)
-    keys = statements_for(store, writers) if writers else []
+    keys = [*successions_to(store, writers), *statements_for(store, writers)] if writers else []
     return Relay(keys) if keys else None
 
 

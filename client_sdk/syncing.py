@@ -9,6 +9,7 @@ store is whole; a sync that breaks goes on at the next one from where receipts a
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 
 from client_sdk.devices import (
@@ -18,8 +19,9 @@ from client_sdk.devices import (
     own_successions,
     untold_successions,
 )
-from client_sdk.errors import Revoked, ServerRefused
-from client_sdk.exchange import PIECE_BYTES, Absorbed, Asked, absorb_reply, build_request, take_last
+from client_sdk.errors import Revoked, ServerRefused, Unreachable
+from client_sdk.exchange import Absorbed, Asked, absorb_reply, build_request, take_last
+from client_sdk.pace import TEXT_BYTES_MAX, text_bytes, text_cut, text_went
 from client_sdk.store.base import Clock, Store
 from client_sdk.transport import Transport
 from client_sdk.views import Progress, SyncReport
@@ -74,7 +76,7 @@ class Syncing:
         self.records = 0
 
     def run(
-        self, *, push_only: bool = False, pull_only: bool = False, piece_bytes: int = PIECE_BYTES
+        self, *, push_only: bool = False, pull_only: bool = False, piece_bytes: int = TEXT_BYTES_MAX
     ) -> SyncReport:
         """Exchange until there is no more; what came before an error stays.
 
@@ -131,7 +133,7 @@ class Syncing:
         while 0 < (now := self._unsent()) < left and self.rounds < ROUNDS_MAX:
             left = now
             with contextlib.suppress(Revoked):
-                self._round(0, True, PIECE_BYTES)
+                self._round(0, True, TEXT_BYTES_MAX)
 
     def _round(self, want: int, bring: bool, piece_bytes: int) -> Absorbed:
         store = self._store
@@ -142,7 +144,7 @@ class Syncing:
                 self._clock(),
                 want=want,
                 bring=bring,
-                piece_bytes=piece_bytes,
+                piece_bytes=min(piece_bytes, text_bytes(store)),
                 version=version,
             )
             return found, encode_exchange(found.request)
@@ -165,8 +167,15 @@ class Syncing:
     def _exchange(self, body: bytes) -> bytes:
         """One round trip. A server that was set back may have lost this tablet's newer keys: where
         it refuses, it is told of them again, once."""
+        begun = time.monotonic()
         try:
-            return self._transport.exchange(body)
+            answer = self._transport.exchange(body)
+            text_went(self._store, time.monotonic() - begun)
+            return answer
+        except Unreachable as error:
+            if error.cut:
+                text_cut(self._store, len(body))
+            raise
         except Revoked as error:
             if error.reply:
                 take_last(self._store, decode_reply(error.reply), self._clock())
