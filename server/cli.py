@@ -118,6 +118,7 @@ def _add_families() -> None:
         cli_devices,
         cli_duplicates,
         cli_forms,
+        cli_log,
         cli_lost,
         cli_people,
         cli_reports,
@@ -125,7 +126,8 @@ def _add_families() -> None:
     )
 
     office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit)
-    for family in (*office, cli_accounts, cli_reports, cli_duplicates, cli_forms, cli_upstream):
+    more = (cli_reports, cli_duplicates, cli_forms, cli_log, cli_upstream)
+    for family in (*office, cli_accounts, *more):
         family.add_to(main)
 
 
