@@ -30,6 +30,10 @@ from sync.feed import Verify, genesis
 SEGMENT, PAGE, RECEIPTS = b"segment", b"page", b"receipts"
 STATEMENTS_MAX = 512
 """Statements one teammate may show: a district's tablets and their successions."""
+SUCCESSIONS = "successions"
+SUCCESSIONS_MAX = 128
+"""Successions of teammates kept beside the certificates that followed them, the newest: keys of the
+feeds one tablet carries."""
 _BODY_AT = 2 * SIGNATURE_BYTES
 
 
@@ -73,8 +77,41 @@ def learn(store: Store, statements: Iterable[bytes]) -> list[bytes]:
         if found is not None:
             learnt.append(found[0])
             continue
-        learnt.append(_learn_one(store, statement))
+        learnt.append(_learn_succession(store, statement) or _learn_one(store, statement))
     return learnt
+
+
+def _learn_succession(store: Store, statement: bytes) -> bytes | None:
+    """Keep a succession whose new key is certified already: a server that is set back to before it
+    knows the tablet by the old key alone, and the certificate does not name that one."""
+    kept = [bytes(one) for one in store.get(SUCCESSIONS, [])]
+    try:
+        named = msgspec.msgpack.decode(statement[_BODY_AT:], type=Succession)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    sql = "SELECT 1 FROM devices WHERE replica = ? AND told = 1"
+    if store.one(sql, (named.new_replica,)) is None:
+        return None
+    if statement not in kept:
+        _succession_row(store, statement)
+        store.put(SUCCESSIONS, [*kept, statement][-SUCCESSIONS_MAX:])
+    return named.new_replica
+
+
+def successions_to(store: Store, replicas: Iterable[bytes]) -> list[bytes]:
+    """The successions heard of that lead to these keys, each after the one it rests on."""
+    by_new: dict[bytes, tuple[bytes, bytes]] = {}
+    for statement in store.get(SUCCESSIONS, []):
+        named = msgspec.msgpack.decode(statement[_BODY_AT:], type=Succession)
+        by_new[named.new_replica] = (named.old_replica, statement)
+    out: list[bytes] = []
+    for replica in replicas:
+        line, at = [], replica
+        while at in by_new:
+            at, statement = by_new.pop(at)
+            line.append(statement)
+        out += reversed(line)
+    return out
 
 
 def learn_server(store: Store, statement: bytes) -> None:

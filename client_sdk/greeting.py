@@ -7,12 +7,21 @@ afterwards (``meeting.py``). Invariant: heads are compared before anything is gi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from client_sdk.devices import certificate_of, own_replicas, statements_for, succeed
+from client_sdk.devices import (
+    STATEMENTS_MAX,
+    certificate_of,
+    own_replicas,
+    own_successions,
+    statements_for,
+    succeed,
+    successions_to,
+)
 from client_sdk.revoked import REVOCATIONS_MAX, revocations_known
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import known_of, own_point, replicas_held
@@ -67,7 +76,7 @@ def greet(store: Store, other: bytes | None = None) -> bytes:
         PROTOCOL,
         store.chain.replica,
         certificate.team if certificate else "",
-        statements_for(store, [store.chain.replica, *own_replicas(store), *held]),
+        _statements(store, held),
         known,
         bool(store.get("everything", False)),
         [(home, digests.get(home, 0)) for home in sorted(scope_homes(store))],
@@ -76,6 +85,14 @@ def greet(store: Store, other: bytes | None = None) -> bytes:
         told_to_teammate(store),
     )
     return encode(greeting)
+
+
+def _statements(store: Store, held: Sequence[bytes]) -> list[bytes]:
+    """What leads to the own keys and to those of the feeds held; certificates do not name the key
+    before, so the successions come after them."""
+    shown = statements_for(store, [store.chain.replica, *own_replicas(store), *held])
+    shown += [*own_successions(store), *successions_to(store, held)]
+    return list(dict.fromkeys(shown))[:STATEMENTS_MAX]
 
 
 def _own_points(store: Store) -> list[Known]:

@@ -23,6 +23,7 @@ from server.apart import apart
 from server.copies import note_contact, superseded, tell_apart
 from server.errors import DeviceUnknown
 from server.feeds import Run, leaves_of
+from server.forgotten import take_in_own
 from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
 from server.log_tree import begin_log
@@ -112,7 +113,9 @@ class District:
         self.servers = {k.replica: k.public for k in self.trust.keys.values() if k.role != TABLET}
 
     def learn(self, tx: Transaction, statements: Sequence[bytes], now_ms: int) -> None:
-        """Take in keys of others whose statements lead to this server's key."""
+        """Take in keys whose statements lead to this server's key: its own tablets' and others'."""
+        if take_in_own(tx, self.key, self.devices, statements, now_ms):
+            self._load(tx)
         if self.trust.learn(tx, statements, now_ms):
             self._note_servers()
 
@@ -133,9 +136,6 @@ class District:
     def sign_page(self, message: bytes) -> bytes:
         """Sign the digests of a page of states."""
         return self.key.sign(b"page", message)
-
-    def _sign_receipts(self, message: bytes) -> bytes:
-        return self.key.sign(b"receipts", message)
 
     # ---- the exchange ----------------------------------------------------------------------------
 
@@ -266,8 +266,9 @@ class District:
                 mark(tx, reassigned_rows(of_team, out.fresh, beyond, team, now_ms))
 
     def devices_of(self, runs: Sequence[Run]) -> dict[bytes, str]:
-        """The own devices among the writers of runs."""
-        return {r.replica: self.devices[r.replica][0] for r in runs if r.replica in self.devices}
+        """The devices of the writers of runs; a revoked one's later keys are its own too."""
+        keys = self.trust.keys
+        return {r.replica: keys[r.replica].device for r in runs if r.replica in keys}
 
     def _team_of(self, tx: Transaction, replica: bytes, sender: Device) -> str:
         """The team of the tablet that writes as this replica; empty for a server."""
@@ -320,8 +321,7 @@ class District:
             self.own.key, new, self.box.public, self.own.counter, self.own.head
         )
         self.own = self.own.succeed(tx, new, proof)
-        self.trust.load(tx)
-        self._note_servers()
+        self._load(tx)
 
     def go_on_as_new_writer(self) -> None:
         """Write under a new key from now on: the store was set back, or is a copy."""
@@ -343,7 +343,8 @@ class District:
 
     def signed_reply(self, done: Done, request: Request, nonce: bytes, now_ms: int) -> Reply:
         """The reply to an exchange, signed; after its commit only."""
-        who = Speaker(self.key.replica, self.own.key.replica, self.lineage, self._sign_receipts)
+        sign = partial(self.key.sign, b"receipts")
+        who = Speaker(self.key.replica, self.own.key.replica, self.lineage, sign)
         return reply_of(done, request, who, nonce, now_ms)
 
     # ---- the server's own writes -----------------------------------------------------------------
