@@ -116,6 +116,7 @@ def _add_families() -> None:
         cli_bundles,
         cli_data,
         cli_devices,
+        cli_doctor,
         cli_duplicates,
         cli_forms,
         cli_log,
@@ -125,7 +126,7 @@ def _add_families() -> None:
         cli_upstream,
     )
 
-    office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit)
+    office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit, cli_doctor)
     more = (cli_reports, cli_duplicates, cli_forms, cli_log, cli_upstream)
     for family in (*office, cli_accounts, *more):
         family.add_to(main)

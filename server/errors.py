@@ -41,6 +41,17 @@ class StoreTooOld(ServerError):
     en = "This SQLite corrupts its log. No file was opened. Install 3.51.3 or newer."
 
 
+class StoreTooNew(ServerError):
+    """The store was written by a newer program; an older one does not touch it."""
+
+    code = "server/store-too-new"
+    zh = "存储由更新的程序写成，本程序不能打开。内容完好，未被改动。请装回新版程序，或恢复旧备份。"
+    en = (
+        "A newer program wrote the store. It is untouched. Install that program again, or restore"
+        " a backup from before."
+    )
+
+
 class StoreDamaged(ServerError):
     """The file does not open with this key, or is damaged."""
 

@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     blob_piece_bytes_max: Annotated[int, Meta(ge=KIB, le=8 * MIB)] = MIB
     disk_free_bytes_min: Annotated[int, Meta(ge=0)] = 64 * MIB
+    disk_free_bytes_alarm: Annotated[int, Meta(ge=0)] = 1024 * MIB
     shutdown_seconds_max: Annotated[int, Meta(ge=1, le=600)] = 30
     upstream_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 60
 
@@ -124,6 +125,10 @@ ABOUT: dict[str, str] = {
     ),
     "disk_free_bytes_min": (
         "磁盘剩余少于此值（字节）时拒收上传 ‖ uploads are refused below this much free disk"
+    ),
+    "disk_free_bytes_alarm": (
+        "磁盘剩余少于此值（字节）时报警，仍收上传 ‖ "
+        "doctor and metrics give alarm below this much free disk; uploads are still taken"
     ),
     "shutdown_seconds_max": (
         "停止时等待未完请求的时间（秒）‖ how long stopping waits for running requests"
