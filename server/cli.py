@@ -111,6 +111,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
 def _add_families() -> None:
     """Bring in the other families of commands."""
     from server import (
+        cli_access,
         cli_accounts,
         cli_audit,
         cli_bundles,
@@ -128,7 +129,7 @@ def _add_families() -> None:
 
     office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit, cli_doctor)
     more = (cli_reports, cli_duplicates, cli_forms, cli_log, cli_upstream)
-    for family in (*office, cli_accounts, *more):
+    for family in (*office, cli_access, cli_accounts, *more):
         family.add_to(main)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -202,6 +203,9 @@ def _record(
         "INSERT INTO assignments (at_ms, by, team, what, target, done) VALUES (?, ?, ?, ?, ?, ?)",
         [(now_ms, by, team, what, target, done) for target in targets],
     )
+    # One line for all of them: the list itself stands above, and its digest vouches for it.
+    listed = sha256("\0".join(sorted(targets)).encode()).hexdigest()
+    note(tx, now_ms, by, f"{what}-{done}", team, f"{len(targets)} {listed}")
     bump_scope(tx, team)
 
 

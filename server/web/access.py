@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from server.log_access import Reading, note_readings
 from server.service import Service
 from server.store.base import Store, Transaction
 from server.web.scoped import Read, Scoped
@@ -57,10 +58,10 @@ class Seen:
 
         def write(store: Store) -> None:
             with store.write() as tx:
-                tx.run_many(
-                    "INSERT INTO access_log (at_ms, account, area, home, record, fields, purpose)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [(now_ms, who, r.area, r.home, r.record, r.fields, why) for who, why, r in new],
+                note_readings(
+                    tx,
+                    now_ms,
+                    [Reading(who, r.area, r.home, r.record, r.fields, why) for who, why, r in new],
                 )
 
         await service.run(lambda: write(service.district.store))

@@ -25,6 +25,7 @@ from server.accounts import (
     totp_address,
     use_code,
 )
+from server.journal import note
 from server.store.base import Transaction
 from server.web.console import STEP_UP_MS
 from server.web.errors import PasswordRefused, RightMissing, SignInRefused
@@ -140,6 +141,7 @@ def _in(visit: Visit, account: str) -> Result:
             [account, named(brought), visit.now_ms],
         )
         tx.run("UPDATE accounts SET seen_at_ms = ? WHERE id = ?", [visit.now_ms, account])
+        note(tx, visit.now_ms, account, "signed-in", account, "")
     visit.cookies.append(host_cookie(KNOWN, brought, KNOWN_SECONDS))
     visit.session.clear()
     visit.session |= {"account": account, "step": "in"}
