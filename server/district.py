@@ -6,6 +6,8 @@ must not: HTTP, files, configuration. Invariants
 - What is known of a chain is shown before anything is joined.
 - Receipts and pages are handed out only after the commit (Law 3).
 - The server's own writes go through the same ingest (Law 4); Law 5 holds for them too.
+- What is kept in memory (keys, devices, forks, the own feed, the incarnation) is compared with the
+  store inside every transaction that decides by it: other processes may write the same district.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from crypto.certificate import issue_succession
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from server.apart import apart
+from server.around import Around
 from server.copies import note_contact, superseded, tell_apart
 from server.errors import DeviceUnknown
 from server.feeds import Run, leaves_of
@@ -28,23 +31,13 @@ from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
 from server.log_tree import begin_log
 from server.log_words import add_words, look_at_logs
+from server.made import settle_homes
 from server.opening import Asked, Check, Opened, open_request
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
 from server.relaying import Relaying
 from server.replying import Done, Speaker, reply_of
-from server.scope import (
-    Device,
-    add_home,
-    bump_scopes_of_areas,
-    device_row,
-    makers,
-    mark,
-    outside,
-    reassigned_rows,
-    revoked_among,
-    taken_away,
-)
+from server.scope import Device, bump_scopes_of_areas, device_row, revoked_among
 from server.set_aside import within_limits
 from server.statements import Terms, statements_for
 from server.store.base import Store, Transaction
@@ -88,16 +81,19 @@ class District:
         self.forks: set[bytes] = set()
         self.superseded: set[bytes] = set()
         self.terms = Terms()
+        self.loads = 0
         with store.write() as tx:
             self.lineage = Lineage.start(tx, random(8), clock())
             self.own = OwnFeed.load(tx, key, clock, random)
             begin_log(tx)
-            self._load(tx)
+            self.load(tx)
+            self.around = Around(self, tx.seen(), random)
 
     def __repr__(self) -> str:
         return f"District({self.key.replica.hex()})"
 
-    def _load(self, tx: Transaction) -> None:
+    def load(self, tx: Transaction) -> None:
+        """Read all that is kept in memory again."""
         self.forks = {bytes(r[0]) for r in tx.rows("SELECT replica FROM forks")}
         self.devices = {
             bytes(replica): (device, bytes(public))
@@ -108,6 +104,7 @@ class District:
         self.superseded = superseded(tx)
         self.trust.load(tx)
         self._note_servers()
+        self.loads += 1
 
     def _note_servers(self) -> None:
         self.servers = {k.replica: k.public for k in self.trust.keys.values() if k.role != TABLET}
@@ -115,14 +112,19 @@ class District:
     def learn(self, tx: Transaction, statements: Sequence[bytes], now_ms: int) -> None:
         """Take in keys whose statements lead to this server's key: its own tablets' and others'."""
         if take_in_own(tx, self.key, self.devices, statements, now_ms):
-            self._load(tx)
+            self.load(tx)
         if self.trust.learn(tx, statements, now_ms):
             self._note_servers()
 
     def reload(self) -> None:
         """Read devices and forks again, after they were changed outside an exchange."""
         with self._lock, self.store.read() as tx:
-            self._load(tx)
+            self.load(tx)
+
+    def refresh(self) -> None:
+        """Read again what another process changed; cheap where none did."""
+        with self._lock:
+            self.around.refresh()
 
     # ---- signatures ------------------------------------------------------------------------------
 
@@ -140,10 +142,7 @@ class District:
     # ---- the exchange ----------------------------------------------------------------------------
 
     def sync(self, device: str, request: Request, nonce: bytes = b"") -> Reply:
-        """Take in a request and answer it.
-
-        Raises what verification raises (nothing is applied then), StoreFull when the disk is full.
-        """
+        """Take in a request and answer it. Raises what verification raises, StoreFull."""
         (found,) = self.sync_together([Asked(device, request, nonce)])
         if isinstance(found, Exception):
             raise found
@@ -187,8 +186,8 @@ class District:
     def _committed(self, opened: list[Opened], now_ms: int) -> list[Done]:
         """Exchanges in one transaction, durable when this returns."""
         done = []
-        forks = set(self.forks)
         with self._writing() as tx:
+            forks = set(self.forks)
             for one in opened:
                 tx.next_part()
                 found = self._exchange(tx, one, forks, now_ms)
@@ -249,21 +248,9 @@ class District:
     def after_ingest(
         self, tx: Transaction, device: Device, runs: Sequence[Run], out: Outcome, now_ms: int
     ) -> None:
-        """Give new homes to the writer's team; mark work on homes that are another team's now.
-
-        The writer is whoever signed the feed, not the tablet that carried it here.
-        """
+        """Settle homes by their writers: who signed a feed, not the tablet that carried it."""
         teams = {run.replica: self._team_of(tx, run.replica, device) for run in runs}
-        makes = makers(runs, teams, out.new_homes, device.team)
-        for home, team in makes - (taken_away(tx, makes) if makes else set()):
-            add_home(tx, team, home, now_ms)
-        if out.new_homes:
-            bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
-        for team in set(teams.values()) - {""}:
-            beyond = outside(tx, team, out.homes)
-            if beyond:
-                of_team = [run for run in runs if teams[run.replica] == team]
-                mark(tx, reassigned_rows(of_team, out.fresh, beyond, team, now_ms))
+        settle_homes(tx, runs, out, teams, device.team, now_ms)
 
     def devices_of(self, runs: Sequence[Run]) -> dict[bytes, str]:
         """The devices of the writers of runs; a revoked one's later keys are its own too."""
@@ -289,7 +276,7 @@ class District:
             lambda c: own.head_at(tx, c),
             lambda c: own.tag_at(tx, c),
         ):
-            self._succeed(tx)
+            self.succeed(tx)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -306,27 +293,29 @@ class District:
     @contextmanager
     def _writing(self) -> Iterator[Transaction]:
         """A transaction after which, if it is undone, the writer in memory is the stored one."""
-        own = self.own
+        own, lineage, seen = self.own, self.lineage, self.around.seen
         try:
             with self.store.write() as tx:
+                self.around.look(tx)
                 yield tx
         except BaseException:
-            self.own = own
+            # What was read is read again by the next one.
+            self.own, self.lineage, self.around.seen = own, lineage, seen
             raise
 
-    def _succeed(self, tx: Transaction) -> None:
+    def succeed(self, tx: Transaction) -> None:
         """Go on under a new key that the old one signs."""
         new = DeviceKey.generate()
         proof = issue_succession(
             self.own.key, new, self.box.public, self.own.counter, self.own.head
         )
         self.own = self.own.succeed(tx, new, proof)
-        self._load(tx)
+        self.load(tx)
 
     def go_on_as_new_writer(self) -> None:
         """Write under a new key from now on: the store was set back, or is a copy."""
         with self._lock, self._writing() as tx:
-            self._succeed(tx)
+            self.succeed(tx)
 
     def _pull(
         self, tx: Transaction, device: Device, request: Request, out: Outcome, now_ms: int
@@ -383,7 +372,7 @@ class District:
                 if before is not None:
                     before(tx)
                 if self.own.would_forget(tx, [w[1] for w in writes if w[1]]):
-                    self._succeed(tx)
+                    self.succeed(tx)
                 run, ids = self.own.build(tx, worker, writes, reason)
                 sender = Sender(self.own.key.replica, "", "", 0, frozenset())
                 out = self.ingest(tx, self.forks, now_ms).take([run], [], sender)

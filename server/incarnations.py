@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Incarnations: what makes a cursor of this server mean one thing only.
 
-What must not live here: states. Invariant: a server takes a new incarnation at every start and
-keeps the last sequence of the earlier ones, so a cursor from a future that a restore took away is
-noticed.
+What must not live here: states. Invariants
+- A server takes a new incarnation at every start and keeps the last sequence of the earlier ones,
+  so a cursor from a future that a restore took away is noticed.
+- Processes that share a database share the newest incarnation: whoever starts ends the one before
+  under the writers' lock, and the others go over to the new one before they give out a cursor.
 """
 
 from __future__ import annotations
@@ -32,12 +34,18 @@ class Lineage:
             " VALUES (?, ?, -1, ?)",
             [incarnation, now_ms, number],
         )
+        return cls.load(tx)
+
+    @classmethod
+    def load(cls, tx: Transaction) -> Lineage:
+        """The newest incarnation, whichever process took it, and the earlier ones."""
+        present = tx.rows("SELECT incarnation FROM incarnations ORDER BY n DESC LIMIT 1")
         found = tx.rows(
             "SELECT incarnation, last_seq FROM incarnations WHERE last_seq >= 0"
             " ORDER BY n DESC LIMIT ?",
             [LINEAGE_MAX],
         )
-        return cls(incarnation, [(bytes(r[0]), int(r[1])) for r in found])
+        return cls(bytes(present[0][0]), [(bytes(r[0]), int(r[1])) for r in found])
 
     @staticmethod
     def _seq(tx: Transaction) -> int:

@@ -139,7 +139,7 @@ class OwnFeed:
         if len(set(ids)) != len(ids):
             raise ChangeInvalid("one record twice in one batch")
         held = tx.causal_of(ids)
-        self._catch_up(tx)
+        self.catch_up(tx)
         stamp, now_ms = last_stamp(tx), self._clock()
         first = self.counter + 1
         starts = range(first, first + len(writes), BLOCK_CHANGES)
@@ -175,7 +175,7 @@ class OwnFeed:
         run = Run(self.key.replica, first, self.head, head, entries, segment)
         return run, [entry.record for entry in entries]
 
-    def _catch_up(self, tx: Transaction) -> None:
+    def catch_up(self, tx: Transaction) -> None:
         """Stand where the chain in the store ends.
 
         A commit whose answer never came may have been made all the same, and another process may

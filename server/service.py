@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from server.api.body import Bodies
-from server.api.nonces import Nonces
+from server.api.nonces import nonces_of
 from server.district import District
 from server.errors import StoreFull
 from server.outboxes import Turns
@@ -37,7 +37,7 @@ class Service:
         self.settings = settings
         self.tls_pin = tls_pin
         district.terms = Terms.of_days(settings.lease_days, settings.lease_erase_days)
-        self.nonces = Nonces()
+        self.nonces = nonces_of(district.store)
         self.bodies = Bodies()
         self.places = Places(settings.requests_at_once_max)
         self.revoked: dict[str, bytes] = {}
@@ -45,7 +45,7 @@ class Service:
         self.readers = Readers(district.store)
         self.stopping = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="district")
-        self.nonces.take_from(district.store)
+        self._loads = -1
         self._load_revoked()
 
     def __repr__(self) -> str:
@@ -56,7 +56,14 @@ class Service:
         self.district.reload()
         self._load_revoked()
 
+    def refresh(self) -> None:
+        """Read again what another process changed; cheap where none did."""
+        self.district.refresh()
+        if self.district.loads != self._loads:
+            self._load_revoked()
+
     def _load_revoked(self) -> None:
+        self._loads = self.district.loads
         with self.district.store.read() as tx:
             self.revoked = {
                 device: bytes(statement or b"")
@@ -79,7 +86,7 @@ class Service:
             raise StoreFull(f"less than {self.settings.disk_free_bytes_min} bytes free")
 
     def close(self) -> None:
-        """Wait for running work, leave the nonces in the store. The store is the caller's."""
+        """Wait for running work, put the nonces away. The store is the caller's."""
         self.readers.close()
         self._worker.shutdown(wait=True)
-        self.nonces.leave_in(self.district.store)
+        self.nonces.close()

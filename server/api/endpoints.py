@@ -274,6 +274,7 @@ async def _signed(
         return answer._replace(headers=answer.headers + more, device=signer.device)
 
     def guarded(body: bytes) -> Answer:
+        service.refresh()
         check_sender(service, headers)
         return work(body)
 

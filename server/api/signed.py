@@ -34,6 +34,15 @@ def check_sender(service: Service, headers: dict[str, str]) -> None:
         raise RequestRefused("unknown device")
 
 
+async def known_sender(service: Service, headers: dict[str, str]) -> None:
+    """As ``check_sender``, but a key that another process enrolled is looked for in the store."""
+    try:
+        check_sender(service, headers)
+    except RequestRefused:
+        await service.run(service.refresh)
+        check_sender(service, headers)
+
+
 def check_signer(
     service: Service, method: str, target: str, headers: dict[str, str], body: bytes
 ) -> Signer:

@@ -17,7 +17,7 @@ from crypto.errors import RequestRefused
 from server.apart import apart
 from server.api.body import Receive, Scope, Send, headers_of, send_answer, target_of
 from server.api.replies import TOLD, Answer, error_answer
-from server.api.signed import Signer, check_sender, check_signer
+from server.api.signed import Signer, check_signer, known_sender
 from server.api.together import Together
 from server.errors import DeviceRevoked, NonceSpent, ServerBusy
 from server.logs import Timer, log_fault, log_request
@@ -65,7 +65,7 @@ class SyncEndpoint:
         try:
             service.places.check()
             headers = headers_of(scope)
-            check_sender(service, headers)
+            await known_sender(service, headers)
             body = await service.bodies.read(
                 scope, receive, settings.request_bytes_max, settings.request_seconds_max
             )
@@ -95,6 +95,7 @@ def answer_all(service: Service, items: Sequence[Received]) -> list[Answer | Exc
 
     Those that wait at the same time are stored by one durable commit; each has its own answer.
     """
+    service.refresh()
     prepared = [apart(partial(_prepared, service, item)) for item in items]
     good = [one for one in prepared if isinstance(one, Prepared)]
     replies = iter(service.district.sync_together([one.asked for one in good]))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 
@@ -26,6 +26,15 @@ WHOLE_MAX = 10**18 - 1
 """Whole numbers of a typed column: what both stores hold exactly, with room to add them up."""
 WORD_CHARS_MAX = 120
 """Text of a typed column: a line of a form; PostgreSQL indexes no value above 2,704 bytes."""
+
+
+class Seen(NamedTuple):
+    """What tells a process that others changed what it keeps in memory: a number that moves when
+    keys, devices, forks or incarnations did, and the life of the database, which is another after
+    a standby took over or a copy was put back while this process went on."""
+
+    changes: int
+    life: str
 
 
 class Transaction(Protocol):
@@ -38,6 +47,9 @@ class Transaction(Protocol):
     def next_part(self) -> None:
         """What follows is another exchange, committed together with those before: it has a
         sequence of its own, so that a cursor between the two means what it says."""
+
+    def seen(self) -> Seen:
+        """Where changes by all processes stand, in this transaction."""
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a portable query."""
@@ -97,6 +109,15 @@ class Store(Protocol):
     def write(self) -> AbstractContextManager[Transaction]:
         """A transaction that writes; committed durably when the block ends, undone when it
         raises."""
+
+    def seen(self) -> Seen:
+        """Where changes by all processes stand: what was committed is in it."""
+
+    def lease(self, job: str) -> AbstractContextManager[bool]:
+        """Try to take a job that one process at a time may do; false where another has it.
+
+        Held to the end of the block; one whose process was killed is free at once.
+        """
 
     def field_sql(self, field: str) -> str:
         """A shown value of the record ``r`` as a plain column, in this store's SQL."""

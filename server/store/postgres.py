@@ -12,7 +12,7 @@ connections, which are in ``postgres_lines.py``. Invariants
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -20,7 +20,7 @@ from psycopg import sql as words
 from psycopg.types.json import Jsonb
 
 from server.errors import BackupWrong
-from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind
+from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
 from server.store.postgres_lines import Line, Lines
 from server.store.postgres_migrations import migrate, translated
 from server.store.postgres_values import MARK, escaped, json_escaped
@@ -36,6 +36,7 @@ STAGE = (
     " origin bigint NOT NULL, voided bigint, causal bytea NOT NULL, body jsonb NOT NULL)"
     " ON COMMIT DELETE ROWS"
 )
+KNOWN = "SELECT value FROM meta WHERE key = 'known'"
 _STAGED_TYPES = ("int8", "int8", "int8", "int8", "int8", "bytea", "jsonb")
 _RECORD_TYPES = ("text", "int8", "int8", "int8", "int8", "int8", "bytea", "jsonb")
 
@@ -55,6 +56,8 @@ class PostgresTransaction:
     def __init__(self, store: PostgresStore, line: Line, turn: int | None) -> None:
         self._store = store
         self._db = line.connection
+        self._life = line.life
+        store.live(line.life)
         self._turn = turn
         self._seq: int | None = None
         self._home_numbers: dict[str, int] = {}
@@ -74,6 +77,10 @@ class PostgresTransaction:
         """Let what follows have a sequence of its own."""
         if self._seq is not None:
             self._turn, self._seq = self._seq, None
+
+    def seen(self) -> Seen:
+        """Where changes by all processes stand, in this transaction."""
+        return Seen(int(self._execute(KNOWN, ()).fetchall()[0][0]), self._life)
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> psycopg.Cursor[Any]:
         # Without parameters psycopg leaves the text alone: a view's names may hold any sign.
@@ -272,6 +279,7 @@ class PostgresStore:
         self.district = district
         self._dsn = dsn
         self._lines = Lines(dsn, district, STAGE)
+        self._life = ""
         self.kinds: dict[str, int] = {}
         self.collections: dict[int, str] = {}
         self.numbers: dict[bytes, int] = {}
@@ -290,6 +298,25 @@ class PostgresStore:
         self.kinds.update(kinds)
         self.collections.update({kind: name for name, kind in kinds.items()})
         self.numbers.update(numbers)
+
+    def live(self, life: str) -> None:
+        """Names belong to one life of the database: a standby may have been given fewer."""
+        if life != self._life:
+            self._life = life
+            self.kinds, self.collections, self.numbers = {}, {}, {}
+
+    def seen(self) -> Seen:
+        """Where changes by all processes stand."""
+        (row,), life = self._lines.ask(KNOWN)
+        return Seen(int(row[0]), life)
+
+    def ask(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """One statement by itself, in psycopg's words, outside of any transaction."""
+        return self._lines.ask(statement, parameters)[0]
+
+    def lease(self, job: str) -> AbstractContextManager[bool]:
+        """Try to take a job that one process at a time may do."""
+        return self._lines.lease(f"{self.district} {job}")
 
     @contextmanager
     def read(self) -> Iterator[PostgresTransaction]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -51,6 +51,13 @@ over."""
 DURABLE = frozenset({"on", "remote_apply"})
 """Values of ``synchronous_commit`` under which a commit that returned survives power loss, here
 and on the standbys that are named synchronous."""
+LIFE = (
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text || ' '"
+    " || CASE WHEN pg_is_in_recovery() THEN '' ELSE"
+    " left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END"
+)
+"""The database and its timeline, which is another after a standby was promoted and after a
+recovery to an earlier point."""
 SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -59,6 +66,7 @@ class Line(NamedTuple):
 
     connection: psycopg.Connection[Any]
     warnings: list[str]
+    life: str
 
 
 def coded(error: psycopg.Error) -> ServerError | None:
@@ -125,13 +133,14 @@ class Lines:
                 )
             )
             connection.execute(self._prepare.encode())
+            life = str(connection.execute(LIFE.encode()).fetchall()[0][0])
         except psycopg.Error as error:
             connection.close()
             raise coded(error) or error from None
         except BaseException:
             connection.close()
             raise
-        return Line(connection, warnings)
+        return Line(connection, warnings, life)
 
     @staticmethod
     def _check(connection: psycopg.Connection[Any]) -> None:
@@ -183,6 +192,48 @@ class Lines:
             line.connection.close()
             raise
         self._give(line)
+
+    def ask(
+        self, statement: str, parameters: Sequence[Any] = ()
+    ) -> tuple[list[tuple[Any, ...]], str]:
+        """One statement by itself: its rows, and the life of the database that answered.
+
+        It is asked again on a new line where an idle one was dead, so it may be done twice.
+        """
+        line = self._take()
+        if line is not None:
+            try:
+                return self._ask_on(line, statement, parameters), line.life
+            except StoreUnreachable:
+                self._drop_idle()
+        line = self._open()
+        return self._ask_on(line, statement, parameters), line.life
+
+    def _ask_on(self, line: Line, statement: str, parameters: Sequence[Any]) -> list[Any]:
+        try:
+            cursor = line.connection.execute(statement.encode(), parameters, binary=True)
+            found = cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            line.connection.close()
+            raise coded(error) or error from error
+        except BaseException:
+            line.connection.close()
+            raise
+        self._give(line)
+        return found
+
+    @contextmanager
+    def lease(self, job: str) -> Iterator[bool]:
+        """Try to hold a lock of this name on a line of its own; the database frees it with the
+        line, so that a killed process leaves none behind."""
+        line = self._open()
+        try:
+            ask = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+            yield bool(line.connection.execute(ask, [job]).fetchall()[0][0])
+        except psycopg.Error as error:
+            raise coded(error) or error from error
+        finally:
+            line.connection.close()
 
     def close(self) -> None:
         """Close all idle lines."""

@@ -26,6 +26,8 @@ FILL_PERCENT = 85
 """Room left in the pages of what is updated often: new versions stay on the page, and indexes are
 left alone."""
 
+KEY_COLUMNS = ("replica", "device", "public", "certificate", "succession", "parent")
+DEVICE_COLUMNS = ("id", "name", "team", "state", "revocation", "role", "area")
 _WORDS = (
     (re.compile(r"\s+"), " "),
     (re.compile(r" WITHOUT ROWID"), ""),
@@ -38,6 +40,29 @@ _OWN = {
     "CREATE TABLE meta ": (("value bytea", "value bigint NOT NULL"),),
     "CREATE TABLE records ": (('body text COLLATE "C"', "body jsonb"),),
 }
+SHARED = (
+    "INSERT INTO meta VALUES ('known', 0) ON CONFLICT DO NOTHING",
+    # Not logged: a crash, a restore and a standby's promotion empty it, and no nonce is good again.
+    'CREATE UNLOGGED TABLE nonces (device text COLLATE "C" PRIMARY KEY, nonce bytea NOT NULL)',
+    (
+        "CREATE FUNCTION tell_known() RETURNS trigger LANGUAGE plpgsql"
+        " SET search_path FROM CURRENT AS"
+        " 'BEGIN UPDATE meta SET value = value + 1 WHERE key = ''known''; RETURN NULL; END'"
+    ),
+    *(
+        f"CREATE TRIGGER tell_known AFTER {what} ON {table} EXECUTE FUNCTION tell_known()"
+        for table, what in (
+            ("forks", "INSERT OR DELETE"),
+            ("known_keys", "INSERT OR UPDATE OR DELETE"),
+            ("server_keys", "INSERT OR UPDATE OR DELETE"),
+            ("incarnations", "INSERT"),
+            ("device_keys", f"INSERT OR DELETE OR UPDATE OF {', '.join(KEY_COLUMNS)}"),
+            ("devices", f"INSERT OR DELETE OR UPDATE OF {', '.join(DEVICE_COLUMNS)}"),
+        )
+    ),
+)
+"""What several processes over one database need: nonces that all know, and a number that moves when
+one of them changed what the others keep in memory, whoever it was and whatever wrote it."""
 _OFTEN_UPDATED = ("CREATE TABLE records ", "CREATE TABLE homes ")
 
 
@@ -72,5 +97,9 @@ def migrate(connection: psycopg.Connection[Any], schema: str) -> None:
             for statement in filter(str.strip, script.split(";\n")):
                 connection.execute(translated(statement.strip().rstrip(";")).encode())
             connection.execute("INSERT INTO migrations VALUES (%s, now())", [name])
+        if "shared" not in done:
+            for statement in SHARED:
+                connection.execute(statement.encode())
+            connection.execute("INSERT INTO migrations VALUES ('shared', now())")
         # The row that gives commit order is there from the start: writers queue up for it.
         connection.execute("INSERT INTO meta VALUES ('seq', 0) ON CONFLICT DO NOTHING")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import sqlcipher3
 import sqlite_utils
 
 from server.errors import StoreDamaged, StoreTooNew, StoreTooOld
-from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind
+from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
 from server.store.migrations import MIGRATIONS, migrate
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from sync.session import DIGEST_MASK
@@ -131,6 +131,10 @@ class SqliteTransaction:
     def next_part(self) -> None:
         """Let what follows have a sequence of its own."""
         self._seq = None
+
+    def seen(self) -> Seen:
+        """A number that moves when another connection committed."""
+        return Seen(int(self._db.execute("PRAGMA data_version").fetchone()[0]), "")
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a portable query."""
@@ -354,6 +358,15 @@ class SqliteStore:
     def write(self) -> Any:
         """A transaction that writes; durable when the block ends."""
         return self._transaction("BEGIN IMMEDIATE")
+
+    def seen(self) -> Seen:
+        """A number that moves when another connection committed."""
+        with self._lock:
+            return Seen(int(self._db.execute("PRAGMA data_version").fetchone()[0]), "")
+
+    def lease(self, job: str) -> AbstractContextManager[bool]:
+        """Always free: the lock of the data folder lets one process alone serve it."""
+        return nullcontext(True)
 
     def field_sql(self, field: str) -> str:
         """A shown value of ``r`` as a plain column."""

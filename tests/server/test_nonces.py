@@ -3,12 +3,12 @@
 
 import pytest
 
-from server.api.nonces import Nonces
+from server.api.nonces import OwnNonces
 from server.errors import NonceSpent
 
 
 def test_a_nonce_is_good_once_and_only_for_its_device() -> None:
-    nonces = Nonces()
+    nonces = OwnNonces()
     mine, theirs = nonces.issue("a"), nonces.issue("b")
     with pytest.raises(NonceSpent) as refused:
         nonces.spend("a", theirs)
@@ -20,7 +20,7 @@ def test_a_nonce_is_good_once_and_only_for_its_device() -> None:
 
 
 def test_a_nonce_that_was_replaced_is_good_no_more() -> None:
-    nonces = Nonces()
+    nonces = OwnNonces()
     first, second = nonces.issue("a"), nonces.issue("a")
     assert nonces.current("a") == second
     with pytest.raises(NonceSpent):

@@ -20,7 +20,7 @@ def test_a_writer_whose_new_key_was_not_stored_goes_on_under_the_old_one(tmp_pat
     key = district.own.key.replica
 
     def stop(tx: Transaction) -> None:
-        district._succeed(tx)
+        district.succeed(tx)
         raise Interrupted
 
     with pytest.raises(Interrupted):
