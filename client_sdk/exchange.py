@@ -28,7 +28,7 @@ from client_sdk.errors import ServerRefused
 from client_sdk.merging import Incoming, incoming_of, merge
 from client_sdk.pace import TEXT_BYTES_MAX
 from client_sdk.repair import Wanted, compare, take_told, wanted
-from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving
+from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving, purge_strays
 from client_sdk.statements import take_statements
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
@@ -196,6 +196,8 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
             # A push alone may just have brought a household back that the server had lost: whether
             # it is to leave, the next answer with states tells anew.
             purge_leaving(store)
+            if not (reply.more or reply.wanted):
+                purge_strays(store)
             store.put("cursor", [reply.incarnation, reply.seq, reply.after])
             # An answer that comes late, by stick, is told from this one by the count.
             store.put("absorbed", store.get("absorbed", 0) + 1)

@@ -34,6 +34,7 @@ from client_sdk.revoked import (
     check_not_revoked,
     keep_revocations,
 )
+from client_sdk.scope import STRAYS
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
     FeedRow,
@@ -245,6 +246,8 @@ def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken
         records, _ = take_states(store, schema, pages, unknown=True)
         if entries:
             records += len(merge(store, schema, entries, []).records)
+        if records:
+            store.put(STRAYS, True)
     return Taken(len(entries), carried, records, False, tuple(ends), log)
 
 

@@ -21,6 +21,8 @@ from client_sdk.upload import seal_rows
 from sync.messages import Notice
 
 SCRUB, FILES_GONE = "scrub", "files_gone"
+STRAYS = "strays"
+"""Set where a meeting may have brought what is no longer this tablet's."""
 """A purge was committed whose traces in the log are still there; files of attachments to remove."""
 
 
@@ -57,6 +59,27 @@ def purge_leaving(store: Store) -> int:
     return gone
 
 
+def purge_strays(store: Store) -> int:
+    """Purge records of homes that are neither held nor assigned; returns how many went.
+
+    A teammate may have shown a household that was taken from this tablet since, or whose copy it
+    is: the district does not know that it is here, so it never says that it is to leave. Asked for
+    once after each meeting, and until nothing of it is owed.
+    """
+    if not store.get(STRAYS, False) or store.get("scope_given", False):
+        return 0
+    sql = (
+        "SELECT r.id FROM records r WHERE r.home NOT IN (SELECT home FROM held UNION ALL"
+        " SELECT home FROM assigned UNION ALL SELECT home FROM leaving) AND NOT EXISTS"
+        " (SELECT 1 FROM record_homes h JOIN held k ON k.home = h.home WHERE h.record = r.id)"
+    )
+    strays = {record for (record,) in store.rows(sql)}
+    gone = {record for record in strays if not is_owed(store, {record})}
+    purge(store, gone)
+    store.put(STRAYS, gone != strays)
+    return len(gone)
+
+
 def _only_in(store: Store, home: str) -> set[str]:
     """The records of a home that no home which stays has too."""
     staying = {h for (h,) in store.rows("SELECT home FROM held UNION SELECT home FROM assigned")}
@@ -71,9 +94,6 @@ def is_owed(store: Store, records: set[str]) -> bool:
     """Is something of them only here: a change without receipt, a form half filled in, a state
     that the server lost?"""
     for marks, part in in_parts(records):
-        sql = f"SELECT 1 FROM drafts WHERE home IN ({marks}) LIMIT 1"
-        if store.one(sql, part) is not None:
-            return True
         sql = f"SELECT 1 FROM feed WHERE record IN ({marks}) AND own = 1 AND receipted = 0 LIMIT 1"
         if store.one(sql, part) is not None:
             return True

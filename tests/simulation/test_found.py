@@ -24,6 +24,20 @@ FOUND = {
 {"do": "sync", "by": "t3", "way": ""}
 {"do": "sync", "by": "t5", "way": "", "fault": "io", "where": "server", "at": 16}
 """,
+    # Seed 1196: a copy was shown a household that its district had taken away since; nobody knew
+    # that it was there, so nobody ever said that it was to leave.
+    "a household that nobody knows is here": """
+{"do": "write", "by": "t1", "record": "household/h1", "op": "add", "number": 65, "elements": ["b", "c"]}
+{"do": "clone", "of": "t5", "to": "t3"}
+{"do": "sync", "by": "t1", "way": "push"}
+{"do": "sync", "by": "t3", "way": "", "line": "lost", "round": 1, "bit": 910837478}
+{"do": "clone", "of": "t5", "to": "t0"}
+{"do": "backup server", "of": "d1"}
+{"do": "move", "of": "t1", "record": "household/h1", "to": "t1"}
+{"do": "sync", "by": "t0", "way": "pull"}
+{"do": "sync", "by": "t3", "way": "pull"}
+{"do": "meet", "from": "t3", "to": "t0"}
+""",
 }
 
 
