@@ -27,7 +27,7 @@ FOUND = {
     # Seed 1196: a copy was shown a household that its district had taken away since; nobody knew
     # that it was there, so nobody ever said that it was to leave.
     "a household that nobody knows is here": """
-{"do": "write", "by": "t1", "record": "household/h1", "op": "add", "number": 65, "elements": ["b", "c"]}
+{"do": "write", "by": "t1", "record": "household/h1", "op": "add", "number": 65, "elements": ["b"]}
 {"do": "clone", "of": "t5", "to": "t3"}
 {"do": "sync", "by": "t1", "way": "push"}
 {"do": "sync", "by": "t3", "way": "", "line": "lost", "round": 1, "bit": 910837478}
