@@ -262,6 +262,7 @@ def _tell_sync(obj: Context, report: views.SyncReport) -> None:
         ("entered", len(report.entered)),
         ("left", len(report.left)),
         ("blobs-sent", report.blobs_sent),
+        (f"log-{report.log}", report.log != "grown"),
     ):
         if count:
             obj.say(key, count=count)

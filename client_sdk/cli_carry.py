@@ -163,6 +163,7 @@ def tell_bundle(obj: Context, report: BundleReport) -> None:
         ("bundle-branch", report.branch),
         ("bundle-stale", report.stale),
         ("renewed", report.succeeded),
+        (f"log-{report.log}", report.log != "grown"),
         ("bundle-more", report.more),
     ):
         if told:

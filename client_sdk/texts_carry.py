@@ -93,4 +93,29 @@ CARRY_TEXTS: dict[str, tuple[str, str]] = {
         "同事收下密封发件箱 {count} 份，原件保留。",
         "The teammate took {count} sealed outbox files. All stay here too.",
     ),
+    "log-set-back": (
+        "服务器曾退回旧备份，并已如实说明；您的修改会自动补上，请继续工作。",
+        "The server was set back to a backup, and says so; your work is sent again. Work on.",
+    ),
+    "log-rolled-back": (
+        "服务器的日志变短了，却没有说明。您的修改没有丢失，证据已保存在本机。请告诉审核员。",
+        (
+            "The server's log became shorter without a word. Your work is safe, and evidence is kept"
+            " here. Tell the auditor."
+        ),
+    ),
+    "log-forked": (
+        "服务器的日志前后矛盾。您的修改没有丢失，证据已保存在本机。请告诉审核员。",
+        (
+            "The server's log contradicts itself. Your work is safe, and evidence is kept here. Tell"
+            " the auditor."
+        ),
+    ),
+    "log-unproven": (
+        "服务器收下了修改，却没有证明已写进日志。您的修改没有丢失，证据已保存在本机。请告诉审核员。",
+        (
+            "The server took work in and did not show that it is in its log. Your work is safe, and"
+            " evidence is kept here. Tell the auditor."
+        ),
+    ),
 }

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from client_sdk.tablet import Tablet
+from client_sdk.texts import texts
 from crypto.log import check_tree_head
-from crypto.logword import FORKED, GROWN, ROLLED_BACK, SET_BACK, UNPROVEN, contradict
+from crypto.logword import FORKED, FRAUD, GROWN, ROLLED_BACK, SET_BACK, UNPROVEN, contradict
 from fixtures.world import InProcess, World
 from server.bundles import Lines, take_bundle
 from server.district import District
@@ -19,6 +20,16 @@ from server.log_tree import stand_of
 from server.log_words import evidence_in
 from server.store.sqlite import SqliteStore
 from sync.messages import Reply, Request, decode_reply, decode_request, encode_exchange
+
+
+def test_every_finding_is_told_in_plain_words_in_both_languages() -> None:
+    told = texts()
+    for finding in (SET_BACK, *FRAUD):
+        zh, en = told[f"log-{finding}"]
+        assert ("告诉审核员" in zh, "Tell the auditor" in en.replace("\n", " ")) == (
+            finding in FRAUD,
+            finding in FRAUD,
+        )
 
 
 def two(world: World) -> tuple[Tablet, Tablet]:
