@@ -75,7 +75,10 @@ class Outbox:
 
         Raises OSError where the disk refuses; the transaction then undoes the change.
         """
-        if self._writer is None or self._size > FILE_BYTES_MAX:
+        box_public = store.get("district")[1]
+        if self._writer is None or self._size > FILE_BYTES_MAX or box_public != self._box_public:
+            # The district may use a new key since the last change.
+            self._box_public = box_public
             self._begin()
         file = self._file
         writer = self._writer

@@ -12,18 +12,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from client_sdk import lease
-from client_sdk.devices import District, learn_server, mark_certified, own_replicas
+from client_sdk.devices import (
+    District,
+    district_of,
+    learn_server,
+    mark_certified,
+    own_replicas,
+)
 from client_sdk.revoked import keep_revocations
 from client_sdk.store.base import Store
 from crypto.certificate import check_certificate
 from crypto.errors import StatementRefused
 from crypto.logword import WORD
-from crypto.statement import check_lease
+from crypto.statement import check_lease, check_server_keys
 from sync.messages import STATEMENTS_MAX, Statement
 
 LEASE = "lease"
 REVOCATION = "revocation"
 CERTIFICATE = "certificate"
+SERVER_KEYS = "server-keys"
+_SERIAL = "server_keys_serial"
 SERVER_KEY = "server"
 UNKNOWN = "statements"
 """Statements of kinds that this program does not know: the newest of each."""
@@ -40,6 +48,8 @@ def take_statements(
             _take_lease(store, district, data, now_ms)
         elif kind == CERTIFICATE:
             _take_certificate(store, district, data)
+        elif kind == SERVER_KEYS:
+            take_server_keys(store, district, data)
         elif kind == REVOCATION:
             keep_revocations(store, [data])
         elif kind != WORD:
@@ -59,6 +69,23 @@ def _take_certificate(store: Store, district: District, data: bytes) -> None:
         return
     store.put("certificate", data)
     mark_certified(store, given, data)
+
+
+def take_server_keys(store: Store, district: District, data: bytes) -> None:
+    """The district uses a new box key: what is sealed from now on is sealed to it."""
+    said = check_server_keys(data, district.public)
+    if said.serial > store.get(_SERIAL, 0):
+        store.put("district", [district.public, said.box_public, district.name])
+        store.put(_SERIAL, said.serial)
+
+
+def is_server_keys(store: Store, data: bytes) -> bool:
+    """Is this the district's word on its keys? By a bundle it comes among certificates."""
+    try:
+        check_server_keys(data, district_of(store).public)
+    except StatementRefused:
+        return False
+    return True
 
 
 def _take_lease(store: Store, district: District, data: bytes, now_ms: int) -> None:

@@ -23,7 +23,8 @@ from crypto.log import TreeHead
 from server.enrolment import DONE, SPENT
 from server.errors import BackupWrong, StoreDamaged
 from server.journal import note
-from server.keys import ServerKeys, sync_folder
+from server.key_files import sync_folder
+from server.keys import ServerKeys
 from server.lock import store_lock
 from server.log_tree import begin_epoch, root_at, stand_of
 from server.settings import Settings

@@ -20,7 +20,7 @@ import msgspec
 
 from crypto.bundle import FIRST_BEFORE, BundleHead, make_bundle, open_bundle, read_head
 from crypto.certificate import check_succession
-from crypto.errors import RequestRefused, SealRefused
+from crypto.errors import BundleOldKey, RequestRefused, SealRefused
 from server import devices
 from server.devices import old_replica_of
 from server.district import District
@@ -58,6 +58,8 @@ class TakenBundle(NamedTuple):
 
     ``missing`` are numbers before it that did not arrive ((0, 0): none), ``branch``: it comes from
     a copy of its sender or one that was set back. ``outboxes``: changes taken from sealed outboxes.
+    ``old_key``: nothing was taken, since the key it was sealed to is too old; the answer tells the
+    present one.
     """
 
     sender: bytes
@@ -71,6 +73,7 @@ class TakenBundle(NamedTuple):
     outboxes: int
     answer_sequence: int
     answer: bytes
+    old_key: bool = False
 
 
 class Lines:
@@ -138,7 +141,8 @@ def read(
     Raises what ``crypto.bundle`` raises, BundleRepeated, BundleLate, MessageMalformed, and what
     ``public_for(sender, contents)`` raises.
     """
-    opened = open_bundle(data, [district.key.replica], [district.box], public_for)
+    boxes = district.boxes.in_grace(district.clock())
+    opened = open_bundle(data, [district.key.replica], boxes, public_for)
     head, contents = opened.head, decode_parcel(opened.contents)
     place = place_of(lines.line("in", head.sender), head.sequence, head.name, head.before)
     return Read(head, contents, place.missing, place.branch)
@@ -157,8 +161,11 @@ def take_bundle(district: District, lines: Lines, data: bytes) -> TakenBundle:
 
     Raises what ``read`` and the exchange raise; nothing was applied then.
     """
-    with district.store.read() as tx:
-        found = read(district, lines, data, _public_for(district, tx))
+    try:
+        with district.store.read() as tx:
+            found = read(district, lines, data, _public_for(district, tx))
+    except BundleOldKey:
+        return _told_of_key(district, lines, read_head(data))
     head, contents = found.head, found.contents
     request = decode_request(contents.request) if contents.request else None
     if request is not None and request.replica != head.sender:
@@ -187,6 +194,35 @@ def take_bundle(district: District, lines: Lines, data: bytes) -> TakenBundle:
         outboxes,
         number,
         made,
+    )
+
+
+def _told_of_key(district: District, lines: Lines, head: BundleHead) -> TakenBundle:
+    """A bundle sealed to a key that is no longer opened: nothing of it is taken, and its sender is
+    told the present key, so that its next one opens. Raises BundleOldKey for a stranger's."""
+    word, _ = district.boxes.word(district.key)
+    found = district.devices.get(head.sender)
+    if found is None or not word:
+        raise BundleOldKey()
+    with district.store.read() as tx:
+        name, box_public = tx.rows("SELECT name, box_public FROM devices WHERE id = ?", [found[0]])[
+            0
+        ]
+    told = msgspec.structs.replace(parcel(district.clock()), statements=[word])
+    number, made = make(district, lines, head.sender, bytes(box_public), told)
+    return TakenBundle(
+        head.sender,
+        found[0],
+        name,
+        head.sequence,
+        (0, 0),
+        False,
+        False,
+        0,
+        0,
+        number,
+        made,
+        old_key=True,
     )
 
 

@@ -120,6 +120,7 @@ def _add_families() -> None:
         cli_doctor,
         cli_duplicates,
         cli_forms,
+        cli_keys,
         cli_log,
         cli_lost,
         cli_people,
@@ -128,8 +129,17 @@ def _add_families() -> None:
     )
 
     office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit, cli_doctor)
-    more = (cli_reports, cli_duplicates, cli_forms, cli_log, cli_upstream)
-    for family in (*office, cli_access, cli_accounts, *more):
+    for family in (
+        *office,
+        cli_access,
+        cli_accounts,
+        cli_reports,
+        cli_duplicates,
+        cli_forms,
+        cli_keys,
+        cli_log,
+        cli_upstream,
+    ):
         family.add_to(main)
 
 

@@ -115,6 +115,15 @@ def _outboxes(state: State, desk: Desk, stick: Path) -> Iterator[int]:
 
 
 def _tell(state: State, taken: TakenBundle) -> None:
+    if taken.old_key:
+        state.warn(
+            "平板“{name}”的数据包用的是已停用的旧密钥，未导入；新密钥已写到 U 盘："
+            "请在平板上导入后再导出一次 ‖ "
+            "The bundle of tablet “{name}” is sealed to a key no longer in use, and was not taken"
+            " in; the new key is on the stick: import it on the tablet, then export once more",
+            name=taken.name,
+        )
+        return
     state.say(
         "平板“{name}”的第 {number} 号数据包已导入；回程数据包已写到 U 盘 ‖ "
         "Bundle {number} of tablet “{name}” taken in; the answer is on the stick",

@@ -23,6 +23,7 @@ from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from server.apart import apart
 from server.around import Around
+from server.boxes import Boxes
 from server.copies import note_contact, superseded, tell_apart
 from server.errors import DeviceUnknown
 from server.feeds import Run, leaves_of
@@ -62,20 +63,22 @@ class District:
         store: Store,
         schema: Schema,
         key: DeviceKey,
-        box: BoxKey,
+        box: BoxKey | Boxes,
         clock: Callable[[], int],
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.store = store
         self.schema = schema
         self.key = key
-        self.box = box
+        self.boxes = box if isinstance(box, Boxes) else Boxes.of(box)
         self.clock = clock
         self._lock = threading.RLock()
         self._limits = Limits(schema)
         self.devices: dict[bytes, tuple[str, bytes]] = {}
         self.trust = Trust(key.public)
-        self.check = Check(self.trust.verify_feed, self.trust.verify_page, box, self.trust.knows)
+        self.check = Check(
+            self.trust.verify_feed, self.trust.verify_page, self.boxes, self.trust.knows
+        )
         self.relaying = Relaying(self)
         self.servers: dict[bytes, bytes] = {}
         self.forks: set[bytes] = set()
@@ -91,6 +94,11 @@ class District:
 
     def __repr__(self) -> str:
         return f"District({self.key.replica.hex()})"
+
+    @property
+    def box(self) -> BoxKey:
+        """The key that is sealed to now."""
+        return self.boxes.present
 
     def load(self, tx: Transaction) -> None:
         """Read all that is kept in memory again."""
@@ -222,7 +230,7 @@ class District:
         if request.want & WANT_STATES and device.state != "revoked":
             device = device_row(tx, device_id) or device
             pulled = self._pull(tx, device, request, out, now_ms)
-            told = statements_for(tx, self.key, device.id, request, self.terms, now_ms)
+            told = statements_for(tx, self.key, self.boxes, device.id, request, self.terms, now_ms)
             notices = notices_for(tx, self.lineage, device_id, request, now_ms)
         tx.run(
             "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",

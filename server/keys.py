@@ -10,9 +10,7 @@ Invariants
 
 from __future__ import annotations
 
-import os
 import secrets
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +19,12 @@ from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from crypto.secret import SecretBytes
 from crypto.tls import TlsIdentity, make_tls_identity, pem_to_der, tls_pin
+from server.boxes import Boxes
 from server.errors import AlreadyInitialised, KeyFileWrong
+from server.key_files import KEY_BYTES, read_file, read_key, write_file
 
 STORE, SIGN, BOX, TLS_KEY, TLS_CERTIFICATE = "store", "sign", "box", "tls.key.pem", "tls.pem"
 COUNTER = "counter"
-KEY_BYTES = 32
-FILE_BYTES_MAX = 64 * 1024
 
 
 class ServerKeys(NamedTuple):
@@ -34,7 +32,7 @@ class ServerKeys(NamedTuple):
 
     store: SecretBytes
     sign: DeviceKey
-    box: BoxKey
+    boxes: Boxes
     tls: TlsIdentity
     folder: Path
 
@@ -43,50 +41,13 @@ class ServerKeys(NamedTuple):
         """The raw key as the store takes it; for that one call."""
         return self.store.reveal().hex()
 
+    @property
+    def box(self) -> BoxKey:
+        """The box key that is sealed to now."""
+        return self.boxes.present
+
     def __repr__(self) -> str:
         return f"ServerKeys(replica={self.sign.replica.hex()})"
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a 0600 file durably: new file, fsync, rename, fsync of the folder."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise KeyFileWrong(f"{path.name}: others may read it")
-            return file.read(FILE_BYTES_MAX)
-    except OSError as error:
-        raise KeyFileWrong(f"{path.name}: {error.strerror}") from error
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        key = bytes.fromhex(_read(path).decode("ascii").strip())
-    except ValueError:
-        raise KeyFileWrong(f"{path.name}: not a key") from None
-    if len(key) != KEY_BYTES:
-        raise KeyFileWrong(f"{path.name}: not a key")
-    return key
 
 
 def make_keys(folder: Path, names: tuple[str, ...]) -> ServerKeys:
@@ -113,12 +74,13 @@ def _make_tls(folder: Path, names: tuple[str, ...]) -> None:
 def read_keys(folder: Path) -> ServerKeys:
     """Read all keys. Raises KeyFileWrong, naming the file and nothing of what is in it."""
     try:
-        certificate, private = _read(folder / TLS_CERTIFICATE), _read(folder / TLS_KEY)
+        certificate, private = read_file(folder / TLS_CERTIFICATE), read_file(folder / TLS_KEY)
+        pin = tls_pin(pem_to_der(certificate))
         return ServerKeys(
-            SecretBytes(_read_key(folder / f"{STORE}.key")),
-            DeviceKey.from_private(_read_key(folder / f"{SIGN}.key")),
-            BoxKey.from_private(_read_key(folder / f"{BOX}.key")),
-            TlsIdentity(certificate, SecretBytes(private), tls_pin(pem_to_der(certificate))),
+            SecretBytes(read_key(folder / f"{STORE}.key")),
+            DeviceKey.from_private(read_key(folder / f"{SIGN}.key")),
+            Boxes.read(folder, pin),
+            TlsIdentity(certificate, SecretBytes(private), pin),
             folder,
         )
     except (KeyRefused, PinMismatch) as error:
@@ -130,7 +92,7 @@ def read_counter(folder: Path, replica: bytes) -> int:
     path = folder / COUNTER
     if not path.exists():
         return 0
-    whose, _, count = _read(path).decode("ascii", "replace").strip().partition(" ")
+    whose, _, count = read_file(path).decode("ascii", "replace").strip().partition(" ")
     if whose != replica.hex():
         return 0
     if not count.isdigit():

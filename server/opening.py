@@ -8,11 +8,12 @@ what is not wholly verified is not opened.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from crypto.errors import SealRefused
-from crypto.seal import BoxKey
 from crypto.seal_many import open_carried
+from server.boxes import Boxes
 from server.feeds import Run
 from sync.feed import (
     Partial,
@@ -48,12 +49,12 @@ class Opened(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What opening needs: how feeds and pages are verified, this server's box, which writers
+    """What opening needs: how feeds and pages are verified, this server's boxes, which writers
     it knows."""
 
     feed: Verify
     page: Verify
-    box: BoxKey
+    boxes: Boxes
     knows: Callable[[bytes], bool]
 
 
@@ -98,11 +99,8 @@ def _open_partial(partial: Partial, check: Check) -> Run | None:
         return None
     contents: dict[tuple[bytes, int], SealedChange] = {}
     for sealed in partial.sealed:
-        try:
-            opened = open_carried(check.box, CARRIED_INFO, sealed)
-        except SealRefused:
-            continue
-        for change in decode_sealed_changes(opened):
+        opened = _open_sealed(check.boxes, sealed)
+        for change in decode_sealed_changes(opened) if opened is not None else ():
             contents[change.replica, change.counter] = change
     filled = fill_blanks(partial, contents)
     entries, blanks, head = verify_partial(filled, check.feed)
@@ -110,3 +108,11 @@ def _open_partial(partial: Partial, check: Check) -> Run | None:
         return None
     kept = Partial(filled.replica, filled.first, filled.before, filled.slots, filled.signature)
     return Run(filled.replica, filled.first, filled.before, head, entries, kept)
+
+
+def _open_sealed(boxes: Boxes, sealed: bytes) -> bytes | None:
+    """What is sealed to any key this server ever had; None where it is another server's."""
+    for box in boxes.all():
+        with suppress(SealRefused):
+            return open_carried(box, CARRIED_INFO, sealed)
+    return None

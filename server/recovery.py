@@ -10,11 +10,13 @@ write path. Invariants
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
-from crypto.errors import CryptoError
+from crypto.errors import CryptoError, SealRefused
+from crypto.seal import Recovered as Stream
 from crypto.seal import recover_sealed_stream
 from server.district import District
 from server.errors import DeviceUnknown
@@ -42,7 +44,7 @@ def recover(district: District, data: bytes, refusals_max: int | None = None) ->
 
     Raises SealRefused where it is not sealed to this server.
     """
-    found = recover_sealed_stream(district.box, OUTBOX_INFO, data)
+    found = _opened(district, data)
     segments: list[Segment] = []
     refused = 0
     for _, item in found.items:
@@ -67,6 +69,15 @@ def recover(district: District, data: bytes, refusals_max: int | None = None) ->
                 except REFUSED:
                     refused += 1
     return Recovered(changes, refused, found.unreadable_bytes)
+
+
+def _opened(district: District, data: bytes) -> Stream:
+    """An outbox that was sealed to any key this server ever had."""
+    *earlier, last = district.boxes.all()
+    for box in earlier:
+        with suppress(SealRefused):
+            return recover_sealed_stream(box, OUTBOX_INFO, data)
+    return recover_sealed_stream(last, OUTBOX_INFO, data)
 
 
 def _hand_in(district: District, segments: list[Segment]) -> None:

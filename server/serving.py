@@ -25,6 +25,7 @@ from server.climbing import Climbing
 from server.control import SOCKET_NAME, Control
 from server.keys import TLS_CERTIFICATE, TLS_KEY, ServerKeys
 from server.logs import log, set_up_logs
+from server.renewing import Renewing
 from server.service import Service
 from server.serving_address import ADDRESS_NAME
 from server.settings import Settings
@@ -141,12 +142,16 @@ class Serving:
         data = self.service.settings.data
         control = Control(self.service)
         await control.start(data / SOCKET_NAME)
-        climbing = asyncio.create_task(Climbing(self.service).run())
+        tasks = [
+            asyncio.create_task(Climbing(self.service).run()),
+            asyncio.create_task(Renewing(self.service).run()),
+        ]
         try:
             await self._uvicorn.serve(sockets=[self._listening])
         finally:
-            climbing.cancel()
-            await asyncio.gather(climbing, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await control.stop()
 
     def _tell_started(self) -> None:

@@ -14,6 +14,7 @@ from crypto.certificate import Revocation, check_revocation, issue_revocation
 from crypto.errors import RevocationRefused
 from crypto.identity import DeviceKey
 from crypto.statement import DAY_MS, issue_lease
+from server.boxes import Boxes
 from server.devices import renewed
 from server.store.base import Transaction
 from server.trust import servers_after
@@ -22,6 +23,7 @@ from sync.messages import PROTOCOL, STATEMENTS_MAX, Request, Statement
 LEASE = "lease"
 CERTIFICATE = "certificate"
 REVOCATION = "revocation"
+SERVER_KEYS = "server-keys"
 SERVER_KEY = "server"
 """A server of the tree: what is sealed is sealed to it too, and its pages hold."""
 AGAIN_MS = 7 * DAY_MS
@@ -44,7 +46,13 @@ class Terms(NamedTuple):
 
 
 def statements_for(
-    tx: Transaction, key: DeviceKey, device: str, request: Request, terms: Terms, now_ms: int
+    tx: Transaction,
+    key: DeviceKey,
+    boxes: Boxes,
+    device: str,
+    request: Request,
+    terms: Terms,
+    now_ms: int,
 ) -> list[Statement]:
     """What this tablet is told now."""
     if request.protocol == PROTOCOL:
@@ -61,6 +69,9 @@ def statements_for(
     certificate, renewed_at_ms = renewed(tx, key, request.replica, now_ms)
     if renewed_at_ms > since_ms:
         out.append((CERTIFICATE, certificate))
+    word, since_use_ms = boxes.word(key)
+    if word and since_use_ms > since_ms:
+        out.append((SERVER_KEYS, word))
     revoked = revocations(tx, key, since_ms, REVOCATIONS_PER_REPLY_MAX)
     out += [(REVOCATION, statement) for statement in revoked]
     servers = servers_after(tx, key.replica, request.seq)
