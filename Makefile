@@ -21,7 +21,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures bench bench-peers fuzz kill crash simulate conformance lock clean
+.PHONY: help setup system static quick test plant demo pictures bench bench-peers fuzz kill load soak crash simulate conformance lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ fuzz: setup ## wrong bytes for every parser (ARGS="--cases N": per parser; 60 mi
 
 kill: setup ## kill servers and tablets at any moment, 200 times, and look for losses
 	@$(RUN) -m fixtures.kill $(ARGS)
+
+load: setup ## 2,000 tablets against one district server, latency over load (ARGS="--minutes 1")
+	@$(RUN) -m fixtures.load $(ARGS)
+
+soak: setup ## 600 tablets over an hour: is the server's memory flat? (MINUTES=60)
+	@$(RUN) -m fixtures.load --tablets 600 --minutes $(or $(MINUTES),60) --out build/soak.json $(ARGS)
 
 crash: setup system ## what a power cut may leave at every step of a sync (ARGS="--states N")
 	@$(RUN) -m tests.crash_states $(ARGS)
