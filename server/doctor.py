@@ -32,7 +32,9 @@ from server.findings import Finding
 from server.keys import TLS_CERTIFICATE, ServerKeys, read_counter, read_keys
 from server.settings import Settings
 from server.store.base import Store
-from server.store.sqlite import SQLITE_VERSION_MIN, SqliteStore, check_pages
+from server.store.checking import check_pages
+from server.store.migrations import MIGRATIONS
+from server.store.sqlite import SQLITE_VERSION_MIN, SqliteStore
 
 BORN_MS = 1_763_000_000_000
 """This program is younger than that: a clock before it is wrong."""
@@ -174,7 +176,20 @@ def _store(settings: Settings, keys: ServerKeys, whole: bool) -> tuple[Store | N
     told = f"{size // 2**20} MiB"
     if whole:
         told = f"{size // 2**20} MiB，每页完好 ‖ {size // 2**20} MiB, every page sound"
-    return SqliteStore(path, keys.store_hex, reads_only=True), Finding.good("store", told)
+    store = SqliteStore(path, keys.store_hex, reads_only=True)
+    with store.read() as tx:
+        done = {str(row[0]) for row in tx.rows("SELECT name FROM migrations")}
+    known = {name for name, _ in MIGRATIONS}
+    if done == known:
+        return store, Finding.good("store", told)
+    store.close()
+    if later := done - known:
+        raise StoreTooNew(", ".join(sorted(later)))
+    return None, Finding.warning(
+        "store",
+        "完好，由旧版程序写成 ‖ Sound, and written by an older program",
+        "请先备份再启动，服务器会升级它 ‖ Back it up, then start: the server brings it up to date",
+    )
 
 
 def _damaged(error: BaseException) -> Finding:

@@ -69,7 +69,7 @@ def unit_text(settings: Settings, user: str = "") -> str:
             raise ConfigurationWrong(f"{path}: blanks, quotes and % cannot stand in a unit")
     writable = f"{data}" if keys.is_relative_to(data) else f"{data} {keys}"
     # Homes are hidden, unless the data lie there.
-    home = "read-only" if str(data).startswith(("/home/", "/root/")) else "yes"
+    home = "read-only" if data.parts[1] in ("home", "root") else "yes"
     lines = [
         MARK,
         "[Unit]",

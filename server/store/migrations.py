@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite_utils
 
+from server.errors import StoreTooNew
 from server.store.console_tables import TABLES_CONSOLE, TABLES_LOOKUP
 from server.store.log_tables import TABLES_LOG
 from server.store.tablet_tables import TABLES_MOVED, TABLES_TABLETS
@@ -133,13 +134,19 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
 
 
 def migrate(db: sqlite_utils.Database) -> None:
-    """Bring the store to the newest tables; each migration is one transaction, applied once."""
+    """Bring the store to the newest tables; each migration is one transaction, applied once.
+
+    Raises StoreTooNew for a store with steps that are not among these; it is not touched.
+    """
     connection = db.conn
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migrations"
         " (name TEXT PRIMARY KEY, applied_at TEXT) WITHOUT ROWID"
     )
     done = {row[0] for row in connection.execute("SELECT name FROM migrations")}
+    if later := done - {name for name, _ in MIGRATIONS}:
+        # A newer program wrote it: what this one does not know of it would break.
+        raise StoreTooNew(", ".join(sorted(later)))
     for name, script in MIGRATIONS:
         if name in done:
             continue

@@ -21,9 +21,9 @@ import msgspec
 import sqlcipher3
 import sqlite_utils
 
-from server.errors import StoreDamaged, StoreTooNew, StoreTooOld
+from server.errors import StoreDamaged, StoreTooOld
 from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
-from server.store.migrations import MIGRATIONS, migrate
+from server.store.migrations import migrate
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from sync.session import DIGEST_MASK
 
@@ -72,40 +72,6 @@ def connect(path: Path | str, key_hex: str) -> sqlcipher3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
-
-
-def check_pages(path: Path, key_hex: str) -> list[str]:
-    """Read every page: what is wrong, by SQLCipher's sums and SQLite's own check; empty for sound.
-
-    Writes nothing and makes no file. Raises StoreDamaged where it does not open at all.
-    """
-    connection = sqlcipher3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None)
-    try:
-        connection.execute(f"PRAGMA key = \"x'{key_hex}'\"")
-        connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")
-        connection.execute("PRAGMA busy_timeout = 10000")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        found = [str(row[0]) for row in connection.execute("PRAGMA cipher_integrity_check")]
-        if not found:
-            told = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
-            found = [] if told == ["ok"] else told
-        return found
-    except sqlcipher3.DatabaseError as error:
-        raise StoreDamaged(str(error)) from None
-    finally:
-        connection.close()
-
-
-def _refuse_newer(connection: sqlcipher3.Connection) -> None:
-    """A store with steps that this program does not know is not touched. Raises StoreTooNew."""
-    known = "SELECT 1 FROM sqlite_master WHERE name = 'migrations'"
-    if not connection.execute(known).fetchall():
-        return
-    names = {name for name, _ in MIGRATIONS}
-    done = {str(row[0]) for row in connection.execute("SELECT name FROM migrations")}
-    if done - names:
-        raise StoreTooNew(", ".join(sorted(done - names)))
 
 
 class SqliteTransaction:
@@ -297,11 +263,6 @@ class SqliteStore:
         self._version = 0
         self._lock = threading.RLock()
         self._db = connect(path, key_hex)
-        try:
-            _refuse_newer(self._db)
-        except BaseException:
-            self._db.close()
-            raise
         self.kinds: dict[str, int] = {}
         self.collections: dict[int, str] = {}
         self.numbers: dict[bytes, int] = {}
@@ -309,7 +270,11 @@ class SqliteStore:
             self._db.execute("PRAGMA query_only = ON")
             self._db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
         else:
-            migrate(sqlite_utils.Database(self._db))
+            try:
+                migrate(sqlite_utils.Database(self._db))
+            except BaseException:
+                self._db.close()
+                raise
         self._load_names()
 
     def __repr__(self) -> str:

@@ -129,6 +129,28 @@ def test_a_store_of_a_newer_program_is_refused_untouched(tmp_path: Path) -> None
     assert "server/store-too-new" in asked.stderr
 
 
+def test_a_store_of_an_older_program_is_brought_up_to_date_with_its_data(tmp_path: Path) -> None:
+    from server.store import migrations
+
+    settings = new_district(tmp_path / "d")
+    settings.store_path.unlink()
+    key = read_keys(settings.keys).store_hex
+    first = connect(settings.store_path, key)
+    everything = migrations.MIGRATIONS
+    for upto in range(1, len(everything) + 1):
+        # As each released program left it, with a row in a table of its first step.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(migrations, "MIGRATIONS", everything[:upto])
+            SqliteStore(settings.store_path, key).close()
+        first.execute(
+            "INSERT INTO journal (at_ms, who, what, target, detail) VALUES (1,'','x','','')"
+        )
+        assert found(settings)["store"].grade == ("good" if upto == len(everything) else "warning")
+    first.close()
+    with opened_district(settings) as (district, _), district.store.read() as tx:
+        assert tx.rows("SELECT count(*) FROM journal WHERE what = 'x'") == [(len(everything),)]
+
+
 def flip(path: Path, page: int) -> None:
     with path.open("r+b") as file:
         file.seek(page * PAGE + 100)
@@ -242,7 +264,7 @@ def test_a_path_that_a_unit_cannot_say_is_refused(tmp_path: Path) -> None:
 
 def test_looking_at_pages_never_makes_a_file(tmp_path: Path) -> None:
     from server.errors import StoreDamaged
-    from server.store.sqlite import check_pages
+    from server.store.checking import check_pages
 
     with pytest.raises((StoreDamaged, sqlcipher3.OperationalError)):
         check_pages(tmp_path / "none.db", "42" * 32)
