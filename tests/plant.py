@@ -28,6 +28,7 @@ from tests.planted_engine import ENGINE
 from tests.planted_parts import PARTS
 from tests.plants_console import PLANTS_CONSOLE
 from tests.plants_fieldwork import PLANTS_FIELDWORK
+from tests.plants_log import PLANTS_LOG
 from tests.plants_tablets import PLANTS_TABLETS
 from tests.plants_tiers import PLANTS_TIERS
 
@@ -51,6 +52,7 @@ class Outcome(NamedTuple):
 PLANTS = (
     *ENGINE,
     *PARTS,
+    *PLANTS_LOG,
     *(Plant(*one) for one in (*PLANTS_CONSOLE, *PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
 )
 
