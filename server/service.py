@@ -20,6 +20,7 @@ from server.api.body import Bodies
 from server.api.nonces import nonces_of
 from server.district import District
 from server.errors import StoreFull
+from server.metrics import Metrics
 from server.outboxes import Turns
 from server.places import Places
 from server.readers import Readers
@@ -39,6 +40,7 @@ class Service:
         district.terms = Terms.of_days(settings.lease_days, settings.lease_erase_days)
         self.nonces = nonces_of(district.store)
         self.bodies = Bodies()
+        self.metrics = Metrics()
         self.places = Places(settings.requests_at_once_max)
         self.revoked: dict[str, bytes] = {}
         self.outbox_turns = Turns()

@@ -131,6 +131,8 @@ class Serving:
             uvicorn_config(service, keys.folder), self._tell_started, self._tell_stopping
         )
         self._listening = listen(service.settings)
+        held = self._uvicorn.server_state.connections
+        service.metrics.connections = lambda: len(held)
         self.host, self.port = self._listening.getsockname()[:2]
         self.started = threading.Event()
 

@@ -7,6 +7,7 @@ numbers. Invariant: answers carry a nonce wherever a signature held.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any, cast
@@ -28,6 +29,7 @@ from server.errors import (
     BodyTooLarge,
     DeviceRevoked,
     DeviceUnknown,
+    NotFound,
     StoreFull,
 )
 from server.logs import Timer, log_request
@@ -91,6 +93,7 @@ async def respond(request: AnyRequest, route: str, limit: int, work: Work) -> Re
             answer = error_answer(error, as_json=True)
     finally:
         service.bodies.release(body)
+    service.metrics.request(route, answer, len(body), timer.ms)
     log_request(route, answer, len(body), timer)
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(
@@ -375,6 +378,25 @@ async def health(request: AnyRequest) -> Response[bytes]:
     return await respond(request, HEALTH, 0, work)
 
 
+def is_near(client: tuple[str, int] | None) -> bool:
+    """Does the connection come from this machine itself?"""
+    try:
+        return client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
+
+
+@get("/metrics")
+async def metrics(request: AnyRequest) -> Response[bytes]:
+    """Figures in Prometheus' text format; to this machine alone, 404 to others."""
+    service = service_of(request)
+    if not is_near(scope_of(request).get("client")):
+        answer = error_answer(NotFound())
+        return Response(answer.body, status_code=answer.status, media_type=answer.kind.decode())
+    page = await service.readers.run(lambda store: service.metrics.page(service, store))
+    return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 ENDPOINTS = [
     enrol_begin,
     enrol_prove,
@@ -386,4 +408,5 @@ ENDPOINTS = [
     blob_put,
     blob_get,
     health,
+    metrics,
 ]

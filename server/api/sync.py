@@ -77,6 +77,7 @@ class SyncEndpoint:
         finally:
             service.bodies.release(body)
         await send_answer(send, answer)
+        service.metrics.request(PATH, answer, len(body), timer.ms)
         log_request(PATH, answer, len(body), timer)
 
 
@@ -98,7 +99,9 @@ def answer_all(service: Service, items: Sequence[Received]) -> list[Answer | Exc
     service.refresh()
     prepared = [apart(partial(_prepared, service, item)) for item in items]
     good = [one for one in prepared if isinstance(one, Prepared)]
+    timer = Timer()
     replies = iter(service.district.sync_together([one.asked for one in good]))
+    service.metrics.commit(timer.ms)
     answers: list[Answer | Exception] = []
     for one in prepared:
         if not isinstance(one, Prepared):
