@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 UPGRADE ?=
 ARGS ?=
+SBOM ?= build/sbom.json
 BIN := .venv/bin
 RUN := $(BIN)/python
 CODE := $(wildcard sync crypto client_sdk server fixtures tests)
@@ -21,7 +22,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures bench bench-peers fuzz kill load soak crash simulate conformance lock clean
+.PHONY: help setup system static quick test plant demo pictures bench bench-peers fuzz kill load soak crash simulate conformance lock sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +83,11 @@ conformance: setup ## the recorded histories through the real engine
 
 lock: setup ## resolve pyproject.toml anew into requirements.txt (UPGRADE=1: to the newest)
 	@UPGRADE='$(UPGRADE)' .ci/lock
+
+sbom: setup ## what Doorstep stands on, as CycloneDX, into build/sbom.json
+	@mkdir -p $(dir $(SBOM))
+	@$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible \
+		--of JSON -o $(SBOM)
 
 clean: ## remove what was built and the caches; .venv stays
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
