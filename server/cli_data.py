@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``doorstep import, export, sql, backup, restore, recover, journal``: the record in bulk.
+"""``doorstep import, export, sql, backup, restore, move, recover, journal``: the record in bulk.
 
 What lives here: asking and showing. What must not: the rules, which are in ``imports``,
 ``reports``, ``backups`` and ``recovery``.
@@ -19,7 +19,7 @@ _NEW = click.Path(path_type=Path)
 
 def add_to(main: click.Group) -> None:
     """Add these commands."""
-    for command in (import_, export, sql, backup, restore, recover, journal):
+    for command in (import_, export, sql, backup, restore, move, recover, journal):
         main.add_command(command)
 
 
@@ -208,6 +208,44 @@ def restore(context: click.Context, /, source: Path, yes: bool) -> None:
         "已恢复。平板下次同步会补回备份之后的修改；备份之后吊销的设备请重新吊销 ‖ "
         "Restored. Tablets bring back at their next sync what came after the backup; devices"
         " revoked since must be revoked again",
+    )
+
+
+@spoken(
+    _group,
+    "move",
+    "把存储移到 PostgreSQL，或移回加密文件；先停止所有服务器进程 ‖ "
+    "Move the store to PostgreSQL or back to a file; stop all server processes first.",
+)
+@option(
+    "--to",
+    "target",
+    required=True,
+    text="DSN（host=… 或 postgresql://…），或新文件 ‖ DSN (host=… or postgresql://…) or a new file",
+)
+@click.pass_context
+def move(context: click.Context, /, target: str) -> None:
+    """Move."""
+    from server.moving import move as move_store
+    from server.moving import rows_in, tables_of
+    from server.office import opened_ends
+
+    state = state_of(context)
+    with opened_ends(state.settings, target) as (source, other, keys, schema):
+        with source.read() as here, other.read() as there:
+            total = rows_in(here, tables_of(here, there))
+        with state.progress("移动 ‖ Moving", total) as bar:
+            moved = move_store(source, other, schema, keys.sign.public, bar)
+    state.say(
+        "已移动 {tables} 个表、{rows} 行；两端各核对 {changes} 个修改，一致。\n"
+        "现在请相应设置 store_dsn 和 store_district（移回文件则清空 store_dsn），然后启动。"
+        "原存储未改动，请勿再用它启动服务器 ‖ "
+        "Moved {tables} tables, {rows} rows; both ends verified with {changes} changes.\n"
+        "Now set store_dsn and store_district accordingly (empty store_dsn for the file) and"
+        " start. The old store is as it was: do not serve from it again",
+        tables=moved.tables,
+        rows=moved.rows,
+        changes=moved.target.changes,
     )
 
 

@@ -11,21 +11,26 @@ must not: what commands do. Invariants
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from server.app import open_store, opened_district, wall_clock_ms
 from server.bundles import Lines, TakenBundle, take_bundle
 from server.control import SOCKET_NAME, Caller
 from server.district import District
-from server.errors import ServerRunning
+from server.errors import AlreadyInitialised, ServerRunning
 from server.forms import known_schema
 from server.keys import ServerKeys, read_keys
+from server.lock import store_lock
 from server.own import Write
 from server.recovery import Recovered, recover
 from server.settings import Settings, need_store
 from server.store.base import Store
+from server.store.postgres import PostgresStore
+from server.store.sqlite import SqliteStore
 from server.views import refresh_views
 from sync.change import Value
 from sync.schema import Schema
@@ -106,6 +111,30 @@ def reading(settings: Settings) -> Iterator[Desk]:
         yield Desk(settings, keys, store, None)
     finally:
         store.close()
+
+
+@contextmanager
+def opened_ends(
+    settings: Settings, target: str
+) -> Iterator[tuple[Store, Store, ServerKeys, Schema]]:
+    """The store of these settings, another that is new, a file or a DSN, and what binds both.
+
+    Raises ServerRunning, AlreadyInitialised where the file is there, and what opening raises.
+    """
+    with store_lock(need_store(settings).data), ExitStack() as stack:
+        keys = read_keys(settings.keys)
+        source = open_store(settings, keys)
+        stack.callback(source.close)
+        other: Store
+        if "=" in target or "://" in target:
+            other = PostgresStore(target, settings.store_district)
+        elif Path(target).exists():
+            raise AlreadyInitialised(target)
+        else:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
+            other = SqliteStore(target, keys.store_hex)
+        stack.callback(other.close)
+        yield source, other, keys, known_schema(settings)
 
 
 def tell_server(settings: Settings) -> None:

@@ -15,7 +15,7 @@ an engine. Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -24,6 +24,7 @@ from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 Kind = Literal["whole", "word"]
 WHOLE_MAX = 10**18 - 1
 """Whole numbers of a typed column: what both stores hold exactly, with room to add them up."""
+STREAM_ROWS = 2_000
 WORD_CHARS_MAX = 120
 """Text of a typed column: a line of a form; PostgreSQL indexes no value above 2,704 bytes."""
 
@@ -95,6 +96,15 @@ class Transaction(Protocol):
 
     def make_view(self, name: str, select: str) -> None:
         """Make a view anew from a query."""
+
+    def columns_of(self, table: str) -> list[str]:
+        """The columns of a table, in its order."""
+
+    def stream(self, table: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+        """All rows of a table, ``STREAM_ROWS`` at a time: it may be larger than memory."""
+
+    def fill(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows as another store streamed them; numbers given later follow those in them."""
 
     def define(self, statement: str) -> None:
         """Run one statement about tables or indexes, in the words of ``migrations``."""

@@ -17,13 +17,13 @@ from typing import Any
 
 import psycopg
 from psycopg import sql as words
-from psycopg.types.json import Jsonb
 
 from server.errors import BackupWrong
 from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
 from server.store.postgres_lines import Line, Lines
+from server.store.postgres_many import ManyRows, jsonb
 from server.store.postgres_migrations import migrate, translated
-from server.store.postgres_values import MARK, escaped, json_escaped
+from server.store.postgres_values import MARK, escaped
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from sync.session import DIGEST_MASK
 
@@ -46,11 +46,7 @@ def portable(sql: str) -> str:
     return sql.replace("%", "%%").replace("IN (?*)", "= ANY(%s)").replace("?", "%s")
 
 
-def _jsonb(text: str) -> Jsonb:
-    return Jsonb(json_escaped(text), dumps=str.encode)
-
-
-class PostgresTransaction:
+class PostgresTransaction(ManyRows):
     """One transaction of a district in PostgreSQL."""
 
     def __init__(self, store: PostgresStore, line: Line, turn: int | None) -> None:
@@ -120,15 +116,6 @@ class PostgresTransaction:
         found = self.rows_in("SELECT id, body FROM records WHERE id IN (?*)", ids)
         return {r[0]: r[1].encode() for r in found}
 
-    def _copy(self, into: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        with (
-            self._db.cursor() as cursor,
-            cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)".encode()) as copy,
-        ):
-            copy.set_types(types)
-            for row in rows:
-                copy.write_row(row)
-
     def insert_records(self, rows: Sequence[NewRow]) -> None:
         """Store records that are new."""
         numbers = self._home_numbers
@@ -136,7 +123,7 @@ class PostgresTransaction:
             self._copy(
                 "records (id, home, kind, seq, origin, voided, causal, body)",
                 _RECORD_TYPES,
-                ((escaped(r.id), numbers[r.home], *r[2:7], _jsonb(r.body)) for r in rows),
+                ((escaped(r.id), numbers[r.home], *r[2:7], jsonb(r.body)) for r in rows),
             )
 
     def replace_records(self, rows: Sequence[FullRow]) -> None:
@@ -147,7 +134,7 @@ class PostgresTransaction:
                 "staged",
                 _STAGED_TYPES,
                 (
-                    (r.n, numbers[r.home], r.seq, r.origin, r.voided, r.causal, _jsonb(r.body))
+                    (r.n, numbers[r.home], r.seq, r.origin, r.voided, r.causal, jsonb(r.body))
                     for r in rows
                 ),
             )
@@ -164,7 +151,7 @@ class PostgresTransaction:
                 "staged",
                 _STAGED_TYPES,
                 (
-                    (r.n, None, r.seq, r.origin, None, r.causal, _jsonb(_object(r.values)))
+                    (r.n, None, r.seq, r.origin, None, r.causal, jsonb(_object(r.values)))
                     for r in rows
                 ),
             )

@@ -25,6 +25,7 @@ from server.errors import StoreDamaged, StoreTooOld
 from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
 from server.store.migrations import migrate
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
+from server.store.sqlite_many import ManyRows
 from sync.session import DIGEST_MASK
 
 SQLITE_VERSION_MIN = (3, 51, 3)
@@ -74,11 +75,12 @@ def connect(path: Path | str, key_hex: str) -> sqlcipher3.Connection:
     return connection
 
 
-class SqliteTransaction:
+class SqliteTransaction(ManyRows):
     """One transaction of the embedded store."""
 
     def __init__(self, store: SqliteStore, connection: sqlcipher3.Connection, writes: bool) -> None:
         self._store = store
+        self._learn_names = store.learn_names
         self._writes = writes
         self._db = connection
         self._seq: int | None = None
@@ -275,7 +277,7 @@ class SqliteStore:
             except BaseException:
                 self._db.close()
                 raise
-        self._load_names()
+        self.learn_names()
 
     def __repr__(self) -> str:
         return f"SqliteStore({self.path.name!r})"
@@ -285,9 +287,10 @@ class SqliteStore:
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._version = version
-            self._load_names()
+            self.learn_names()
 
-    def _load_names(self) -> None:
+    def learn_names(self) -> None:
+        """Read the numbers of collections and replicas."""
         self.kinds = dict(self._db.execute("SELECT collection, kind FROM kinds").fetchall())
         self.collections = {kind: name for name, kind in self.kinds.items()}
         self.numbers = dict(self._db.execute("SELECT replica, n FROM replicas").fetchall())
@@ -314,7 +317,7 @@ class SqliteStore:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         # Names made inside the transaction are gone with it.
-        self._load_names()
+        self.learn_names()
 
     def read(self) -> Any:
         """A transaction that only reads."""
