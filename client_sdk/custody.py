@@ -22,7 +22,9 @@ from sync.feed import HEAD_BYTES
 from sync.messages import Known
 
 TABLET, CARRIED, DISTRICT = "tablet", "carried", "district"
-"""Kinds of places in the order a change goes; tiers and backups add theirs behind."""
+"""Kinds of places in the order a change goes, by what this tablet itself heard."""
+BEYOND = ("above", "city", "province", "backup")
+"""Kinds of places behind the district, by its word."""
 CHANGES_SHOWN_MAX = 1_000
 
 
@@ -37,6 +39,28 @@ def note(store: Store, kind: str, holder: bytes, points: Iterable[Known], at_ms:
             " at_ms = excluded.at_ms WHERE excluded.counter > counter",
             (kind, holder, point.replica, point.counter, at_ms),
         )
+
+
+def replace(
+    store: Store, places: Iterable[tuple[str, bytes, bytes, int, bytes]], at_ms: int
+) -> None:
+    """The district said where else own feeds are; what it said before counts no more.
+
+    ``places`` are (kind, holder, replica, counter, head). In a transaction.
+    """
+    marks = ", ".join("?" * len(BEYOND))
+    before = {
+        row[:4]: row[4]
+        for row in store.rows(
+            f"SELECT kind, holder, replica, counter, at_ms FROM custody WHERE kind IN ({marks})",
+            BEYOND,
+        )
+    }
+    store.run(f"DELETE FROM custody WHERE kind IN ({marks})", BEYOND)
+    for kind, holder, replica, counter, head in places:
+        if kind in BEYOND:
+            heard_ms = before.get((kind, holder, replica, counter), at_ms)
+            note(store, kind, holder, [Known(replica, counter, head)], heard_ms)
 
 
 def _is_own(store: Store, point: Known) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from client_sdk import lease
+from client_sdk import custody, lease
 from client_sdk.devices import (
     District,
     district_of,
@@ -24,13 +24,15 @@ from client_sdk.store.base import Store
 from crypto.certificate import check_certificate
 from crypto.errors import StatementRefused
 from crypto.logword import WORD
-from crypto.statement import check_lease, check_server_keys
+from crypto.statement import check_held, check_lease, check_server_keys
 from sync.messages import STATEMENTS_MAX, Statement
 
 LEASE = "lease"
 REVOCATION = "revocation"
 CERTIFICATE = "certificate"
 SERVER_KEYS = "server-keys"
+HELD = "held"
+_HELD_AT = "held_at_ms"
 _SERIAL = "server_keys_serial"
 SERVER_KEY = "server"
 UNKNOWN = "statements"
@@ -48,6 +50,8 @@ def take_statements(
             _take_lease(store, district, data, now_ms)
         elif kind == CERTIFICATE:
             _take_certificate(store, district, data)
+        elif kind == HELD:
+            _take_held(store, district, data, now_ms)
         elif kind == SERVER_KEYS:
             take_server_keys(store, district, data)
         elif kind == REVOCATION:
@@ -77,6 +81,15 @@ def take_server_keys(store: Store, district: District, data: bytes) -> None:
     if said.serial > store.get(_SERIAL, 0):
         store.put("district", [district.public, said.box_public, district.name])
         store.put(_SERIAL, said.serial)
+
+
+def _take_held(store: Store, district: District, data: bytes, now_ms: int) -> None:
+    said = check_held(data, district.public)
+    if said.replica != store.chain.replica:
+        _check_mine(store, said.replica, "custody of another tablet")
+    if said.issued_at_ms >= store.get(_HELD_AT, 0):
+        store.put(_HELD_AT, said.issued_at_ms)
+        custody.replace(store, said.places, now_ms)
 
 
 def is_server_keys(store: Store, data: bytes) -> bool:

@@ -87,6 +87,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "place-tablet": ("本机", "on this tablet"),
     "place-carried": ("由 {who} 携带", "carried by {who}"),
     "place-district": ("已到区级 {who}", "at the district {who}"),
+    "place-above": ("已到上级 {who}", "at the server above, {who}"),
     "place-city": ("已到市级 {who}", "at the city {who}"),
     "place-province": ("已到省级 {who}", "at the province {who}"),
     "place-backup": ("已在备份中 {who}", "in the backup {who}"),

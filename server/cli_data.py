@@ -156,6 +156,7 @@ def sql(context: click.Context, /, query: str, as_csv: bool, limit: int, by: str
 def backup(context: click.Context, /, target: Path, by: str) -> None:
     """Back up."""
     from server.backups import back_up
+    from server.custody import note_backup
     from server.journal import note
     from server.office import reading
 
@@ -173,6 +174,8 @@ def backup(context: click.Context, /, target: Path, by: str) -> None:
                 done = part
 
             checked = back_up(desk.store, desk.keys, target, told)
+        with desk.store.write() as tx:
+            note_backup(tx, checked.seq, desk.now_ms)
     state.say(
         "已备份并校验：{records} 条记录，{mb:.1f} MB。没有密钥目录打不开它 ‖ "
         "Backed up and checked: {records} records, {mb:.1f} MB. It opens with the key folder"

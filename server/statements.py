@@ -15,6 +15,7 @@ from crypto.errors import RevocationRefused
 from crypto.identity import DeviceKey
 from crypto.statement import DAY_MS, issue_lease
 from server.boxes import Boxes
+from server.custody import held_word
 from server.devices import renewed
 from server.store.base import Transaction
 from server.trust import servers_after
@@ -24,6 +25,7 @@ LEASE = "lease"
 CERTIFICATE = "certificate"
 REVOCATION = "revocation"
 SERVER_KEYS = "server-keys"
+HELD = "held"
 SERVER_KEY = "server"
 """A server of the tree: what is sealed is sealed to it too, and its pages hold."""
 AGAIN_MS = 7 * DAY_MS
@@ -69,6 +71,9 @@ def statements_for(
     certificate, renewed_at_ms = renewed(tx, key, request.replica, now_ms)
     if renewed_at_ms > since_ms:
         out.append((CERTIFICATE, certificate))
+    held = held_word(tx, key, request.replica, device, now_ms)
+    if held is not None:
+        out.append((HELD, held))
     word, since_use_ms = boxes.word(key)
     if word and since_use_ms > since_ms:
         out.append((SERVER_KEYS, word))

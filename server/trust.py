@@ -195,7 +195,8 @@ class Trust:
             return False
         if said.role == UPSTREAM:
             return issuer.replica == self.me or issuer.role == UPSTREAM
-        return said.area.startswith(issuer.area)
+        # A tablet has a team and no area of its own.
+        return said.role == TABLET or said.area.startswith(issuer.area)
 
     def _read_succession(self, statement: bytes) -> tuple[Key, bytes, bytes] | None:
         try:

@@ -24,6 +24,13 @@ PLANTS_TIERS = (
         "tests/server/test_trust.py",
     ),
     (
+        "feeds of tablets of a district with an area do not go up",
+        "server/trust.py",
+        "        return said.role == TABLET or said.area.startswith(issuer.area)\n",
+        "        return said.area.startswith(issuer.area)\n",
+        "tests/server/test_custody.py",
+    ),
+    (
         "states of other areas come down",
         "server/relaying.py",
         '        where += " AND h.area >= ? AND h.area < ?"\n',

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Custody: which feeds the upstream and the last verified backup hold, for tablets and officers.
+
+What lives here: reading it, the signed word to a tablet, the last backup. What must not: receipts'
+signatures (``linking.py``), making backups. Invariants
+- The upstream holds what it gave a signed receipt for, or named when it listed its feeds; what was
+  merely sent to it does not count.
+- A backup counts after it was opened and checked, and holds what was committed before it began.
+- A word replaces the one before: an upstream that was set back holds less, and tablets hear so.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from crypto.identity import DeviceKey
+from crypto.statement import PLACES_MAX, Held, issue_held
+from server.history import read_history
+from server.store.base import Transaction
+from server.uplinks import UPSTREAM
+from sync.clock import counter_of
+
+ABOVE, CITY, PROVINCE, BACKUP = "above", "city", "province", "backup"
+"""Kinds of places beyond the district."""
+BACKED_UP: Final = "backed_up"
+KEYS_MAX = PLACES_MAX // 4
+"""Keys of one tablet that are told of, the newest; two branches of each at two places."""
+_CITY_DIGITS, _PROVINCE_DIGITS = 6, 4
+
+Place = tuple[str, bytes, bytes, int, bytes]
+"""Kind, who holds it, whose feed, up to which counter, and the head there."""
+
+
+def note_backup(tx: Transaction, seq: int, at_ms: int) -> None:
+    """A verified backup holds all that was committed up to ``seq``."""
+    tx.run(
+        "INSERT INTO meta (key, value) VALUES (?, ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [BACKED_UP, msgspec.json.encode([seq, at_ms])],
+    )
+
+
+def last_backup(tx: Transaction) -> tuple[int, int]:
+    """The sequence up to which the last verified backup reaches, and when it was made; (0, 0) for
+    none."""
+    found = tx.rows("SELECT value FROM meta WHERE key = ?", [BACKED_UP])
+    if not found:
+        return 0, 0
+    seq, at_ms = msgspec.json.decode(bytes(found[0][0]), type=tuple[int, int])
+    return seq, at_ms
+
+
+def upstream_kind(tx: Transaction) -> tuple[str, bytes] | None:
+    """What the upstream is to those below, by this server's area, and its replica."""
+    found = tx.rows("SELECT server, area FROM links WHERE kind = ?", [UPSTREAM])
+    if not found:
+        return None
+    digits = len(str(found[0][1]))
+    kind = {_CITY_DIGITS: CITY, _PROVINCE_DIGITS: PROVINCE}.get(digits, ABOVE)
+    return kind, bytes(found[0][0])
+
+
+def places_of(tx: Transaction, me: bytes, replicas: list[bytes]) -> list[Place]:
+    """Where these feeds are beside this store."""
+    out: list[Place] = []
+    above = upstream_kind(tx)
+    seq, _ = last_backup(tx)
+    for replica in replicas:
+        if above is not None:
+            rows = tx.rows(
+                "SELECT counter, head FROM peer_points WHERE peer = ? AND replica = ?"
+                " AND offered = 0 ORDER BY counter DESC LIMIT 2",
+                [f"above {above[1].hex()}", replica],
+            )
+            out += [(above[0], above[1], replica, int(c), bytes(h)) for c, h in rows]
+        if seq:
+            rows = tx.rows(
+                "SELECT last, head FROM segments WHERE replica = ? AND seq <= ?"
+                " ORDER BY last DESC LIMIT 2",
+                [tx.number_of(replica), seq],
+            )
+            out += [(BACKUP, me, replica, int(c), bytes(h)) for c, h in rows]
+    return out
+
+
+def held_word(
+    tx: Transaction, key: DeviceKey, replica: bytes, device: str, now_ms: int
+) -> bytes | None:
+    """The word for a tablet; None where there is neither upstream nor backup."""
+    if upstream_kind(tx) is None and not last_backup(tx)[0]:
+        return None
+    found = tx.rows(
+        "SELECT replica FROM device_keys WHERE device = ? ORDER BY since_ms DESC LIMIT ?",
+        [device, KEYS_MAX],
+    )
+    places = places_of(tx, key.replica, [bytes(row[0]) for row in found])
+    return issue_held(key, Held(replica, key.replica, now_ms, tuple(places)))
+
+
+class Seen(NamedTuple):
+    """One change of a record and where it is: who carried it here, kinds of places further on."""
+
+    counter: int
+    writer: str
+    collection: str
+    carrier: str
+    received_at_ms: int | None
+    places: tuple[str, ...]
+
+
+def custody_of(tx: Transaction, me: bytes, record: str) -> list[Seen]:
+    """All changes of a record held here, in the order of their history, with their places."""
+    out = []
+    held: dict[bytes, list[Place]] = {}
+    history = read_history(tx, record)
+    for moment in history.moments:
+        found = moment.found
+        replica, counter = found.entry.dot[:16], counter_of(found.entry.dot)
+        if replica not in held:
+            held[replica] = places_of(tx, me, [replica])
+        # Of a feed that forked a counter does not say which branch: only its ends are sure.
+        forked = replica in history.forks
+        kinds = [
+            kind
+            for kind, _, _, upto, _ in held[replica]
+            if (counter == upto if forked else counter <= upto)
+        ]
+        out.append(
+            Seen(
+                counter,
+                _name_of(tx, replica),
+                history.collection,
+                _name_of(tx, found.carrier) if found.carrier != replica else "",
+                found.received_at_ms,
+                tuple(dict.fromkeys(kinds)),
+            )
+        )
+    return out
+
+
+def _name_of(tx: Transaction, replica: bytes) -> str:
+    sql = (
+        "SELECT d.name FROM device_keys k JOIN devices d ON d.id = k.device WHERE k.replica = ?"
+        " UNION ALL SELECT name FROM known_keys WHERE replica = ?"
+    )
+    found = tx.rows(sql, [replica, replica])
+    return str(found[0][0]) if found and found[0][0] else replica.hex()[:8]
