@@ -38,7 +38,9 @@ class Hand:
         request = decode_request(body)
         if self.spoil and request.segments:
             bad = [
-                msgspec.structs.replace(s, signature=s.signature[:-1] + b"\0")
+                msgspec.structs.replace(
+                    s, signature=s.signature[:-1] + bytes([s.signature[-1] ^ 1])
+                )
                 for s in request.segments
             ]
             request = msgspec.structs.replace(request, segments=bad)
