@@ -11,6 +11,7 @@ the exchange (``linking.py``). Invariants
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from functools import partial
 
 from crypto.errors import CryptoError
@@ -39,7 +40,11 @@ class Climbing:
         """Until cancelled."""
         wait = min(FIRST_WAIT_SECONDS, self._interval)
         while True:
-            code = await self.once()
+            try:
+                code = await self.once()
+            except EXPECTED as error:
+                # The store does not answer, for instance while a standby takes over.
+                code = error.code
             await asyncio.sleep(self._interval if code == "" else wait)
             wait = min(wait * 2, self._interval) if code else FIRST_WAIT_SECONDS
 
@@ -49,7 +54,13 @@ class Climbing:
         link = await self._service.run(self._link)
         if link is None:
             return ""
-        (found,) = await asyncio.gather(exchange(self._service, link), return_exceptions=True)
+        lease = self._service.district.store.lease("upstream")
+        with ExitStack() as held:
+            # Of several processes over one database one talks to the upstream.
+            if not await self._service.run(partial(held.enter_context, lease)):
+                return ""
+            talk = exchange(self._service, link)
+            (found,) = await asyncio.gather(talk, return_exceptions=True)
         code = ""
         if isinstance(found, EXPECTED):
             code = found.code
