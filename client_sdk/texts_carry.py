@@ -100,15 +100,15 @@ CARRY_TEXTS: dict[str, tuple[str, str]] = {
     "log-rolled-back": (
         "服务器的日志变短了，却没有说明。您的修改没有丢失，证据已保存在本机。请告诉审核员。",
         (
-            "The server's log became shorter without a word. Your work is safe, and evidence is kept"
-            " here. Tell the auditor."
+            "The server's log became shorter without a word. Your work is safe, and evidence is"
+            " kept here. Tell the auditor."
         ),
     ),
     "log-forked": (
         "服务器的日志前后矛盾。您的修改没有丢失，证据已保存在本机。请告诉审核员。",
         (
-            "The server's log contradicts itself. Your work is safe, and evidence is kept here. Tell"
-            " the auditor."
+            "The server's log contradicts itself. Your work is safe, and evidence is kept here."
+            " Tell the auditor."
         ),
     ),
     "log-unproven": (

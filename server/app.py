@@ -21,9 +21,9 @@ from litestar.openapi.spec import Operation, PathItem
 
 from server import __version__
 from server.api.body import Receive, Scope, Send
-from server.api.endpoints import ENDPOINTS
 from server.api.replies import SECURITY_HEADERS, error_answer
 from server.api.sync import PATH, SyncEndpoint
+from server.api.watching import ENDPOINTS
 from server.district import District
 from server.errors import NotFound, ServerError
 from server.forms import known_schema

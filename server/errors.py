@@ -203,7 +203,7 @@ class ReportRefused(ServerError):
     code = "server/report"
     status = 400
     zh = "没有这样的报表、指标、区划或日期，或超出了您可以查看的范围。没有统计。请按提示更正。"
-    en = "No such report, figure, area or day, or it is not for you. Nothing was counted. Correct it."
+    en = "No such report, figure, area or day, or not for you. Nothing was counted. Correct it."
 
 
 class QueryRefused(ServerError):

@@ -17,7 +17,7 @@ import server.errors
 import server.web.errors
 import sync.carry.errors
 import sync.errors
-from server.api.endpoints import ENDPOINTS
+from server.api.watching import ENDPOINTS
 from server.settings import ABOUT, Settings, about
 from server.words import BOTH
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All endpoints but the exchange: enrolment, succession, attachments, health.
+"""Endpoints of tablets but the exchange: enrolment, succession, attachments.
 
 What lives here: bytes to the functions of ``server`` and back. What must not: rules, SQL, status
 numbers. Invariant: answers carry a nonce wherever a signature held.
@@ -7,7 +7,6 @@ numbers. Invariant: answers carry a nonce wherever a signature held.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any, cast
@@ -19,7 +18,7 @@ from litestar.params import FromPath
 from crypto.certificate import STATEMENT_BYTES_MAX
 from server import devices, enrolment
 from server.api.body import Scope, headers_of, target_of
-from server.api.replies import JSON, NONCE_HEADER, TOLD, Answer, error_answer
+from server.api.replies import NONCE_HEADER, TOLD, Answer, error_answer
 from server.api.signed import Signer, check_sender, check_signer
 from server.api.sync import failed
 from server.blobs import BlobState, blob_state, get_piece, put_piece
@@ -29,8 +28,6 @@ from server.errors import (
     BodyTooLarge,
     DeviceRevoked,
     DeviceUnknown,
-    NotFound,
-    StoreFull,
 )
 from server.logs import Timer, log_request
 from server.outboxes import take_outbox
@@ -356,47 +353,6 @@ async def blob_get(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     return await _signed(request, 0, tell if request.method == "HEAD" else give)
 
 
-# ---- health --------------------------------------------------------------------------------------
-
-
-@get(HEALTH)
-async def health(request: AnyRequest) -> Response[bytes]:
-    """Does the store answer, and is there room? JSON ``{"ok", "store", "disk"}``; 200 or 503."""
-    service = service_of(request)
-
-    def work(_: bytes) -> Answer:
-        with service.district.store.read() as tx:
-            store = tx.rows("SELECT 1") == [(1,)]
-        try:
-            service.check_disk()
-            disk = True
-        except StoreFull:
-            disk = False
-        body = msgspec.json.encode({"ok": store and disk, "store": store, "disk": disk})
-        return Answer(200 if store and disk else 503, body, kind=JSON)
-
-    return await respond(request, HEALTH, 0, work)
-
-
-def is_near(client: tuple[str, int] | None) -> bool:
-    """Does the connection come from this machine itself?"""
-    try:
-        return client is not None and ipaddress.ip_address(client[0]).is_loopback
-    except ValueError:
-        return False
-
-
-@get("/metrics")
-async def metrics(request: AnyRequest) -> Response[bytes]:
-    """Figures in Prometheus' text format; to this machine alone, 404 to others."""
-    service = service_of(request)
-    if not is_near(scope_of(request).get("client")):
-        answer = error_answer(NotFound())
-        return Response(answer.body, status_code=answer.status, media_type=answer.kind.decode())
-    page = await service.readers.run(lambda store: service.metrics.page(service, store))
-    return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
 ENDPOINTS = [
     enrol_begin,
     enrol_prove,
@@ -407,6 +363,4 @@ ENDPOINTS = [
     outbox_post,
     blob_put,
     blob_get,
-    health,
-    metrics,
 ]

@@ -24,8 +24,7 @@ def test_the_program_in_the_readme_runs() -> None:
 
 def test_every_test_the_threat_table_names_is_there() -> None:
     tests = Path(__file__).parents[1]
-    paths = [*tests.glob("crypto/*.py"), *tests.glob("client_sdk/*.py")]
-    here = "".join(path.read_text(encoding="utf-8") for path in paths)
+    here = "".join(path.read_text(encoding="utf-8") for path in tests.rglob("*.py"))
     named = re.findall(r"`(test_\w+)`", README)
     assert len(named) > 15
     for name in named:

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fixtures.district import Local, local_district
 from fixtures.wire import Speaker, error_of, household, loose_client
-from server.api.endpoints import is_near
+from server.api.watching import is_near
 
 
 def figures(local: Local) -> dict[str, float]:
