@@ -10,7 +10,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing.connection import Connection
 
 from rich.console import Console
 from rich.progress import Progress
@@ -28,26 +30,40 @@ def all_targets() -> list[Target]:
     return [*targets_sync.targets(), *targets_other.targets()]
 
 
-def run_by_name(name: str, seed: int, cases: int) -> Told:
-    """In a process of its own: its bound of memory and its alarm are nobody else's."""
+def _child(name: str, seed: int, cases: int, answer: Connection) -> None:
     target = next(t for t in all_targets() if t.name == name)
-    return run(target, seed, cases)
+    answer.send(run(target, seed, cases))
+
+
+def run_by_name(name: str, seed: int, cases: int) -> Told:
+    """In a process of its own: if a library ends it, that is a fault like any other."""
+    context = multiprocessing.get_context("forkserver")
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(name, seed, cases, theirs))
+    process.start()
+    theirs.close()
+    try:
+        told: Told = mine.recv()
+    except EOFError:
+        told = Told(name, fault_count=1)
+        process.join()
+        told.faults.append((-1, f"the process ended with {process.exitcode}", ""))
+    process.join()
+    return told
 
 
 def run_all(names: Sequence[str], seed: int, cases: int, console: Console) -> list[Told]:
     """All targets named, on all cores."""
     told: list[Told] = []
-    context = multiprocessing.get_context("forkserver")
-    with Progress(console=console, transient=True) as progress:
+    with (
+        Progress(console=console, transient=True) as progress,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         bar = progress.add_task("fuzz", total=len(names))
-        # A fresh process for each target: what one leaks or caches is not counted against another.
-        with context.Pool(os.cpu_count(), maxtasksperchild=1) as pool:
-            for one in pool.imap_unordered(
-                partial(run_by_name, seed=seed, cases=cases), names, chunksize=1
-            ):
-                told.append(one)
-                progress.advance(bar)
-    return sorted(told, key=lambda one: names.index(one.target))
+        for one in pool.map(partial(run_by_name, seed=seed, cases=cases), names):
+            told.append(one)
+            progress.advance(bar)
+    return told
 
 
 def good(told: Told) -> bool:
