@@ -81,6 +81,10 @@ class Route(NamedTuple):
         return f"{self.method} {self.path}"
 
 
+OF_MACHINES = ("/v1/", "/metrics")
+"""Not for people: signed by tablets and servers, or figures for this machine alone."""
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with console_world(tmp_path_factory.mktemp("routes")) as made:
@@ -94,7 +98,7 @@ def routes(world: World) -> list[Route]:
     found = []
     for route in build_app(world.local.service).routes:
         for handler in getattr(route, "route_handlers", []):
-            if route.path.startswith("/v1/") and not handler.opt.get("console"):
+            if route.path.startswith(OF_MACHINES) and not handler.opt.get("console"):
                 continue
             for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
                 opt = handler.opt
