@@ -17,13 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from client_sdk.store import opening
-from fixtures.conformance_parts import Clock, ServerNode, TabletNode, Template
+from fixtures.conformance_parts import (
+    Cast,
+    Clock,
+    MemoryTransport,
+    ServerNode,
+    TabletNode,
+    Template,
+)
 from server.store import sqlite
 from sync.schema import plain_schema
 
 SCHEMA = plain_schema(
     {"household": {"mine": "latest", "shared": "ask", "visits": "sum", "log": "append"}}
 )
+SERVER = "server"
 TABLETS = ("t0", "t1")
 RECORDS = 4
 START_MS = 1_780_000_000_000
@@ -80,12 +88,13 @@ class Marks:
 
 def prepare(folder: Path) -> tuple[ServerNode, dict[str, TabletNode]]:
     """A district with two tablets that hold everything; all stores closed and copied aside."""
-    template = Template(folder / "template", TABLETS, http=False)
-    server = ServerNode(template, folder / "live" / "server", SCHEMA, Clock(START_MS))
+    cast = Cast((SERVER,), tuple((name, SERVER) for name in TABLETS))
+    template = Template(folder / "template", cast, http=False)
+    server = ServerNode(template, folder / "live" / SERVER, SERVER, SCHEMA, Clock(START_MS))
     tablets = {}
     for name in TABLETS:
         server.assign_everything(name)
-        tablets[name] = TabletNode(template, folder / "live" / name, name, server, Clock(START_MS))
+        tablets[name] = TabletNode(template, folder / "live" / name, name, SCHEMA, Clock(START_MS))
     server.close()
     for node in tablets.values():
         node.close()
@@ -108,6 +117,7 @@ def work(server: ServerNode, tablets: dict[str, TabletNode], marks: Marks) -> No
                 put(node, name, record, number, n)
                 marks.say("saved", name, node.tablet._store.chain.counter)
         for name, node in tablets.items():
+            node.tablet.transport = MemoryTransport(server)
             node.tablet.sync()
             marks.say("held", name, node.tablet._store.chain.counter)
         # Closing writes the log back into the file: other pages, other order.
