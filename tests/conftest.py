@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 SEED_DEFAULT = 20261122
 SEED = int(os.environ.get("DOORSTEP_SEED") or SEED_DEFAULT)
 
+# No test touches the key store of whoever runs it; what `keyring` finds first it keeps to the end.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+
 # No example database: a failure must come back from the seed alone, on any machine. No deadline:
 # the machines that run this are shared, so that a slow example says nothing about the code.
 settings.register_profile(
