@@ -27,7 +27,6 @@ from client_sdk.tablet import Tablet
 from client_sdk.texts import Words, language
 from crypto.errors import CryptoError
 from sync import labels
-from sync.carry.errors import CarryError
 from sync.errors import SyncError
 from sync.schema import Collection
 
@@ -395,6 +394,6 @@ def main() -> None:
     lang: Literal["zh", "en"] = "en" if _asked_language() == "en" else "zh"
     try:
         cli.main(standalone_mode=True)
-    except (TabletError, SyncError, CryptoError, CarryError) as error:
+    except (TabletError, SyncError, CryptoError) as error:
         click.echo(f"{error.message(lang)} [{error.code}]", err=True)
         sys.exit(1)

@@ -23,7 +23,6 @@ from client_sdk.tablet_meeting import stop_after
 from client_sdk.views import MeetingReport
 from crypto.bundle import read_head
 from crypto.errors import CryptoError
-from sync.carry.errors import CarryError
 from sync.carry.frames import FRAME_MS, animation_of, read_pictures, terminal_frames
 from sync.carry.spool import Outgoing
 from sync.carry.stick import FOLDER, Inbox, Label, read_stick, write_atomically
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 CARDS = "cards"
 _STICK = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-REFUSED = (TabletError, SyncError, CryptoError, CarryError)
+REFUSED = (TabletError, SyncError, CryptoError)
 
 
 @click.group()
@@ -53,7 +52,7 @@ def outbox() -> None:
     """不解锁也能交出密封发件箱。 / Hand the sealed outbox over, without unlocking."""
 
 
-def _why(obj: Context, error: TabletError | SyncError | CryptoError | CarryError) -> str:
+def _why(obj: Context, error: TabletError | SyncError | CryptoError) -> str:
     return error.message("en" if obj.words.lang == "en" else "zh")
 
 

@@ -52,7 +52,6 @@ def import_(context: click.Context, /, stick: Path, room_bytes: int | None, by: 
     from server.errors import ServerError
     from server.journal import note
     from server.office import writing
-    from sync.carry.errors import CarryError
     from sync.carry.stick import Inbox, read_stick
     from sync.errors import SyncError
 
@@ -69,7 +68,7 @@ def import_(context: click.Context, /, stick: Path, room_bytes: int | None, by: 
             try:
                 taken = desk.take_bundle(data)
                 _write(state, lines, stick, taken, room_bytes)
-            except (SyncError, CryptoError, ServerError, CarryError) as error:
+            except (SyncError, CryptoError, ServerError) as error:
                 refused += 1
                 text = error.message("en" if state.lang == "en" else "zh")
                 state.err.print(f"{text} [{error.code}]", markup=False)

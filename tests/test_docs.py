@@ -31,7 +31,6 @@ TREES: tuple[type[Exception], ...] = (
     crypto.errors.CryptoError,
     server.errors.ServerError,
     client_sdk.errors.TabletError,
-    sync.carry.errors.CarryError,
 )
 
 

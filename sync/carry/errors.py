@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors of carrying, one tree.
+"""The errors of carrying, a branch of the tree of ``sync``.
 
 What lives here: why a folder, a piece or a picture could not be used, each with a stable code and
 three sentences in Chinese and English. What must not: what is wrong with a bundle itself, which
@@ -8,31 +8,15 @@ three sentences in Chinese and English. What must not: what is wrong with a bund
 
 from __future__ import annotations
 
-from typing import ClassVar
+from sync.errors import SyncError
 
 
-class CarryError(Exception):
-    """Something about the stick, the pieces or the pictures; nothing was taken.
+class CarryError(SyncError):
+    """Something about the stick, the pieces or the pictures; nothing was taken."""
 
-    ``code`` is stable; ``detail`` is for logs and holds no personal data.
-    """
-
-    code: ClassVar[str] = "carry/error"
-    zh: ClassVar[str] = "携带的文件无法使用。没有导入任何内容，原有记录完好。请重新导出后再试。"
-    en: ClassVar[str] = (
-        "What was carried cannot be used. Nothing was taken; all is kept. Export it again."
-    )
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(detail)
-        self.detail = detail
-
-    def message(self, lang: str = "zh") -> str:
-        """The three sentences for a person, in ``zh`` or ``en``."""
-        return self.zh if lang == "zh" else self.en
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.detail}" if self.detail else self.code
+    code = "carry/error"
+    zh = "携带的文件无法使用。没有导入任何内容，原有记录完好。请重新导出后再试。"
+    en = "What was carried cannot be used. Nothing was taken; all is kept. Export it again."
 
 
 class PieceRefused(CarryError):

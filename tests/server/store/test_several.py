@@ -225,13 +225,17 @@ def test_a_fork_that_one_process_saw_is_known_to_the_other(twins: tuple[Office, 
 def test_the_own_feed_is_written_by_either_without_a_fork(twins: tuple[Office, Office]) -> None:
     for at in range(6):
         twins[at % 2].district.write("gsy", "household", None, {"phone": str(at)})
-    # Who shows what the other wrote is not taken for one who remembers a lost future.
+    # Each goes on where the store ends, not where its own memory did.
     pen = Pen(twins[0], "zx", "张霞")
     for office in twins * 2:
         pen.office = office
         pen.sync()
     assert twins[0].rows("SELECT count(*) FROM forks") == [(0,)]
     assert twins[0].rows("SELECT count(*) FROM server_keys") == [(0,)]
+    own = twins[0].district.own.key.replica
+    with twins[1].store.read() as tx:
+        leaves = tx.rows("SELECT counter FROM leaves WHERE replica = ?", [tx.number_of(own)])
+    assert leaves == [(6,)]
     assert twins[1].verify().problems == []
 
 
