@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.conformance import Played, differences, play_all, read_histories
+from fixtures.conformance import Played, differences, play_all, read_histories, sample
+from tests.conftest import SEED
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "conformance"
 COUNTS = {
@@ -27,6 +28,10 @@ COUNTS = {
 """Every file there is, and how many histories it has."""
 BY_STICK = ("named", "moves", "set-back-server", "tiers")
 """Played by sealed files too; the others take minutes that way, and go by the same path."""
+
+ON_POSTGRES = 3
+"""Histories of each file that are played with all servers on PostgreSQL; the command of
+``fixtures.conformance`` plays all of them so, which takes five minutes."""
 
 
 def wrong(played: list[Played]) -> list[str]:
@@ -63,6 +68,25 @@ def test_every_history_is_answered(name: str, through: str):
     played = list(play_all(read_histories([file_of(name)]), through, 2))
     assert wrong(played) == []
     assert answered(played) == COUNTS[name]
+
+
+@pytest.mark.slow
+def test_histories_of_every_file_are_answered_on_postgres():
+    histories = [
+        history
+        for name in COUNTS
+        for history in sample(read_histories([file_of(name)]), ON_POSTGRES, SEED)
+    ]
+    played = list(play_all(histories, "http", 2, "postgres"))
+    assert wrong(played) == []
+    assert answered(played) == ON_POSTGRES * len(COUNTS)
+
+
+def test_a_sample_is_the_same_for_a_seed_and_another_for_another():
+    histories = [{"name": str(at)} for at in range(100)]
+    assert sample(histories, 9, 7) == sample(histories, 9, 7) != sample(histories, 9, 8)
+    assert len(sample(histories, 9, 7)) == 9
+    assert sample(histories, 200, 7) == histories
 
 
 def one(name: str) -> dict[str, object]:
