@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
+from fixtures.judge import ADD, REMOVE, SET, VOID, Model, Shown
 from sync.record import join_states
-from tests.simulation.model import ADD, REMOVE, SET, VOID, Model, Shown
 from tests.simulation.plan import FAULTS, draw
 from tests.simulation.running import FAULTS_LEAST, STEPS_LEAST, Stage, play, run_seed, shrink
 from tests.simulation.spreading import run_many

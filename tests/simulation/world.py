@@ -16,35 +16,21 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import sqlcipher3
 
 from client_sdk.errors import PeerUnknown, TabletError
 from fixtures.conformance_parts import Template
+from fixtures.judge import SET, VOID, Model, Shown
 from server.verify import verify_store
 from sync.errors import SyncError
 from sync.packing import decode_causal, unpack_state
 from sync.policy import shown_fields
-from sync.schema import plain_schema
-from tests.simulation.model import ADD, APPEND, COUNT, REMOVE, SET, VOID, Model, Shown, Write
 from tests.simulation.parts import Crash, SimServer, SimTablet
 from tests.simulation.plan import HOMES, SERVERS, START_MS, Step, records, tablets
+from tests.simulation.values import SCHEMA, plain, plain_all, put, shown_of, written
 
-SCHEMA = plain_schema(
-    {
-        "household": {
-            "ask": "ask",
-            "latest": "latest",
-            "note": "ask",
-            "tags": "union",
-            "visits": "sum",
-            "log": "append",
-        }
-    }
-)
-REGISTERS = ("ask", "latest", "note")
 SCOPED = ("t4", "t5")
 """Tablets that hold what they are assigned; the others hold all there is."""
 HEALING_ROUNDS_MAX = 12
@@ -390,65 +376,3 @@ class World:
             for name, values in shown.registers.items():
                 if len(values) > 1 and (record, name) not in audited:
                     self.complaints.append(f"{node.name}'s audit does not name {record}.{name}")
-
-
-def written(step: Step) -> tuple[tuple[str, ...], Any]:
-    """Fields and value of a write; a value names its step."""
-    op = step["op"]
-    if op == SET:
-        return tuple(step["fields"]), f"w{step['number']}"
-    if op in (ADD, REMOVE):
-        return ("tags",), tuple(step["elements"])
-    if op == COUNT:
-        return ("visits",), step["amount"]
-    if op == APPEND:
-        return ("log",), f"w{step['number']}"
-    return (), f"w{step['number']}"
-
-
-def put(node: SimTablet, write: Write, step: Step) -> None:
-    """Make the write on the tablet."""
-    tablet, record = node.tablet, write.record
-    if write.op == SET:
-        tablet.set_fields(record, dict.fromkeys(write.fields, write.value), collection="household")
-    elif write.op == ADD:
-        tablet.add(record, "tags", *write.value, collection="household")
-    elif write.op == REMOVE:
-        tablet.remove(record, "tags", *write.value, collection="household")
-    elif write.op == COUNT:
-        tablet.count(record, "visits", write.value, collection="household")
-    elif write.op == APPEND:
-        tablet.append(record, "log", write.value, collection="household")
-    else:
-        tablet.void(record, write.value, collection="household")
-
-
-def shown_of(fields: Any, voided: bool) -> Shown:
-    """What is shown, as plain values."""
-    shown = Shown(voided=voided)
-    for name, found in fields.items():
-        if name in REGISTERS:
-            shown.registers[name] = frozenset(s.value for s in found.siblings)
-        elif name == "tags":
-            shown.elements[name] = frozenset(found.value or ())
-        elif name == "visits":
-            shown.counts[name] = found.value or 0
-        elif name == "log":
-            shown.appends[name] = tuple(found.value or ())
-    return shown
-
-
-def plain(shown: Shown) -> Any:
-    """What two replicas are compared by: empty and absent are one."""
-    return (
-        {k: v for k, v in shown.registers.items() if v},
-        {k: v for k, v in shown.elements.items() if v},
-        {k: v for k, v in shown.counts.items() if v},
-        {k: v for k, v in shown.appends.items() if v},
-        shown.voided,
-    )
-
-
-def plain_all(shows: dict[str, Shown]) -> dict[str, Any]:
-    """All records, to be compared."""
-    return {record: plain(shown) for record, shown in shows.items()}
