@@ -37,6 +37,7 @@ static: setup ## formatting, lint, types and the layers between the packages
 	$(call stage,format,$(BIN)/ruff format --quiet --diff $(CODE))
 	$(call stage,lint,$(BIN)/ruff check --quiet $(CODE))
 	$(call stage,types,$(BIN)/mypy --no-error-summary)
+	$(call stage,types of Windows,$(BIN)/mypy --no-error-summary --platform win32 --cache-dir .mypy_cache/win32 sync crypto client_sdk)
 	$(call stage,layers,$(BIN)/lint-imports --no-logo)
 
 quick: static ## static checks and the unit tests, in under 90 s

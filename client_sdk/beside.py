@@ -16,8 +16,8 @@ import msgspec
 
 from client_sdk.errors import NotEnrolled
 from client_sdk.http_transport import Connection, good
-from client_sdk.keys import write_durably
 from client_sdk.outbox import carried_files, sealed_files
+from sync.carry.files import write_durably
 from sync.carry.line import BINARY
 from sync.carry.stick import write_outbox
 

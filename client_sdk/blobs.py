@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from client_sdk.errors import AttachmentRefused, NotFound
-from client_sdk.keys import write_durably
 from client_sdk.pace import BLOB_BYTES_MIN, next_piece
 from client_sdk.store.base import Store
 from client_sdk.transport import Transport
 from crypto.blob import BLOB_BYTES_MAX, check_blob_name, decrypt_blob, encrypt_blob
 from crypto.errors import BlobRefused
+from sync.carry.files import write_durably
 
 BLOB_FOLDER = "blobs"
 _NAME = re.compile(r"[0-9a-f]{64}")

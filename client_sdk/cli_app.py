@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from sync.carry.files import open_own
+
 if TYPE_CHECKING:
     from client_sdk.app.serve import App
 
@@ -77,7 +79,7 @@ def _begin(directory: Path, pages: App, show: Callable[[str], None]) -> None:
     running = msgspec.json.encode(Running(pages.port, pages.gate.key_for_again()))
     path = directory / RUNNING_FILE
     path.unlink(missing_ok=True)
-    found = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    found = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         os.write(found, running)
     finally:

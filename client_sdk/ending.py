@@ -14,13 +14,14 @@ from pathlib import Path
 
 from client_sdk.blobs import remove_all
 from client_sdk.errors import TabletError
-from client_sdk.keys import Keys, write_durably, write_over
+from client_sdk.keys import Keys
 from client_sdk.lease import LEASE_FILE
 from client_sdk.outbox import COUNTER_FILE
 from client_sdk.store.base import Store
 from client_sdk.store.opening import STORE_FILE
 from client_sdk.transport import Transport
 from crypto.statement import issue_wiped
+from sync.carry.files import write_durably, write_over
 
 PROOF_FILE = "wiped.proof"
 

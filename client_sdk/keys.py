@@ -9,7 +9,6 @@ passphrase is demanded instead of a PIN.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from crypto.unlock import (
     store_key,
     unlock,
 )
+from sync.carry.files import write_durably, write_over
 
 VAULT_FILE = "vault"
 SECRET_FILE = "device.secret"
@@ -205,33 +205,3 @@ class Keys:
 def key_of_store(master: SecretBytes) -> SecretBytes:
     """The raw key of the store that belongs to a master key."""
     return store_key(master)
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Replace a file: new content on the disk, then the name, then the folder."""
-    new = path.with_name(path.name + ".new")
-    found = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(found, view) :]
-        os.fsync(found)
-    finally:
-        os.close(found)
-    os.replace(new, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def write_over(path: Path) -> None:
-    """Overwrite a small file and remove it; flash memory may keep what it will."""
-    found = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.pwrite(found, bytes(os.fstat(found).st_size), 0)
-        os.fsync(found)
-    finally:
-        os.close(found)
-    path.unlink()

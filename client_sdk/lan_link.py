@@ -33,6 +33,7 @@ from client_sdk.store.base import Store
 from crypto.errors import SignatureRefused
 from crypto.identity import verify
 from crypto.tls import check_tls_pin, make_tls_identity, tls_pin
+from sync.carry.files import open_own
 from sync.feed import Replica
 from sync.messages import PROTOCOL, encode
 
@@ -159,7 +160,7 @@ class Listening:
         # but meetings of this hour.
         with tempfile.TemporaryDirectory(prefix="meeting-") as folder:
             key, certificate = Path(folder) / "key", Path(folder) / "certificate"
-            found = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            found = open_own(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             with os.fdopen(found, "wb") as file:
                 file.write(identity.private_key_pem.reveal())
             certificate.write_bytes(identity.certificate_pem)

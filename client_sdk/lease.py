@@ -17,10 +17,10 @@ from typing import Literal
 
 import msgspec
 
-from client_sdk.keys import write_durably
 from client_sdk.store.base import Store
 from crypto.identity import SIGNATURE_BYTES
 from crypto.statement import Lease
+from sync.carry.files import write_durably
 
 LEASE_FILE = "lease"
 FILE_BYTES_MAX = 16 * 1024

@@ -24,6 +24,7 @@ from client_sdk.store.base import Chain, Entropy, Store
 from client_sdk.store.feeds import has_head
 from crypto.identity import DeviceKey
 from crypto.seal import SealedWriter
+from sync.carry.files import open_own, sync_data, sync_folder, write_all, write_at
 from sync.change import Entry
 from sync.compression import REPLY_LEVEL
 from sync.feed import Block, Segment, build_segment, head_message
@@ -86,7 +87,7 @@ class Outbox:
             raise OSError("outbox is closed")
         frame = writer.seal_next(segment_of(key, entry, before, head, self._seed(store, entry)))
         write_all(file, frame)
-        os.fdatasync(file)
+        sync_data(file)
         self._size += len(frame)
         store.run(
             "INSERT OR REPLACE INTO outbox_files (name, replica, last) VALUES (?, ?, ?)",
@@ -107,15 +108,15 @@ class Outbox:
         self.close()
         if not self.folder.is_dir():
             self.folder.mkdir(mode=0o700)
-            _sync_folder(self.folder.parent)
+            sync_folder(self.folder.parent)
         self._writer = SealedWriter(self._box_public, OUTBOX_INFO, self._entropy)
         known = [int(f.stem.split("-")[0]) for f in self.files() if f.stem[:8].isdigit()]
         # The random end keeps files of two copies of one store apart when they lie side by side.
         self.name = f"{max(known, default=0) + 1:08d}-{self._entropy(4).hex()}{SUFFIX}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._file = os.open(self.folder / self.name, flags, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._file = open_own(self.folder / self.name, flags)
         write_all(self._file, self._writer.header)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         self._size = len(self._writer.header)
 
     def begin(self) -> None:
@@ -171,21 +172,6 @@ def segment_of(key: DeviceKey, entry: Entry, before: bytes, head: bytes, block: 
     return msgspec.msgpack.encode(segment)
 
 
-def write_all(file: int, data: bytes) -> None:
-    """Write all of it: a disk that fills up takes a part, and says so only at the next call."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    found = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(found)
-    finally:
-        os.close(found)
-
-
 class OutsideCounter:
     """The own counter and head, kept a second time in a file of its own."""
 
@@ -199,8 +185,8 @@ class OutsideCounter:
         # stays behind is only less likely to notice that the store was set back.
         with contextlib.suppress(OSError):
             if self._file is None:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.pwrite(self._file, chain.replica + chain.counter.to_bytes(8, "big") + chain.head, 0)
+                self._file = open_own(self._path, os.O_RDWR | os.O_CREAT)
+            write_at(self._file, chain.replica + chain.counter.to_bytes(8, "big") + chain.head, 0)
 
     def is_ahead(self, store: Store) -> bool:
         """Did this tablet once write more than the store knows? Then the store was set back."""

@@ -11,6 +11,7 @@ must not: pages. Invariants
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,10 +31,17 @@ HIDDEN_SECONDS_MAX = 30.0
 """The page was hidden or the screen went dark: long enough for a call that comes in."""
 
 
-def awake_seconds() -> float:
-    """Seconds that do not stop while the device sleeps, as ``time.monotonic`` may."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
+if sys.platform == "linux":
+
+    def awake_seconds() -> float:
+        """Seconds that do not stop while the device sleeps, as ``time.monotonic`` does."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+
+    def awake_seconds() -> float:
+        """Seconds that do not stop while the device sleeps: so it is on Windows and macOS."""
+        return time.monotonic()
 
 
 class Keeper:

@@ -9,9 +9,9 @@ writers would spend the same counter.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import sqlcipher3
 from client_sdk.errors import StoreBusy, StoreExists, StoreKeyWrong, StoreMissing, StoreTooNew
 from client_sdk.migrations import VERSION, migrate
 from crypto.secret import SecretBytes
+from sync.carry.files import open_own
 
 STORE_FILE = "store.db"
 LOCK_FILE = "store.lock"
@@ -28,6 +29,24 @@ PAGE_BYTES = 8192
 """One page of the file: a record with its causal data fits, and few pages hold a household."""
 CACHE_KIB = 4096
 """Pages held in memory: 400 households whole; the tablet's memory is small."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(lock: int) -> None:
+        """Lock the first byte, until the file is closed. Raises BlockingIOError."""
+        try:
+            msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError(error.errno, "locked") from error
+
+else:
+    import fcntl
+
+    def _take(lock: int) -> None:
+        """Lock the file, until it is closed. Raises BlockingIOError."""
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 Connection = Any
 """A ``sqlcipher3`` connection; the package has no types."""
@@ -64,9 +83,9 @@ def connect(directory: Path, key: SecretBytes, *, create: bool) -> tuple[Connect
 
 
 def _lock(directory: Path) -> int:
-    lock = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = open_own(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(lock)
     except BlockingIOError:
         os.close(lock)
         raise StoreBusy() from None
@@ -76,7 +95,7 @@ def _lock(directory: Path) -> int:
 def _open(path: Path, key: SecretBytes) -> Connection:
     new = not path.exists()
     if new:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     # One thread at a time, but not always the same: an app's pages and its sync take turns.
     connection = sqlcipher3.connect(
         str(path), isolation_level=None, cached_statements=256, check_same_thread=False
@@ -115,6 +134,7 @@ def copy_store(
             before_copy()
         if target.exists():
             shutil.rmtree(target)
-        shutil.copytree(source, target)
+        # The lock is this process's own, and Windows lets nobody read what is locked.
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(LOCK_FILE))
     finally:
         os.close(lock)

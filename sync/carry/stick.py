@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sync.carry.errors import PieceRefused, TooLarge
+from sync.carry.files import open_own, sync_folder, write_all
 from sync.carry.pieces import (
     PIECE_HEAD_BYTES,
     WHOLE_BYTES_MAX,
@@ -61,11 +62,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, also if the stick is pulled out."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
-    found = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    found = open_own(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(found, view) :]
+        write_all(found, data)
         os.fsync(found)
     except BaseException:
         os.close(found)
@@ -75,11 +74,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     os.replace(new, path)
     # Some file systems of sticks know no syncing of folders.
     with contextlib.suppress(OSError):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
 
 
 def folder_of(stick: Path, receiver: bytes) -> Path:
