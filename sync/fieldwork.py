@@ -248,7 +248,7 @@ GOODS_OF_PARCEL = {
     "care_parcels": "parcel",
 }
 _IN = frozenset({"received", "moved_in", "counted_more"})
-_OFF_THE_SHELF = frozenset({"packed", "on_the_way", "handed_over", "missing"})
+OFF_THE_SHELF = frozenset({"packed", "on_the_way", "handed_over", "missing"})
 
 
 def stock(movements: Iterable[Row], parcels: Iterable[Row]) -> dict[tuple[str, str], int]:
@@ -264,7 +264,7 @@ def stock(movements: Iterable[Row], parcels: Iterable[Row]) -> dict[tuple[str, s
         levels[move.home, str(move.get("goods"))] += sign * amount
     for parcel in parcels:
         point = parcel.get("stock_point")
-        if point and parcel.get("status") in _OFF_THE_SHELF:
+        if point and parcel.get("status") in OFF_THE_SHELF:
             for name, goods in GOODS_OF_PARCEL.items():
                 if parcel.get(name):
                     levels[point, goods] -= int(parcel.get(name))

@@ -82,10 +82,32 @@ FACTS = (
         "donation",
         "status pledged_fen arrived_fen given_on_fen pledged_on",
     ),
+    Facts(
+        "institution",
+        "name kind entry visits suspended_from suspended_until beds supply_days",
+        indexes=("own",),
+    ),
+    Facts("resident_stay", "status came_on left_on"),
+    Facts("staff", "duty"),
+    Facts("temperature_reading", "at_ms whom resident temperature_c"),
+    Facts("patrol", "starts_at_ms status water_given meals_given quilts_given"),
+    Facts("street_person", "status", "signs"),
+    Facts("street_meeting", "at_ms health meals_given", "offered taken", ("home at_ms",)),
+    Facts(
+        "journey",
+        "kind urgency status leaves_at_ms back_at_ms pass_number pass_until",
+        "escorts",
+    ),
     Facts("helper_assignment", "status", indexes=("home",)),
 )
 
-_WHOLE = frozenset({"integer", "time", "boolean"})
+_KINDS: dict[str, Kind] = {
+    "integer": "whole",
+    "time": "whole",
+    "boolean": "whole",
+    "number": "tenths",
+}
+"""How a field of a kind stands in its column; any other as text."""
 
 HOMES = (
     (
@@ -105,8 +127,7 @@ def kinds_of(schema: Schema, facts: Facts) -> list[tuple[str, Kind]]:
     """The columns of one table: field and kind."""
     collection = schema.collections[facts.collection]
     return [
-        (name, "whole" if collection.field(name).kind in _WHOLE else "word")
-        for name in facts.columns.split()
+        (name, _KINDS.get(collection.field(name).kind, "word")) for name in facts.columns.split()
     ]
 
 
@@ -121,7 +142,7 @@ def statements(schema: Schema) -> list[str]:
     for facts in FACTS:
         table = table_of(facts.collection)
         columns = "".join(
-            f", {quoted(name)} {'INTEGER' if kind == 'whole' else 'TEXT'}"
+            f", {quoted(name)} {'TEXT' if kind == 'word' else 'INTEGER'}"
             for name, kind in kinds_of(schema, facts)
         )
         made.append(

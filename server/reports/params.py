@@ -95,6 +95,7 @@ class Asked(msgspec.Struct, frozen=True):
             "end_ms": end,
             "since": self.since.isoformat(),
             "until": self.until.isoformat(),
+            "last_ms": start_ms(self.until),
             "before": before.isoformat(),
             "week": (self.until - datetime.timedelta(days=7)).isoformat(),
             "before_ms": end - self.days * DAY_MS,

@@ -14,11 +14,15 @@ from server.reports.daily import DAILY
 from server.reports.daily_forms import DAILY_FORMS
 from server.reports.define import Report
 from server.reports.donations import DONATIONS
+from server.reports.institutions import INSTITUTIONS
+from server.reports.journeys import JOURNEYS
 from server.reports.ledger import LEDGER
 from server.reports.letters import LETTERS
 from server.reports.relief import REFERRALS, RELIEF
+from server.reports.stock import STOCK, STOCK_POINTS
+from server.reports.street import STREET, STREET_OFFERS
 from server.reports.supervision import SUPERVISION
-from server.reports.supplies import PARCELS, STOCK
+from server.reports.supplies import PARCELS
 from server.reports.testing import TESTING
 from server.reports.totals import TOTALS
 from server.reports.unvisited import UNVISITED
@@ -35,6 +39,7 @@ REPORTS: dict[str, Report] = {
         OPEN_NEEDS,
         UNVISITED,
         STOCK,
+        STOCK_POINTS,
         PARCELS,
         DAILY_FORMS,
         CALLS,
@@ -47,5 +52,9 @@ REPORTS: dict[str, Report] = {
         TESTING,
         LEDGER,
         DONATIONS,
+        INSTITUTIONS,
+        JOURNEYS,
+        STREET,
+        STREET_OFFERS,
     )
 }

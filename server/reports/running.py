@@ -225,15 +225,17 @@ def _once(source: Source, figures: Sequence[Figure], asked: Asked) -> tuple[str,
 def _listing(
     report: Report, figure: Figure, asked: Asked, key: str | None, limit: int
 ) -> tuple[str, list[Any]]:
-    amount = figure.amount or "1"
+    amount = f"sum({figure.amount})" if figure.amount else "1"
     where = f" AND ({figure.where})" if figure.where else ""
     values: list[Any] = []
     if key is not None and report.dimension:
         where += f" AND coalesce(CAST({report.dimension.sql} AS TEXT), '') = :key"
         values.append(key)
+    # One record may stand in several rows of a source (a parcel holds several goods): what is
+    # counted is the record once, what is added up is all that it adds.
     sql = (
-        f"SELECT DISTINCT f.n, {amount} AS amount {_rows(report.sources[figure.source], asked)}"
-        f"{where} ORDER BY 1 LIMIT {int(limit)}"
+        f"SELECT f.n, {amount} AS amount {_rows(report.sources[figure.source], asked)}"
+        f"{where} GROUP BY f.n ORDER BY 1 LIMIT {int(limit)}"
     )
     return bound(sql, asked, {"key": key or ""})
 

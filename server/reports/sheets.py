@@ -29,6 +29,8 @@ UNITS = {
     "盒": ("盒", "packs"),
     "户": ("户", "households"),
     "人次": ("人次", "people"),
+    "床": ("床", "beds"),
+    "份": ("份", "portions"),
 }
 FIELDS_MAX = 14
 """Columns of fields in a list of records: what fits on a page laid crosswise."""

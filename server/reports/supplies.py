@@ -1,67 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Supplies: what lies at each point, what was handed over, what households still lack."""
+"""Supplies: what was handed over and what households still lack; the shelves are ``stock``'s."""
 
 from __future__ import annotations
 
 from server.reports.common import HOUSEHOLDS
-from server.reports.define import Dimension, Figure, Report, Source, both, count, listed
+from server.reports.define import Figure, Report, Source, both, count, listed
 from sync.collections.declare import ENDED
-from sync.collections.shortage import GOODS
-from sync.collections.stock_movement import ADDING
-
-_ADDS = f"f.direction IN ({listed(ADDING)})"
-_GOODS = Dimension(name="goods", label=both("物资", "Goods"), sql="f.goods", choices=GOODS)
-
-
-def _quantity(name: str, zh: str, en: str, words_zh: str, words_en: str, amount: str) -> Figure:
-    return Figure(
-        name=name,
-        source="movement",
-        amount=amount,
-        unit="件",
-        label=both(zh, en),
-        words=both(words_zh, words_en),
-    )
-
-
-STOCK = Report(
-    name="stock",
-    label=both("物资库存", "Stock"),
-    words=both(
-        "各物资点所在区域截止日的库存，由出入库流水相加得出；级别取 community 即每个社区点一行。",
-        "What lies in the stock points of each area at the end of the last day, added up from all"
-        " movements; level community gives each community's point a row.",
-    ),
-    level="community",
-    dimension=_GOODS,
-    sources={"movement": Source("facts_stock_movement f", 'f."on" <= :until')},
-    figures=(
-        _quantity(
-            "received",
-            "累计入库",
-            "Received",
-            "入库、调入与盘盈的数量。",
-            "Received, moved in and counted more.",
-            f"CASE WHEN {_ADDS} THEN coalesce(f.quantity, 0) ELSE 0 END",
-        ),
-        _quantity(
-            "given",
-            "累计出库",
-            "Given out",
-            "出库、调出、损耗与盘亏的数量。",
-            "Handed out, moved out, spoilt and counted less.",
-            f"CASE WHEN {_ADDS} THEN 0 ELSE coalesce(f.quantity, 0) END",
-        ),
-        _quantity(
-            "balance",
-            "库存",
-            "In stock",
-            "累计入库减累计出库；为负说明有入库没有登记。",
-            "Received less given out; below zero something that came in was not written down.",
-            f"CASE WHEN {_ADDS} THEN 1 ELSE -1 END * coalesce(f.quantity, 0)",
-        ),
-    ),
-)
 
 
 def _packed(name: str, column: str, zh: str, en: str, unit: str) -> Figure:

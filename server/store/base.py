@@ -21,9 +21,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 
-Kind = Literal["whole", "word"]
+Kind = Literal["whole", "word", "tenths"]
 WHOLE_MAX = 10**18 - 1
 """Whole numbers of a typed column: what both stores hold exactly, with room to add them up."""
+TENTHS_BELOW = 10**12
+"""Numbers of a column of tenths: below it a double has its first decimal right."""
 STREAM_ROWS = 2_000
 WORD_CHARS_MAX = 120
 """Text of a typed column: a line of a form; PostgreSQL indexes no value above 2,704 bytes."""
@@ -136,7 +138,7 @@ class Store(Protocol):
         """A shown value of ``r``, null where it is of another kind.
 
         ``whole``: whole numbers of at most 18 digits, yes and no as 1 and 0. ``word``: text, its
-        first ``WORD_CHARS_MAX`` characters.
+        first ``WORD_CHARS_MAX`` characters. ``tenths``: a number, ten times, as a whole one.
         """
 
     def each_sql(self, field: str) -> tuple[str, str]:

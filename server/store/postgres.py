@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql as words
 
 from server.errors import BackupWrong
-from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
+from server.store.base import TENTHS_BELOW, WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
 from server.store.postgres_lines import Line, Lines
 from server.store.postgres_many import ManyRows, jsonb
 from server.store.postgres_migrations import migrate, translated
@@ -331,6 +331,12 @@ class PostgresStore:
         asked = f"CASE jsonb_typeof(r.body -> {_name(field)})"
         if kind == "word":
             return f"{asked} WHEN 'string' THEN substr({_cut(value)}, 1, {WORD_CHARS_MAX}) END"
+        if kind == "tenths":
+            plain = (
+                f"{value} ~ '^-{{0,1}}[0-9]{{1,{len(str(TENTHS_BELOW - 1))}}}([.][0-9]+){{0,1}}$'"
+            )
+            found = f"CASE WHEN {plain} THEN round(({value})::numeric * 10)::bigint END"
+            return f"{asked} WHEN 'number' THEN {found} END"
         fits = f"{value} ~ '^-{{0,1}}[0-9]{{1,{len(str(WHOLE_MAX))}}}$'"
         return (
             f"{asked} WHEN 'number' THEN CASE WHEN {fits} THEN ({value})::bigint END"

@@ -22,7 +22,7 @@ import sqlcipher3
 import sqlite_utils
 
 from server.errors import StoreDamaged, StoreTooOld
-from server.store.base import WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
+from server.store.base import TENTHS_BELOW, WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
 from server.store.migrations import migrate
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from server.store.sqlite_many import ManyRows
@@ -348,6 +348,10 @@ class SqliteStore:
         if kind == "word":
             return f"{asked} WHEN 'text' THEN substr({value}, 1, {WORD_CHARS_MAX}) END"
         fits = f"{value} BETWEEN {-WHOLE_MAX} AND {WHOLE_MAX}"
+        if kind == "tenths":
+            fits = f"abs({value}) < {TENTHS_BELOW}"
+            found = f"CASE WHEN {fits} THEN CAST(round({value} * 10) AS INTEGER) END"
+            return f"{asked} WHEN 'integer' THEN {found} WHEN 'real' THEN {found} END"
         return (
             f"{asked} WHEN 'integer' THEN CASE WHEN {fits} THEN {value} END"
             " WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
