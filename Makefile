@@ -22,7 +22,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures bench bench-peers fuzz kill load soak crash simulate conformance lock sbom clean
+.PHONY: help setup system static quick test plant demo pictures console bench bench-peers fuzz kill load soak crash simulate conformance lock sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ demo: setup ## a server and 15 tablets on loopback: a day offline, an evening sy
 
 pictures: setup system ## pictures of every page into pictures/ (ARGS: words in their names)
 	@$(RUN) -m fixtures.pictures $(ARGS)
+
+console: setup ## what every page of the console costs in a large district (ARGS: words in addresses)
+	@$(RUN) -m fixtures.console_measured $(ARGS)
 
 bench: setup ## the marks of workload W, against the limits of this machine
 	@$(RUN) -m fixtures.bench $(ARGS)

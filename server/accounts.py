@@ -206,6 +206,7 @@ def reset_account(tx: Transaction, account: str, by: str, now_ms: int) -> str:
     )
     tx.run("DELETE FROM sessions WHERE account = ?", [account])
     tx.run("DELETE FROM account_browsers WHERE account = ?", [account])
+    tx.run("DELETE FROM passkeys WHERE account = ?", [account])
     note(tx, now_ms, by, "account-reset", account, "")
     return first
 

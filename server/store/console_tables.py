@@ -48,3 +48,11 @@ CREATE INDEX conflicts_by_collection ON conflicts (collection, n);
 """
 """What is searched stands in the order it came, so that a search reads it from end to end; the
 indexes let the inbox count, and households of one title be found, without reading whole rows."""
+
+TABLES_PASSKEYS = """
+CREATE TABLE passkeys (id TEXT PRIMARY KEY, account TEXT NOT NULL, host TEXT NOT NULL,
+  name TEXT NOT NULL, public BLOB NOT NULL, uses INTEGER NOT NULL, made_at_ms INTEGER NOT NULL,
+  used_at_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX passkeys_by_account ON passkeys (account);
+"""
+"""``uses`` is the count that the passkey itself keeps; ``host`` the server's name it was made for."""

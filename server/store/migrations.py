@@ -16,7 +16,7 @@ from __future__ import annotations
 import sqlite_utils
 
 from server.errors import StoreTooNew
-from server.store.console_tables import TABLES_CONSOLE, TABLES_LOOKUP
+from server.store.console_tables import TABLES_CONSOLE, TABLES_LOOKUP, TABLES_PASSKEYS
 from server.store.log_tables import TABLES_LOG
 from server.store.tablet_tables import TABLES_MOVED, TABLES_TABLETS
 from server.store.tier_tables import TABLES_TIERS
@@ -130,6 +130,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0005-tiers", TABLES_TIERS),
     ("0007-lookup", TABLES_LOOKUP),
     ("0008-log", TABLES_LOG),
+    ("0009-passkeys", TABLES_PASSKEYS),
 )
 
 

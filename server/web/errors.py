@@ -71,3 +71,21 @@ class FormRefused(ServerError):
     status = 422
     zh = "表单不完整或有误。没有保存。请按提示补全后重试。"
     en = "The form is incomplete or wrong. Nothing was saved. Complete it and try again."
+
+
+class PasskeyRefused(ServerError):
+    """A passkey that does not prove what it should: another site, challenge or key."""
+
+    code = "console/passkey"
+    status = 403
+    zh = "这个通行密钥没有通过验证。什么都没有改动。请重试，或改用验证器的六位数字。"
+    en = "The passkey does not hold. Nothing changed. Try again, or use the authenticator's digits."
+
+
+class FactorLast(ServerError):
+    """The last second factor of an account is not taken away."""
+
+    code = "console/last-factor"
+    status = 409
+    zh = "这是您唯一的第二验证方式，不能移除。什么都没有改动。请先添加另一种，再移除它。"
+    en = "This is your only second factor; it stays. Nothing changed. Add another one first."

@@ -251,7 +251,8 @@ async def _serve(
         try:
             _check(visit, right)
             if sure and session.get("sure_until_ms", 0) < visit.now_ms:
-                return visit, _answer(visit, Go(f"/confirm?{urlencode({'next': _back(request)})}"))
+                back = safe_next(visit.text("back", 2_000) or _back(request))
+                return visit, _answer(visit, Go(f"/confirm?{urlencode({'next': back})}"))
             return visit, _answer(visit, work(visit))
         except TOLD as error:
             return visit, error_page(request, error, visit)
@@ -293,7 +294,10 @@ class _NotSignedIn(ServerError):
 
 
 def _back(request: AnyRequest) -> str:
-    """Where to go on after a code was asked again: this page, or the one that a form stands on."""
+    """Where to go on after a code was asked again: this page, or what a form's address lies under.
+
+    A form that stands on a page with parameters says so in its field ``back``.
+    """
     path = request.url.path
     if request.method == "POST":
         return path.rpartition("/")[0] or "/"

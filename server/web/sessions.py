@@ -82,7 +82,8 @@ class Sessions(BaseSessionBackend[SessionConfig]):
     """Finds and stores sessions. What a session holds is a plain dictionary:
 
     ``account``; ``step`` (``code``, ``fresh`` or ``in``); ``sure_until_ms`` after a code was asked
-    again; ``totp`` while a second factor is set up; ``flash``, what the next page says first.
+    again; ``totp`` while a second factor is set up; ``challenge`` that a passkey is to sign;
+    ``flash``, what the next page says first.
     """
 
     def get_session_id(self, connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

@@ -26,9 +26,18 @@ from server.accounts import (
     use_code,
 )
 from server.journal import note
+from server.passkeys import (
+    ANSWER_CHARS_MAX,
+    Factors,
+    asking,
+    factors_of,
+    host_of,
+    new_challenge,
+    use_passkey,
+)
 from server.store.base import Transaction
 from server.web.console import STEP_UP_MS
-from server.web.errors import PasswordRefused, RightMissing, SignInRefused
+from server.web.errors import PasskeyRefused, PasswordRefused, RightMissing, SignInRefused
 from server.web.routing import (
     LANG_COOKIE,
     MENU,
@@ -106,28 +115,87 @@ def code(visit: Visit) -> Result:
     """The code of the second factor."""
     if visit.session.get("step") != "code":
         return Go("/sign-in")
-    return Shown("sign_in_code.html", {"to": "/sign-in/code", "next": "/"})
+    return _asking(visit, str(visit.session["account"]), "/sign-in", "/")
 
 
 @act("/sign-in/code", PUBLIC)
 def code_sent(visit: Visit) -> Result:
     """Check the code; now the account is in."""
+    return _second_sent(visit, by_passkey=False)
+
+
+@act("/sign-in/passkey", PUBLIC)
+def passkey_sent(visit: Visit) -> Result:
+    """Check what a passkey proved; now the account is in."""
+    return _second_sent(visit, by_passkey=True)
+
+
+def _second_sent(visit: Visit, *, by_passkey: bool) -> Result:
     if visit.session.get("step") != "code":
         return Go("/sign-in")
     account = str(visit.session["account"])
-    tries = visit.console.tries
-    with visit.store.write() as tx:
-        browser = _browser(visit, tx, account)
-        tries.check(account, browser, visit.now_ms)
-        fine = use_code(tx, account, visit.text("code", 20), visit.now_ms)
-    if not fine:
-        tries.wrong(account, browser, visit.now_ms)
+    try:
+        _check_factor(visit, account, by_passkey=by_passkey)
+    except (SignInRefused, PasskeyRefused):
         wrong = int(visit.session.get("wrong", 0)) + 1
         visit.session["wrong"] = wrong
         if wrong >= CODES_WRONG_MAX:
             visit.session.clear()
-        raise SignInRefused()
+        raise
     return _in(visit, account)
+
+
+def site_of(visit: Visit) -> tuple[str, str]:
+    """The name of this server as the browser has it, and the origin of its pages.
+
+    What a browser signs names both; neither is believed without that.
+    """
+    asked = visit.request.headers.get("host", "")
+    return host_of(asked), f"https://{asked.casefold().removesuffix(':443')}"
+
+
+def _asking(visit: Visit, account: str, step: str, to: str) -> Shown:
+    """The page that asks for a second factor: the forms of those that the account has."""
+    with visit.store.read() as tx:
+        factors = factors_of(tx, account)
+    host, _ = site_of(visit)
+    options = ""
+    if factors.at(host):
+        visit.session["challenge"] = new_challenge()
+        options = asking(factors, host, visit.session["challenge"])
+    return Shown(
+        "sign_in_code.html",
+        {
+            "step": step,
+            "next": to,
+            "options": options,
+            "totp": factors.totp,
+            "elsewhere": _elsewhere(factors, host),
+        },
+    )
+
+
+def _elsewhere(factors: Factors, host: str) -> list[str]:
+    """The names of this server under which the account has passkeys, where this is none."""
+    return [] if factors.at(host) else sorted({one.host for one in factors.passkeys})
+
+
+def _check_factor(visit: Visit, account: str, *, by_passkey: bool) -> None:
+    """Check a code or what a passkey proved. Raises SignInWaits, SignInRefused, PasskeyRefused."""
+    tries = visit.console.tries
+    # Good once, whatever comes of it.
+    challenge = str(visit.session.pop("challenge", ""))
+    with visit.store.write() as tx:
+        browser = _browser(visit, tx, account)
+        tries.check(account, browser, visit.now_ms)
+        if by_passkey:
+            answer = visit.text("credential", ANSWER_CHARS_MAX)
+            fine = use_passkey(tx, account, site_of(visit), challenge, answer, visit.now_ms)
+        else:
+            fine = use_code(tx, account, visit.text("code", 20), visit.now_ms)
+    if not fine:
+        tries.wrong(account, browser, visit.now_ms)
+        raise PasskeyRefused() if by_passkey else SignInRefused()
 
 
 def _in(visit: Visit, account: str) -> Result:
@@ -156,7 +224,7 @@ def first_time(visit: Visit) -> Result:
     account, secret = str(visit.session["account"]), str(visit.session["totp"])
     return Shown(
         "sign_in_first.html",
-        {"qr": qr(totp_address(secret, account)), "secret": _grouped(secret), "id": account},
+        {"qr": qr(totp_address(secret, account)), "secret": grouped(secret), "id": account},
     )
 
 
@@ -168,7 +236,8 @@ def qr(text: str) -> Markup:
     return Markup(drawn)
 
 
-def _grouped(secret: str) -> str:
+def grouped(secret: str) -> str:
+    """A secret as people type it."""
     return " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
 
 
@@ -200,21 +269,23 @@ def sign_out(visit: Visit) -> Result:
 def confirm(visit: Visit) -> Result:
     """Ask for a code again before something that weighs."""
     to = safe_next(visit.query("next", "/"))
-    return Shown("sign_in_code.html", {"to": "/confirm", "next": to})
+    return _asking(visit, visit.account.id, "/confirm", to)
 
 
 @act("/confirm", SIGNED_IN)
 def confirm_sent(visit: Visit) -> Result:
     """Check the code; what weighs may be done for a few minutes."""
-    account = visit.account.id
-    tries = visit.console.tries
-    with visit.store.write() as tx:
-        browser = _browser(visit, tx, account)
-        tries.check(account, browser, visit.now_ms)
-        fine = use_code(tx, account, visit.text("code", 20), visit.now_ms)
-    if not fine:
-        tries.wrong(account, browser, visit.now_ms)
-        raise SignInRefused()
+    return _sure(visit, by_passkey=False)
+
+
+@act("/confirm/passkey", SIGNED_IN)
+def confirm_passkey_sent(visit: Visit) -> Result:
+    """Check what a passkey proved; what weighs may be done for a few minutes."""
+    return _sure(visit, by_passkey=True)
+
+
+def _sure(visit: Visit, *, by_passkey: bool) -> Result:
+    _check_factor(visit, visit.account.id, by_passkey=by_passkey)
     visit.session["sure_until_ms"] = visit.now_ms + STEP_UP_MS
     return Go(safe_next(visit.text("next", 2_000)))
 

@@ -203,7 +203,7 @@ def _dry_run(visit: Visit, scoped: Any, team: str) -> dict[str, Any] | None:
     }
 
 
-@act("/teams/{team:str}/change", TABLETS)
+@act("/teams/{team:str}/change", TABLETS, sure=True)
 def change_team(visit: Visit) -> Result:
     """Give a team an area, or take it back."""
     area, what = visit.text("area", 18), visit.text("what", 10)

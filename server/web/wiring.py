@@ -22,6 +22,7 @@ from server.web import (
     bulk,
     conflicts,
     live,
+    own_account,
     people,
     records,
     repair,
@@ -48,6 +49,7 @@ PAGES = (
     search,
     tablets,
     people,
+    own_account,
     access_pages,
 )
 """The modules whose import makes the routes."""
