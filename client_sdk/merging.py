@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from client_sdk import solved
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import hear
 from client_sdk.store.records import (
@@ -107,6 +108,8 @@ def merge(
     if waiting or left:
         set_waiting(store, awaited, {e.dot: e for e in left}.values())
     if kept:
+        if not own:
+            solved.note(store, ((k.record, k.collection, k.body) for k in kept))
         keep_records(store, kept, search_all=searched)
     _note(store, batch, entries, states, own=own)
     return Merged({k.record for k in kept}, len(left))

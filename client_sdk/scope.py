@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from client_sdk import solved
 from client_sdk.blobs import BLOB_FOLDER
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import FeedRow, rows_where
@@ -142,6 +143,7 @@ def purge(store: Store, records: set[str]) -> None:
         ):
             store.run(f"DELETE FROM {table} WHERE {column} IN ({marks})", part)
     drop_bare_pages(store, pages)
+    solved.forget(store, set(records))
     for number, raw in store.rows("SELECT id, notice FROM notices"):
         # What was told of them repeats their values.
         if msgspec.msgpack.decode(raw, type=Notice).record in records:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from client_sdk import agenda as days
 from client_sdk import drafts as halves
 from client_sdk import my_day as did
+from client_sdk import solved
 from client_sdk.store.records import from_json
 from client_sdk.tablet_writing import TabletWriting
 from client_sdk.views import Hit
@@ -154,7 +155,8 @@ class TabletDay(TabletWriting):
             owed - unsent,
             total("blobs WHERE done = 0"),
             total("records WHERE conflicts > 0"),
-            total("notices WHERE read = 0"),
+            total("notices WHERE read = 0")
+            + sum(not one.read for one in solved.listed(store, self.worker)),
             store.get("synced_at_ms"),
         )
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import msgspec
 
-from client_sdk import custody, search
+from client_sdk import custody, search, solved
 from client_sdk.store.records import row_of
 from client_sdk.tablet_base import TabletBase
-from client_sdk.views import Custody, Hit, Record, Status, Told, Unsent
+from client_sdk.views import Custody, Hit, Record, Solved, Status, Told, Unsent
+from sync.collections.declare import ENDED
 from sync.messages import Notice
 
 
@@ -83,6 +84,25 @@ class TabletReading(TabletBase):
         """Note that a worker has read a notice."""
         with self._store.transaction():
             self._store.run("UPDATE notices SET read = 1 WHERE id = ?", (notice,))
+
+    def solved(self) -> list[Solved]:
+        """What was found at this tablet, or by its worker, and somebody else has seen to since.
+
+        Needs, shortages, referrals and wishes, the newest first, at most 200.
+        """
+        out = []
+        for one in solved.listed(self._store, self.worker):
+            row = row_of(self._store, one.record)
+            if row is None or row.voided or row.body.get("status") not in ENDED:
+                continue
+            record = self._reader.record(one.record)
+            by = record.fields["status"].siblings[-1].by
+            out.append(Solved(record, by, one.read))
+        return out
+
+    def mark_solved_read(self, record: str) -> None:
+        """Note that a worker has read that a record was seen to."""
+        solved.mark_read(self._store, record)
 
     def status(self) -> Status:
         """Where this tablet stands: what it holds, what is unsent, when it last synced."""

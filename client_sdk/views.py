@@ -176,6 +176,16 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Solved:
+    """Something found here that somebody else has seen to: the record, who did it and when, and
+    whether a worker has read of it."""
+
+    record: Record
+    by: Writer
+    read: bool
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a sync is: rounds made, changes sent of those there were, records and bytes."""
 
