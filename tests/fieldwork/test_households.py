@@ -10,7 +10,7 @@ from client_sdk.errors import EntryRefused
 from client_sdk.tablet import Tablet
 from fixtures.world import HOUSEHOLD
 from sync.effects import day_of, days_after
-from tests.fieldwork.conftest import Street
+from tests.fieldwork.conftest import Street, open_fields
 
 DAY_MS = 86_400_000
 PICTURE = b"\xff\xd8 a picture"
@@ -18,10 +18,6 @@ PICTURE = b"\xff\xd8 a picture"
 
 def person(tablet: Tablet, home: str, **fields: Any) -> str:
     return tablet.create_record("person", {"household": home, "name": "陈小明", **fields})
-
-
-def open_fields(tablet: Tablet, record: str) -> list[str]:
-    return [f.name for f in tablet.read(record).fields.values() if f.open]
 
 
 # ---- needs and same-day clearing -----------------------------------------------------------------
