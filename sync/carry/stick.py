@@ -8,6 +8,8 @@ numbers, nothing of people; nothing is removed from a stick but by whoever wrote
     doorstep/to-<receiver, 32 hex>/<sender, 32 hex>-<number, 8 digits>-<name, 8 hex>.bundle
     doorstep/to-<receiver>/<sender>-<number>-<name>.<offset, 8 hex>.piece
     doorstep/outbox/<whose, up to 32 hex>-<file>.sealed
+    doorstep-to-<receiver>-<sender>-<number>-<name>.bundle
+        the same as saved by a browser, which makes no folders
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ OUTBOX_FILES_MAX = 2_000
 FILES_MAX = 20_000
 """Files one receiver's folder is read for; a stick with more is somebody's mischief."""
 _BUNDLE = re.compile(r"([0-9a-f]{32})-([0-9]{8,15})-([0-9a-f]{8})\.bundle\Z")
+_SAVED = re.compile(r"[0-9a-f]{32}-[0-9]{8,15}-[0-9a-f]{8}( ?\([0-9]{1,3}\))?\.bundle\Z")
 _PIECE = re.compile(r"([0-9a-f]{32})-([0-9]{8,15})-([0-9a-f]{8})\.[0-9a-f]{8}\.piece\Z")
 _SEALED = re.compile(r"[0-9a-z][0-9a-z-]{0,80}\.sealed\Z")
 
@@ -127,11 +130,23 @@ class Found(NamedTuple):
     damaged: list[str]
 
 
+def saved_name(receiver: bytes, label: Label) -> str:
+    """What a bundle is called that a browser saves, wherever its user says."""
+    return f"doorstep-to-{receiver.hex()}-{label.stem}.bundle"
+
+
+def _is_saved_for(name: str, receiver: bytes) -> bool:
+    begin = f"doorstep-to-{receiver.hex()}-"
+    # A second one of one name gets a number in brackets from the browser.
+    return name.startswith(begin) and bool(_SAVED.match(name[len(begin) :]))
+
+
 def read_stick(stick: Path, receiver: bytes) -> Found:
     """All that lies on a stick for one receiver; damaged pieces are named, not fatal."""
     found = Found([], [], [])
-    for path in _files(folder_of(stick, receiver)):
-        if _BUNDLE.match(path.name):
+    saved = [path for path in _files(stick) if _is_saved_for(path.name, receiver)]
+    for path in (*saved, *_files(folder_of(stick, receiver))):
+        if path in saved or _BUNDLE.match(path.name):
             if path.stat().st_size > WHOLE_BYTES_MAX:
                 found.damaged.append(path.name)
             else:

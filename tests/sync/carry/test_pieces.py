@@ -24,6 +24,7 @@ from sync.carry.stick import (
     folder_of,
     read_outboxes,
     read_stick,
+    saved_name,
     write_bundle,
     write_outbox,
     write_pieces,
@@ -89,6 +90,18 @@ def test_a_stick_carries_bundles_and_names_damaged_files(tmp_path: Path) -> None
     assert [piece.data for piece in found.pieces] == [b"her"]
     assert found.damaged == [damaged.name]
     assert read_stick(tmp_path, SENDER) == ([], [], [])
+
+
+def test_what_a_browser_saved_on_top_of_a_stick_is_found_by_its_receiver(tmp_path: Path) -> None:
+    receiver, other = bytes(16), bytes(15) + b"\1"
+    label = Label(bytes(range(16)), 7, b"name")
+    name = saved_name(receiver, label)
+    (tmp_path / name).write_bytes(b"one")
+    (tmp_path / name.replace(".bundle", " (1).bundle")).write_bytes(b"two")
+    (tmp_path / name.replace(".bundle", ".exe")).write_bytes(b"three")
+    (tmp_path / saved_name(other, label)).write_bytes(b"four")
+    assert sorted(read_stick(tmp_path, receiver).bundles) == [b"one", b"two"]
+    assert read_stick(tmp_path, other).bundles == [b"four"]
 
 
 def test_two_small_sticks_bring_what_one_cannot_hold(tmp_path: Path) -> None:
