@@ -22,7 +22,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures console bench bench-peers fuzz kill load soak crash simulate conformance lock sbom clean
+.PHONY: help setup system static quick test plant demo pictures console bench bench-peers fuzz kill network load soak crash simulate conformance lock sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ fuzz: setup ## wrong bytes for every parser (ARGS="--cases N": per parser; 60 mi
 
 kill: setup ## kill servers and tablets at any moment, 200 times, and look for losses
 	@$(RUN) -m fixtures.kill $(ARGS)
+
+network: setup ## eight servers on four levels, 40 tablets and a bad week (ARGS="--small --seed N")
+	@$(RUN) -m fixtures.network $(ARGS)
 
 load: setup ## 2,000 tablets against one district server, latency over load (ARGS="--minutes 1")
 	@$(RUN) -m fixtures.load $(ARGS)
