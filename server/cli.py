@@ -125,6 +125,7 @@ def _add_families() -> None:
         cli_log,
         cli_lost,
         cli_people,
+        cli_reorganise,
         cli_reports,
         cli_upstream,
     )
@@ -140,6 +141,7 @@ def _add_families() -> None:
         cli_forms,
         cli_keys,
         cli_log,
+        cli_reorganise,
         cli_upstream,
     ):
         family.add_to(main)

@@ -18,6 +18,7 @@ from server.errors import LinkWrong
 from server.feeds import Run, open_stored
 from server.ingest import Sender
 from server.log_words import hear_linked, shown_to
+from server.made import take_in
 from server.opening import open_relayed
 from server.points import PIECE_BYTES, Believed, Choice, Chosen, all_points
 from server.pull import pages_of
@@ -258,8 +259,8 @@ class Linking:
             hear_linked(tx, link, asked.request, reply, now_ms)
             revoked = revoked_among(tx, district.devices_of(runs))
             sender = Sender(self._server, "", "", reply.clock_ms - now_ms, revoked)
-            out = district.ingest(tx, district.forks, now_ms).take(runs, states, sender)
-            district.after_ingest(tx, NOBODY, runs, out, now_ms)
+            batch = (runs, states)
+            out = take_in(district, tx, district.forks, NOBODY, batch, sender, now_ms)
             self._take_ends(believed, runs, out.receipts)
             link = link._replace(feed=reply.feed, nonce=reply.nonce or link.nonce)
             if asked.request.want and not relayed.wanted:

@@ -21,9 +21,11 @@ from crypto.errors import RequestRefused
 from server.feeds import Run
 from server.ingest import Outcome, Sender
 from server.log_words import look_at_logs, words_for
+from server.made import take_in
 from server.opening import open_relayed, open_states
 from server.points import Believed, Choice, Within, answer_points
 from server.pull import NOTHING_TOLD, REPLY_STATES_BYTES_MAX, Pulled, pages_of, states_of_home
+from server.reorganising import left_since
 from server.replying import Done
 from server.scope import Device, homes_in_scope, revoked_among
 from server.store.base import Transaction
@@ -100,8 +102,8 @@ class Relaying:
             revoked = revoked_among(tx, district.devices_of(runs))
             offset_ms = request.clock_ms - now_ms
             sender = Sender(request.replica, key.device, "", offset_ms, revoked)
-            out = district.ingest(tx, district.forks, now_ms).take(runs, states, sender)
-            district.after_ingest(tx, NOBODY, runs, out, now_ms)
+            batch = (runs, states)
+            out = take_in(district, tx, district.forks, NOBODY, batch, sender, now_ms)
             if key.role != TABLET:
                 self._take_ends(believed, runs, out)
             relayed, pulled = self._answer(tx, key, request, relay, believed)
@@ -187,6 +189,8 @@ class Relaying:
             return relayed, _pulled(cut.states, cut.text(), [], more=True)
         upto = stand.upto if stand.home else now_seq
         states, home = _states(tx, key.area, stand, choice)
+        if not home:
+            states += _left_states(tx, key.area, stand, choice)
         pages = self._pages(tx, states)
         if home:
             cut = Stand(stand.states, chosen.upto, upto, home)
@@ -247,6 +251,20 @@ def _states(tx: Transaction, area: str, stand: Stand, choice: Choice) -> tuple[l
         if size > REPLY_STATES_BYTES_MAX:
             return states, home
     return states, ""
+
+
+def _left_states(tx: Transaction, area: str, stand: Stand, choice: Choice) -> list[bytes]:
+    """The households themselves that left the area past the stand: where they are now, so that
+    nobody there holds them any longer. What belongs to them stays where it is."""
+    states = []
+    for home in left_since(tx, area, stand.states):
+        found = tx.rows("SELECT kind, causal, body FROM records WHERE id = ?", [home])
+        for kind, causal, body in found:
+            if choice.rests_elsewhere(decode_causal(bytes(causal))[0]):
+                values = _load(body)
+                named = list(values), list(values.values())
+                states.append(encode_state(tx.collection_of(kind), home, bytes(causal), *named))
+    return states
 
 
 def _home_states(tx: Transaction, home: str, floor: int, choice: Choice) -> Iterable[bytes]:

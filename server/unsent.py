@@ -46,17 +46,30 @@ class Unsent(NamedTuple):
 def unsent_of(tx: Transaction, device: str, now_ms: int) -> Unsent:
     """What of a tablet's work is not here at ``now_ms``."""
     row = tx.rows("SELECT last_contact_ms FROM devices WHERE id = ?", [device])
-    contact = row[0][0] if row else None
+    sql = "SELECT replica FROM device_keys WHERE device = ? ORDER BY since_ms"
+    keys = [bytes(found[0]) for found in tx.rows(sql, [device])]
+    return unsent_of_keys(tx, keys, row[0][0] if row else None, now_ms)
+
+
+def unsent_of_keys(tx: Transaction, keys: list[bytes], contact: int | None, now_ms: int) -> Unsent:
+    """What of one tablet's work is not here; ``keys`` are those it wrote under.
+
+    ``contact`` is its last one here; of a tablet of another server, None: what came last counts.
+    """
     gaps: list[Gap] = []
     named = _named_by_waiting(tx)
-    for replica, written in tx.rows(
-        "SELECT replica, written FROM device_keys WHERE device = ? ORDER BY since_ms", [device]
-    ):
-        gap = _gap(tx, bytes(replica), max(int(written), named.get(bytes(replica), 0)))
+    written = dict(
+        tx.rows_in("SELECT replica, written FROM device_keys WHERE replica IN (?*)", keys)
+    )
+    told = {bytes(replica): int(count) for replica, count in written.items()}
+    for replica in keys:
+        gap = _gap(tx, replica, max(told.get(replica, 0), named.get(replica, 0)))
         if gap.exists > gap.held:
             gaps.append(gap)
     missing = sum(gap.exists - gap.held for gap in gaps)
-    per_day = _pace(tx, device, contact) if contact is not None else 0.0
+    if contact is None:
+        contact = _last_heard(tx, keys)
+    per_day = _pace(tx, keys, contact) if contact is not None else 0.0
     away = max(0, now_ms - contact) / DAY_MS if contact is not None else 0.0
     likely = math.ceil(per_day * min(away, ABSENT_DAYS_MAX))
     return Unsent(contact, gaps, missing, per_day, likely)
@@ -79,14 +92,20 @@ def _gap(tx: Transaction, replica: bytes, written: int) -> Gap:
     return Gap(replica, int(leaves[0][0]), max(written, int(heard[0][0])))
 
 
-def _pace(tx: Transaction, device: str, contact_ms: int) -> float:
+def _last_heard(tx: Transaction, keys: list[bytes]) -> int | None:
+    numbers = [tx.number_of(replica) for replica in keys]
+    found = tx.rows_in("SELECT max(received_at_ms) FROM segments WHERE replica IN (?*)", numbers)
+    return max((int(row[0]) for row in found if row[0] is not None), default=None)
+
+
+def _pace(tx: Transaction, keys: list[bytes], contact_ms: int) -> float:
     """Changes a day in the weeks before the last contact, or since the first of them."""
     total, first = 0, contact_ms
-    for (replica,) in tx.rows("SELECT replica FROM device_keys WHERE device = ?", [device]):
+    for replica in keys:
         found = tx.rows(
             "SELECT sum(last - first + 1), min(received_at_ms) FROM segments"
             " WHERE replica = ? AND received_at_ms > ? AND received_at_ms <= ?",
-            [tx.number_of(bytes(replica)), contact_ms - PACE_DAYS * DAY_MS, contact_ms],
+            [tx.number_of(replica), contact_ms - PACE_DAYS * DAY_MS, contact_ms],
         )
         total += int(found[0][0] or 0)
         first = min(first, int(found[0][1] or contact_ms))

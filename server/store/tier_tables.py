@@ -32,3 +32,10 @@ ALTER TABLE joined_states ADD COLUMN arrived_seq INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX segments_by_seq ON segments (seq);
 CREATE INDEX assignments_by_target ON assignments (target);
 """
+
+TABLES_LEFT = """
+CREATE TABLE left_areas (home TEXT NOT NULL, area TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (home, area)) WITHOUT ROWID;
+CREATE INDEX left_areas_by_area ON left_areas (area, seq);
+"""
+"""Households that were in an area and moved: the server of that area is to hear of it once."""

@@ -2,82 +2,15 @@
 """Servers over servers, as processes on loopback TLS: what is written anywhere arrives everywhere
 it belongs."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
-from fixtures.district import Process, district_settings
-from server.cli import main
-from server.setup import init_server
-from server.store.sqlite import SqliteStore
-from server.verify import verify_store
-from sync.collections import SCHEMA
+from fixtures.tree import Tier, enrol, raised, until
 
-SECONDS_MAX = 20.0
 LEVELS = (("province", ""), ("city", "4401"), ("district", "440103"), ("street", "440103019"))
-
-
-class Tier:
-    """One server of the tree: its process, and what it holds."""
-
-    def __init__(self, folder: Path) -> None:
-        self.settings = district_settings(folder)
-        self.keys = init_server(self.settings)
-        self.process = Process(self.settings)
-
-    def cli(self, *arguments: str) -> Result:
-        data = self.settings.data_dir
-        found = CliRunner().invoke(main, ["--lang", "en", "--data-dir", data, *arguments])
-        assert found.exit_code == 0, found.output
-        return found
-
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
-        store = SqliteStore(self.settings.store_path, self.keys.store_hex)
-        try:
-            with store.read() as tx:
-                return tx.rows(sql)
-        finally:
-            store.close()
-
-    def shown(self, record: str) -> dict[str, object]:
-        found = self.rows(f"SELECT body FROM records WHERE id = '{record}'")
-        return dict(msgspec.json.decode(str(found[0][0]))) if found else {}
-
-    def verify(self) -> list[object]:
-        store = SqliteStore(self.settings.store_path, self.keys.store_hex)
-        try:
-            with store.read() as tx:
-                return list(verify_store(tx, SCHEMA, self.keys.sign.public).problems)
-        finally:
-            store.close()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS_MAX
-    while not holds():
-        assert time.monotonic() < end, "it does not come about"
-        time.sleep(0.05)
-
-
-def raised(folder: Path, levels: Sequence[tuple[str, str]], stack: ExitStack) -> dict[str, Tier]:
-    """Servers over one another, each enrolled at the one above by a ticket, and started."""
-    patch = stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setenv("DOORSTEP_UPSTREAM_SECONDS", "1")
-    tiers: dict[str, Tier] = {}
-    above: Tier | None = None
-    for name, area in levels:
-        tier = tiers[name] = Tier(folder / name)
-        if above is not None:
-            enrol(above, tier, name, area)
-        tier.process.start()
-        stack.callback(tier.process.stop)
-        above = tier
-    return tiers
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +25,6 @@ def pair(tmp_path: Path) -> Iterator[dict[str, Tier]]:
     """A city and a district of it."""
     with ExitStack() as stack:
         yield raised(tmp_path, LEVELS[1:3], stack)
-
-
-def enrol(above: Tier, below: Tier, name: str, area: str) -> None:
-    made = above.cli("servers", "enrol", "--area", area, "--yes", "--no-wait", "--plain")
-    below.cli("upstream", "add", made.output.split()[0], "--name", name)
 
 
 @pytest.mark.slow
