@@ -16,6 +16,7 @@ class ServerError(Exception):
 
     code: ClassVar[str] = "server/error"
     status: ClassVar[int] = 500
+    seconds: int = 0  # when to ask again, where waiting helps
     zh: ClassVar[str] = "服务器未能完成。已收到的都已保存。请稍后重试；若仍失败，请报告此代码。"
     en: ClassVar[str] = (
         "The server could not do this. What it had received is kept. Try later; report the code."
@@ -74,6 +75,7 @@ class StoreUnreachable(ServerError):
 
     code = "server/store-unreachable"
     status = 503
+    seconds = 2
     zh = "服务器连不上数据库，本次上传未被接受。平板上的内容完好，会再次发送。请管理员检查数据库。"
     en = "The database does not answer; nothing was taken. The tablet sends it again. Check it."
 
@@ -83,6 +85,7 @@ class StoreContended(ServerError):
 
     code = "server/store-contended"
     status = 503
+    seconds = 2
     zh = "数据库正忙于其他写入，本次上传未被接受。平板上的内容完好。请稍后自动或手动重试。"
     en = "The database was busy with other writes. Nothing was taken. Try again shortly."
 
@@ -92,6 +95,7 @@ class StoreUnsure(ServerError):
 
     code = "server/store-unsure"
     status = 503
+    seconds = 2
     zh = "提交时与数据库断开，不知是否已保存，未给回执。平板保留全部内容。请稍后重试，不会重复。"
     en = "The line broke at the commit, so no receipt was given. The tablet keeps all. Try again."
 

@@ -14,7 +14,7 @@ import msgspec
 import sqlcipher3
 
 from crypto.errors import CryptoError
-from server.errors import ServerBusy, ServerError, StoreFull, status_of
+from server.errors import ServerError, StoreFull, status_of
 from sync.errors import SyncError
 
 MSGPACK, JSON = b"application/msgpack", b"application/json"
@@ -77,7 +77,7 @@ def error_answer(
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if nonce:
         headers += ((NONCE_HEADER, nonce.hex().encode()),)
-    if isinstance(known, ServerBusy):
+    if isinstance(known, ServerError) and known.seconds:
         headers += ((b"retry-after", str(known.seconds).encode()),)
     return Answer(
         status_of(shown), encode(body), headers, JSON if as_json else MSGPACK, shown.code, device

@@ -299,7 +299,7 @@ class Lines:
             broken = line.connection.closed
             line.connection.close()
             if broken and xid:
-                self._find_out(xid)
+                self.find_out(xid, line.life)
                 return
             raise coded(error) or error from error
         # A transaction in which something failed is undone by COMMIT, which then says ROLLBACK.
@@ -311,11 +311,17 @@ class Lines:
             line.connection.close()
             raise StoreUnsure(line.warnings[0])
 
-    def _find_out(self, xid: str) -> None:
-        """Return where the transaction was committed. Raises StoreUnreachable, StoreUnsure."""
+    def find_out(self, xid: str, life: str) -> None:
+        """Return where a transaction of this life of the database was committed.
+
+        Raises StoreUnreachable where it was undone, StoreUnsure where nobody can tell.
+        """
         for _ in range(ASK_TIMES):
             try:
                 with self.line() as line:
+                    # A standby that took over gives the numbers that it never heard of to others.
+                    if line.life != life:
+                        raise StoreUnsure("another life")
                     ask = "SELECT pg_xact_status(%s::xid8)"
                     status = line.connection.execute(ask, [xid]).fetchall()[0][0]
                     if status == "committed":

@@ -29,7 +29,7 @@ COUNTS = {
 BY_STICK = ("named", "moves", "set-back-server", "tiers")
 """Played by sealed files too; the others take minutes that way, and go by the same path."""
 
-ON_POSTGRES = 3
+ON_POSTGRES = 2
 """Histories of each file that are played with all servers on PostgreSQL; the command of
 ``fixtures.conformance`` plays all of them so, which takes five minutes."""
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from fixtures.conformance_parts import fast_folder
+from fixtures.disk import fast_folder
 from server.keys import ServerKeys
 from tests.crash_states.disk import Disk, Files
 from tests.crash_states.judging import (

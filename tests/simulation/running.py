@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from fixtures.conformance_parts import Cast, Template, fast_folder
+from fixtures.conformance_parts import Cast, Template
+from fixtures.disk import fast_folder
 from tests.simulation.parts import Crash
 from tests.simulation.plan import HOMES, SERVERS, STEPS, Step, draw
 from tests.simulation.world import World

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from client_sdk import devices as tablet_devices
 from client_sdk.errors import TabletError
 from client_sdk.tablet import Tablet
-from client_sdk.tablet_base import Identity
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
-from crypto.secret import SecretBytes
-from crypto.unlock import store_key
 from fixtures.district import Process, add_team, district_settings
 from fixtures.postgres import Postgres
-from server import devices
 from server.api.nonces import SharedNonces
 from server.district import District
 from server.errors import NonceSpent
@@ -28,10 +23,9 @@ from server.setup import init_server
 from server.store.postgres import PostgresStore
 from server.verify import Verdict, verify_store
 from tests.server.pens import SCHEMA, Office, Pen
+from tests.server.store.processes import TEAM, VALUES, tablet_behind_the_back
 
 pytestmark = pytest.mark.slow
-TEAM = "龙津一组"
-KEY = SecretBytes(b"several processes, one district.")
 ROUNDS = 6
 
 
@@ -52,23 +46,8 @@ class Pair:
 
     def admit(self, number: int) -> Tablet:
         """Enrol a tablet behind the back of both processes: nobody tells them."""
-        key, box, settings = DeviceKey.generate(), BoxKey.generate(), self.settings[0]
-        with reading(settings) as desk, desk.store.write() as tx:
-            _, certificate = devices.admit(
-                tx, desk.keys.sign, f"平板{number}", TEAM, key.public, box.public, desk.now_ms
-            )
-            keys = desk.keys
-        identity = Identity(
-            device_key=key,
-            box_key=box,
-            district=tablet_devices.District(keys.sign.public, keys.box.public, ""),
-            certificate=certificate,
-            name=f"平板{number}",
-            addresses=(f"127.0.0.1:{self.processes[0].port}",),
-            pin=keys.tls.tls_pin,
-        )
-        folder = self.folder / f"tablet-{number}"
-        return Tablet.create(folder, store_key(KEY), identity, worker=f"w{number}")
+        port = self.processes[0].port
+        return tablet_behind_the_back(self.settings[0], self.folder, number, port)
 
     def turn(self, tablet: Tablet, number: int) -> None:
         process = self.processes[number % 2]
@@ -99,9 +78,8 @@ def write_of(pair: Pair, number: int, values: dict[str, str]) -> str:
 
 
 def test_tablets_that_ask_either_process_lose_nothing_when_one_is_killed(pair: Pair) -> None:
-    values = {"area": "440103019003001", "head_name": "陈桂兰", "address": "龙津西路1号"}
     # The server's own feed is one, whichever process writes it.
-    homes = [write_of(pair, n % 2, values) for n in range(4)]
+    homes = [write_of(pair, n % 2, VALUES) for n in range(4)]
     add_team(pair.settings[0], TEAM, {f"w{n}": f"工{n}" for n in range(3)})
     with reading(pair.settings[0]) as desk, desk.store.write() as tx:
         for home in homes:
@@ -121,7 +99,7 @@ def test_tablets_that_ask_either_process_lose_nothing_when_one_is_killed(pair: P
                 if at == ROUNDS // 2:
                     half.wait(30)
                 address = f"龙津西路{number}-{at}号"
-                wrote[tablet.create_record("household", {**values, "address": address})] = address
+                wrote[tablet.create_record("household", {**VALUES, "address": address})] = address
                 tablet.set_fields(homes[at % 4], {"phone": f"1380000{number}{at:03d}"})
                 pair.turn(tablet, number + at)
                 try:
