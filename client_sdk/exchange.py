@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from client_sdk import custody, watching
+from client_sdk import custody, machine, watching
 from client_sdk.devices import (
     PAGE,
     RECEIPTS,
@@ -146,7 +146,7 @@ def build_request(
         relay=_relay(store, upload),
         ask=asking.ask,
         repair=asking.repair,
-        statements=watching.shown(store) if version > PROTOCOL else [],
+        statements=[*watching.shown(store), *machine.said(store)] if version > PROTOCOL else [],
     )
     return Asked(request, upload.rest, [h.signature for h in handed], asking)
 
@@ -185,6 +185,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         _take_receipts(store, district, reply, now_ms)
         take_statements(store, district, reply.statements, now_ms)
         log = watching.watch(store, asked.request, reply, now_ms)
+        machine.mark_told(store, asked.request)
         store.run_many(
             "UPDATE pages SET unknown = 0 WHERE signature = ?", ((s,) for s in asked.pages)
         )

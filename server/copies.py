@@ -12,6 +12,7 @@ of this. Invariants
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -19,6 +20,8 @@ from crypto.certificate import Certificate
 from crypto.identity import SIGNATURE_BYTES
 from server.journal import note
 from server.store.base import Transaction
+from sync.errors import MessageMalformed
+from sync.machine import TABLET, decode_machine
 from sync.messages import Known, Request
 
 NAME_CHARACTERS_MAX = 80
@@ -115,3 +118,18 @@ def note_contact(
         )
     for replica, found in new_forks.items():
         note(tx, now_ms, "", "feed-forked", found[0] if found else "", replica.hex())
+    _note_machine(tx, request)
+
+
+def _note_machine(tx: Transaction, request: Request) -> None:
+    """Keep what a tablet tells of itself; what cannot be read is as if it was not said."""
+    for kind, data in request.statements:
+        if kind != TABLET:
+            continue
+        with suppress(MessageMalformed):
+            said = decode_machine(data)
+            tx.run(
+                "UPDATE devices SET version = ?, used_bytes = ?, free_bytes = ? WHERE id ="
+                " (SELECT device FROM device_keys WHERE replica = ?)",
+                [said.version, said.used_bytes, said.free_bytes, request.replica],
+            )

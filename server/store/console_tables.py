@@ -55,4 +55,4 @@ CREATE TABLE passkeys (id TEXT PRIMARY KEY, account TEXT NOT NULL, host TEXT NOT
   used_at_ms INTEGER) WITHOUT ROWID;
 CREATE INDEX passkeys_by_account ON passkeys (account);
 """
-"""``uses`` is the count that the passkey itself keeps; ``host`` the server's name it was made for."""
+"""``uses`` is the count that a passkey itself keeps; ``host`` the server's name it was made for."""

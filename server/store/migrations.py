@@ -18,6 +18,8 @@ import sqlite_utils
 from server.errors import StoreTooNew
 from server.store.console_tables import TABLES_CONSOLE, TABLES_LOOKUP, TABLES_PASSKEYS
 from server.store.log_tables import TABLES_LOG
+from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
+from server.store.tier_tables import TABLES_TIERS
 from server.store.tablet_tables import TABLES_MOVED, TABLES_TABLETS
 from server.store.tier_tables import TABLES_LEFT, TABLES_TIERS
 
@@ -131,6 +133,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0007-lookup", TABLES_LOOKUP),
     ("0008-log", TABLES_LOG),
     ("0009-passkeys", TABLES_PASSKEYS),
+    ("0009-machine", TABLES_MACHINE),
     ("0011-left-areas", TABLES_LEFT),
 )
 

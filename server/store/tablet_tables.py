@@ -25,3 +25,9 @@ ALTER TABLE marks ADD COLUMN team TEXT NOT NULL DEFAULT '';
 ALTER TABLE marks ADD COLUMN collection TEXT NOT NULL DEFAULT '';
 """
 """Whose the work is that a mark tells of."""
+
+TABLES_MACHINE = """
+ALTER TABLE devices ADD COLUMN used_bytes INTEGER;
+ALTER TABLE devices ADD COLUMN free_bytes INTEGER;
+"""
+"""What a tablet told of the room on it; ``devices.version`` is what it told of its program."""

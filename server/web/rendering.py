@@ -73,6 +73,13 @@ VERSION = hashlib.sha256(b"\0".join(STATIC.values())).hexdigest()[:12]
 """Changes whenever a static file does; browsers keep each version for good."""
 
 
+def size(count_bytes: int) -> str:
+    """Bytes as people read them."""
+    if count_bytes < 1024**3:
+        return f"{count_bytes / 1024**2:,.0f} MB"
+    return f"{count_bytes / 1024**3:,.1f} GB"
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
@@ -88,6 +95,7 @@ def _environment() -> Environment:
         "STATE_WORDS": STATE_WORDS,
         "POLICY_WORDS": POLICY_WORDS,
         "FATE_WORDS": FATE_WORDS,
+        "size": size,
         "ROLE_WORDS": ROLE_WORDS,
     }
     return made

@@ -26,6 +26,7 @@ from server.lost import Lost, lost
 from server.moves import Plan, plan
 from server.people import Area, Team, areas_below, teams
 from server.store.base import Transaction
+from server.unsent import Unsent, unsent_of
 from server.web.errors import RightMissing
 from sync.schema import Schema
 
@@ -286,12 +287,13 @@ class ScopedBase:
             "SELECT d.id, d.name, d.team, d.state, d.enrolled_at_ms, d.last_contact_ms,"
             " d.offset_ms, d.version, d.revoked_at_ms, d.wiped_at_ms, d.leased, d.copy_of,"
             " (SELECT count(*) FROM device_keys k WHERE k.device = d.id),"
-            " (SELECT count(*) FROM held h WHERE h.device = d.id AND h.state = 0)"
+            " (SELECT count(*) FROM held h WHERE h.device = d.id AND h.state = 0),"
+            " d.used_bytes, d.free_bytes"
             " FROM devices d ORDER BY d.enrolled_at_ms DESC, d.id"
         )
         names = (
             "id name team state enrolled_at_ms last_contact_ms offset_ms version revoked_at_ms"
-            " wiped_at_ms leased copy_of keys held"
+            " wiped_at_ms leased copy_of keys held used_bytes free_bytes"
         ).split()
         return [dict(zip(names, row, strict=True)) for row in found if row[2] in wanted]
 
@@ -301,6 +303,10 @@ class ScopedBase:
             if one["id"] == device:
                 return one
         raise NotFound("tablet")
+
+    def unsent(self, tablets: Sequence[dict[str, Any]], now_ms: int) -> dict[str, Unsent]:
+        """What of the work of these tablets, which the account sees, is not here."""
+        return {one["id"]: unsent_of(self.tx, one["id"], now_ms) for one in tablets}
 
     def lost(self, device: str, now_ms: int) -> Lost:
         """What could be read on a tablet, and what of its work is missing.

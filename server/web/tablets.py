@@ -24,8 +24,11 @@ from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.sign_in import qr
 
 DAY_MS = 86_400_000
+ROWS = 100
 SILENT_DAYS = 7
 """A tablet that was not heard of for so long is marked: its work is at risk."""
+FREE_BYTES_LITTLE = 1024 * 1024 * 1024
+"""Less room than this is marked: a year of one team's photos."""
 STATE_NAMES = {"active": "在用 ‖ active", "revoked": "已吊销 ‖ revoked"}
 
 
@@ -34,16 +37,25 @@ def tablets(visit: Visit) -> Result:
     """All tablets and teams of the area."""
     with visit.scope() as scoped:
         teams = scoped.teams()
-        found = scoped.tablets([team.id for team in teams])
+        found = _after(scoped.tablets([team.id for team in teams]), visit.query("after"))
         values = {
-            "tablets": found,
+            "tablets": found[:ROWS],
+            "after": found[ROWS - 1]["id"] if len(found) > ROWS else "",
             "teams": teams,
             "team_names": {team.id: team.name for team in teams},
             "workers": _workers_by_team(scoped.tx),
             "silent": visit.now_ms - SILENT_DAYS * DAY_MS,
+            "little": FREE_BYTES_LITTLE,
+            "unsent": scoped.unsent(found[:ROWS], visit.now_ms),
             "state_names": STATE_NAMES,
         }
     return Shown("tablets.html", values)
+
+
+def _after(found: list[dict[str, Any]], device: str) -> list[dict[str, Any]]:
+    """What stands behind a tablet in the list; all of it where that one is not there."""
+    names = [one["id"] for one in found]
+    return found[names.index(device) + 1 :] if device in names else found
 
 
 def _workers_by_team(tx: Any) -> dict[str, list[str]]:
@@ -64,6 +76,7 @@ def tablet(visit: Visit) -> Result:
             "team": scoped.team(one["team"]),
             "lost": scoped.lost(one["id"], visit.now_ms),
             "homes": scoped.held_by(one["id"]),
+            "little": FREE_BYTES_LITTLE,
             "state_names": STATE_NAMES,
             "copy_name": next(
                 (str(other["name"]) for other in scoped.tablets() if other["id"] == one["copy_of"]),
