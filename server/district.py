@@ -33,11 +33,12 @@ from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
 from server.log_tree import begin_log
 from server.log_words import add_words, look_at_logs
-from server.made import settle_homes
+from server.made import take_in
 from server.opening import Asked, Check, Opened, open_request
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
 from server.relaying import Relaying
+from server.reorganising import areas_before, settle_areas
 from server.replying import Done, Speaker, reply_of
 from server.scope import Device, bump_scopes_of_areas, device_row, revoked_among
 from server.set_aside import within_limits
@@ -223,8 +224,7 @@ class District:
             request.clock_ms - now_ms,
             revoked_among(tx, self.devices_of(runs)),
         )
-        out = self.ingest(tx, forks, now_ms).take(runs, one.states, sender)
-        self.after_ingest(tx, device, runs, out, now_ms)
+        out = take_in(self, tx, forks, device, (runs, one.states), sender, now_ms)
         new_forks = {replica: self.devices.get(replica) for replica in out.forked - self.forks}
         note_contact(tx, request, [*known, *out.receipts], new_forks, now_ms)
         pulled, notices, told = None, [], list[Statement]()
@@ -254,25 +254,10 @@ class District:
         sift = partial(within_limits, self._limits, self.servers)
         return Ingest(tx, self.schema, forks, now_ms, sift)
 
-    def after_ingest(
-        self, tx: Transaction, device: Device, runs: Sequence[Run], out: Outcome, now_ms: int
-    ) -> None:
-        """Settle homes by their writers: who signed a feed, not the tablet that carried it."""
-        teams = {run.replica: self._team_of(tx, run.replica, device) for run in runs}
-        settle_homes(tx, runs, out, teams, device.team, now_ms)
-
     def devices_of(self, runs: Sequence[Run]) -> dict[bytes, str]:
         """The devices of the writers of runs; a revoked one's later keys are its own too."""
         keys = self.trust.keys
         return {r.replica: keys[r.replica].device for r in runs if r.replica in keys}
-
-    def _team_of(self, tx: Transaction, replica: bytes, sender: Device) -> str:
-        """The team of the tablet that writes as this replica; empty for a server."""
-        found = self.devices.get(replica)
-        if found is None or found[0] == sender.id:
-            return sender.team if found else ""
-        device = device_row(tx, found[0])
-        return device.team if device else ""
 
     def look_at_own_chain(self, tx: Transaction, known: Sequence[Known]) -> None:
         """Somebody who knows a point of this server's feed that is not on its chain: it was set
@@ -384,7 +369,9 @@ class District:
                     self.succeed(tx)
                 run, ids = self.own.build(tx, worker, writes, reason)
                 sender = Sender(self.own.key.replica, "", "", 0, frozenset())
+                moving = areas_before(tx, [run])
                 out = self.ingest(tx, self.forks, now_ms).take([run], [], sender)
+                settle_areas(tx, moving, now_ms)
                 if out.new_homes:
                     bump_scopes_of_areas(tx, set(out.new_homes.values()) | {""})
                 if after is not None:
