@@ -19,8 +19,6 @@ from server.errors import StoreTooNew
 from server.store.console_tables import TABLES_CONSOLE, TABLES_LOOKUP, TABLES_PASSKEYS
 from server.store.log_tables import TABLES_LOG
 from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
-from server.store.tier_tables import TABLES_TIERS
-from server.store.tablet_tables import TABLES_MOVED, TABLES_TABLETS
 from server.store.tier_tables import TABLES_LEFT, TABLES_TIERS
 
 TABLES_1 = """
