@@ -121,6 +121,8 @@ def _made(
 
 def _show(state: State, sheet: Sheet, definitions: bool) -> None:
     state.say("{title}  {unit}  {days}", title=sheet.title, unit=sheet.unit, days=sheet.days)
+    if sheet.notice:
+        state.warn("{notice}", notice=sheet.notice)
     rows = [*sheet.rows, *([sheet.total] if sheet.total else [])]
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
     for table in _tables(sheet, texts, state.out.width):

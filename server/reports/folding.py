@@ -5,7 +5,8 @@ What lives here: reading the record into the tables of ``facts``. What must not:
 - What uploads write has no part in this: no table or index of theirs is larger or slower for it.
   A high-water sequence per home, which they keep anyway, tells where something changed.
 - Each step is one short transaction that also notes how far it came: a report that is cut off, or
-  two at once, leave nothing half done, and a restored store has the facts that belong to it.
+  two at once, leave nothing half done, and a restored store has the facts that belong to it. It
+  takes parts until ``STEP_SECONDS`` are over: uploads wait that long, and for the last part.
 - The facts of a record depend on the record and on its home alone, so any order comes to the same.
 - A household that was joined into another counts for that one, as far as it leads to a live one;
   households joined in a circle each count for themselves, as both are shown until it is settled.
@@ -13,6 +14,7 @@ What lives here: reading the record into the tables of ``facts``. What must not:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,35 +23,52 @@ from server.store.base import WORD_CHARS_MAX, Store, Transaction
 from server.views import quoted
 from sync.schema import Schema
 
-STEP_RECORDS = 10_000
-"""Records of one step: uploads wait for it, a quarter of a second at most."""
-STEP_HOMES = 2_000
-FEW_HOMES = 100
-"""Where more than one home in so many changed, walking the whole record is quicker."""
+STEP_SECONDS = 0.1
+"""A step that has taken this long takes no further part."""
+PART_RECORDS = 1_000
+PART_HOMES = 500
+"""Records and homes of one part: some hundredths of a second."""
+LISTED_MAX = 2_000
+"""Numbers in one statement."""
+FEW_HOMES = 250
+"""Where no more homes changed they are read at once; else the whole record is walked through,
+which is quicker and goes by parts."""
 AREA_CHARS_MAX = 15
 JOINS_MAX = 100
 """A household joined into one that was joined into another …: no office does this often."""
 
-FORM, DONE_SEQ, AIM_SEQ, DONE_N, LAST_N = (
+FORM, DONE_SEQ, AIM_SEQ, DONE_N, LAST_N, DONE_HOME, LAST_HOME = (
     "facts_form",
     "facts_seq",
     "facts_aim_seq",
     "facts_n",
     "facts_last_n",
+    "facts_home",
+    "facts_last_home",
 )
 
 
 class Progress(NamedTuple):
-    """How far the walk through the record is: records done, and in all; 0, 0 where none runs."""
+    """How far the walk through the record is: records done, and in all; 0, 0 where none runs.
+
+    ``changed`` are homes with changes that no figure has yet, beside those of the walk.
+    """
 
     done: int
     total: int
+    changed: int = 0
+
+    def __bool__(self) -> bool:
+        """Is there anything that is not in the figures yet?"""
+        return bool(self.total or self.changed)
 
 
 def progress_of(tx: Transaction) -> Progress:
     """How far the facts are."""
     now = _numbers(tx)
-    return Progress(now.get(DONE_N, 0), now.get(LAST_N, 0))
+    seen = max(now.get(DONE_SEQ, 0), now.get(AIM_SEQ, 0))
+    changed = tx.rows("SELECT count(*) FROM homes WHERE seq > ?", [seen])
+    return Progress(now.get(DONE_N, 0), now.get(LAST_N, 0), int(changed[0][0]))
 
 
 class Folding:
@@ -65,26 +84,28 @@ class Folding:
     def refresh(self, told: Callable[[Progress], None] | None = None) -> None:
         """Bring the facts up to date with everything committed before this began."""
         with self._store.read() as tx:
-            if not self._stale(tx):
-                return
-        with self._store.write() as tx:
-            self._make(tx)
-        more = True
-        while more:
-            with self._store.write() as tx:
-                more = self._step(tx)
-                now = _numbers(tx)
+            aim, stale = _seq(tx), self._stale(tx)
+        while stale:
+            self.step()
+            with self._store.read() as tx:
+                now, stale = _numbers(tx), self._stale(tx)
             if told and now.get(LAST_N):
-                told(Progress(now.get(DONE_N, 0), now[LAST_N]))
+                told(Progress(now[DONE_N], now[LAST_N]))
+            # What is written meanwhile is for the next time, or this might never end.
+            stale = stale and now.get(DONE_SEQ, 0) < aim
 
     def step(self) -> bool:
         """One short step; is there more to do? For those who let uploads in between."""
         with self._store.read() as tx:
             if not self._stale(tx):
                 return False
+        began = time.perf_counter()
         with self._store.write() as tx:
             self._make(tx)
-            return self._step(tx)
+            while more := self._part(tx):
+                if time.perf_counter() - began > STEP_SECONDS:
+                    break
+            return more
 
     # ---- how far --------------------------------------------------------------------------------
 
@@ -102,19 +123,22 @@ class Folding:
                 tx.define(f"DROP TABLE {quoted(name)}")
         for statement in statements(self._schema):
             tx.define(statement)
-        for key in (DONE_SEQ, AIM_SEQ, DONE_N, LAST_N):
+        for key in (DONE_SEQ, AIM_SEQ, DONE_N, LAST_N, DONE_HOME, LAST_HOME):
             _note(tx, key, 0)
         _note(tx, FORM, form_of(self._schema))
 
-    def _step(self, tx: Transaction) -> bool:
-        """One step; is there more to do?"""
+    def _part(self, tx: Transaction) -> bool:
+        """The next part of what there is to do; is there more?"""
         now = _numbers(tx)
         if not now[LAST_N]:
             return self._begin(tx, now[DONE_SEQ])
-        first, last = now[DONE_N], min(now[DONE_N] + STEP_RECORDS, now[LAST_N])
-        self._fold(tx, "r.n > ? AND r.n <= ? AND r.seq > ?", [first, last, now[DONE_SEQ]])
-        _note(tx, DONE_N, last)
-        if last < now[LAST_N]:
+        if now[DONE_HOME] < now[LAST_HOME]:
+            self._walk_homes(tx, now)
+            return True
+        if now[DONE_N] < now[LAST_N]:
+            first, last = now[DONE_N], min(now[DONE_N] + PART_RECORDS, now[LAST_N])
+            self._fold(tx, "r.n > ? AND r.n <= ? AND r.seq > ?", [first, last, now[DONE_SEQ]])
+            _note(tx, DONE_N, last)
             return True
         self._settle_joins(tx)
         _note(tx, DONE_SEQ, now[AIM_SEQ])
@@ -123,10 +147,10 @@ class Folding:
 
     def _begin(self, tx: Transaction, done: int) -> bool:
         """Take in a few changed homes at once, or begin a walk through the whole record."""
-        seq = int(tx.rows("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'seq'")[0][0])
-        changed = [int(r[0]) for r in tx.rows("SELECT n FROM homes WHERE seq > ?", [done])]
-        homes = int(tx.rows("SELECT count(*) FROM homes")[0][0])
-        if len(changed) <= max(STEP_HOMES // 10, homes // FEW_HOMES):
+        seq = _seq(tx)
+        found = tx.rows("SELECT n FROM homes WHERE seq > ? LIMIT ?", [done, FEW_HOMES + 1])
+        if len(found) <= FEW_HOMES:
+            changed = [int(row[0]) for row in found]
             moved = self._take_homes(tx, changed)
             for part in _parts(changed):
                 self._fold(tx, f"r.home IN ({part}) AND r.seq > ?", [done])
@@ -135,14 +159,28 @@ class Folding:
             self._settle_joins(tx)
             _note(tx, DONE_SEQ, seq)
             return False
-        moved = self._take_homes(tx, changed)
-        for part in _parts(moved):
-            self._fold(tx, f"r.home IN ({part})", [])
         last = int(tx.rows("SELECT coalesce(max(n), 0) FROM records")[0][0])
-        _note(tx, AIM_SEQ, seq)
-        _note(tx, DONE_N, 0)
-        _note(tx, LAST_N, last)
-        return last > 0
+        homes = int(tx.rows("SELECT coalesce(max(n), 0) FROM homes")[0][0])
+        for key, value in (
+            (AIM_SEQ, seq),
+            (DONE_N, 0),
+            (LAST_N, max(last, 1)),
+            (DONE_HOME, 0),
+            (LAST_HOME, homes),
+        ):
+            _note(tx, key, value)
+        return True
+
+    def _walk_homes(self, tx: Transaction, now: dict[str, int]) -> None:
+        """Take in the next homes of a walk, before any record of theirs."""
+        found = tx.rows(
+            "SELECT n FROM homes WHERE n > ? AND n <= ? AND seq > ? ORDER BY n LIMIT ?",
+            [now[DONE_HOME], now[LAST_HOME], now[DONE_SEQ], PART_HOMES],
+        )
+        some = [int(row[0]) for row in found]
+        for part in _parts(self._take_homes(tx, some)):
+            self._fold(tx, f"r.home IN ({part})", [])
+        _note(tx, DONE_HOME, some[-1] if len(some) == PART_HOMES else now[LAST_HOME])
 
     # ---- homes ----------------------------------------------------------------------------------
 
@@ -245,9 +283,13 @@ def _survivor(joined: dict[int, int], home: int) -> int:
 
 
 def _parts(numbers: Sequence[int]) -> list[str]:
-    """Numbers as lists for SQL, each of at most STEP_HOMES."""
+    """Numbers as lists for SQL, each of at most LISTED_MAX."""
     plain = [str(number) for number in numbers]
-    return [",".join(plain[i : i + STEP_HOMES]) for i in range(0, len(plain), STEP_HOMES)]
+    return [",".join(plain[i : i + LISTED_MAX]) for i in range(0, len(plain), LISTED_MAX)]
+
+
+def _seq(tx: Transaction) -> int:
+    return int(tx.rows("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'seq'")[0][0])
 
 
 def _numbers(tx: Transaction) -> dict[str, int]:

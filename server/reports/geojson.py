@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from server.reports.running import Result
+from server.reports.sheets import notice_of
 from server.store.base import Transaction
 from sync.collections.declare import GPS_PATTERN
 
@@ -55,6 +56,7 @@ def as_geojson(tx: Transaction, result: Result, lang: str) -> bytes:
             "report": report.name,
             "since": asked.since,
             "until": asked.until,
+            "not_counted_yet": notice_of(result, lang),
             "labels": labels,
             "features": features,
         }

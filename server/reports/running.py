@@ -17,6 +17,7 @@ import msgspec
 
 from server.errors import ReportRefused
 from server.reports.define import Figure, Report, Source
+from server.reports.folding import Progress, progress_of
 from server.reports.params import DIGITS, Asked, Params, checked
 from server.reports.registry import REPORTS
 from server.store.base import Transaction
@@ -37,13 +38,17 @@ class Row(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a report came to. ``total`` has no area; ``scope_name`` is the area all rows lie in."""
+    """What a report came to. ``total`` has no area; ``scope_name`` is the area all rows lie in.
+
+    ``folding`` is true while some of the record is not in the figures yet.
+    """
 
     report: Report
     asked: Asked
     scope_name: str
     rows: list[Row]
     total: Row
+    folding: Progress
 
 
 class Behind(NamedTuple):
@@ -106,7 +111,7 @@ def run(
         for area, key in sorted(cells, key=lambda cell: (cell[0], _place(report, cell[1])))
     ]
     total = Row("", "", "", _complete(report, sums))
-    return Result(report, asked, names.get(office) or office, rows, total)
+    return Result(report, asked, names.get(office) or office, rows, total, progress_of(tx))
 
 
 def records(

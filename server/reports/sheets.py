@@ -44,7 +44,7 @@ Cell = str | int | float | Decimal | None
 class Sheet(NamedTuple):
     """``unit`` is the office that reports (填报单位); ``total`` is None in a list of records.
 
-    The first ``keys`` columns say what a row is about.
+    The first ``keys`` columns say what a row is about; ``notice`` says what is not in it yet.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Sheet(NamedTuple):
     definitions: list[tuple[str, str]]
     lang: str
     keys: int
+    notice: str = ""
 
 
 def word(pair: tuple[str, str], lang: str) -> str:
@@ -95,7 +96,24 @@ def sheet_of(result: Result, lang: str) -> Sheet:
         [(_heading(column, lang), column.words.text(lang)) for column in columns],
         lang,
         3 if report.dimension else 2,
+        notice_of(result, lang),
     )
+
+
+def notice_of(result: Result, lang: str) -> str:
+    """What is not in the figures yet, in words; empty where all is."""
+    done, total, changed = result.folding
+    walking = (
+        f"台账整理中（{done} / {total}），数字尚不完整。",
+        f"The record is being gone through ({done} of {total}): the figures are not complete yet.",
+    )
+    waiting = (
+        f"另有 {changed} 户（处）的新修改尚未计入。",
+        f"{changed} households or other homes have changes that are not counted yet.",
+    )
+    if total:
+        return word(walking, lang)
+    return word(waiting, lang) if changed else ""
 
 
 def key_text(dimension: Dimension, key: str, lang: str) -> str:

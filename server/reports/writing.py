@@ -27,7 +27,7 @@ from server.reports.cells import plain, safe
 from server.reports.define import Share
 from server.reports.params import day_of
 from server.reports.running import Result, Row
-from server.reports.sheets import Sheet, key_text, word
+from server.reports.sheets import Sheet, key_text, notice_of, word
 
 ROWS_MAX = 1_048_000
 """Rows of a sheet; a spreadsheet has 1,048,576."""
@@ -45,6 +45,8 @@ def as_csv(sheet: Sheet) -> str:
     writer.writerow([safe(text) for text in sheet.headings])
     for row in [*sheet.rows, *([sheet.total] if sheet.total else [])]:
         writer.writerow([safe(cell) for cell in row])
+    if sheet.notice:
+        writer.writerow([safe(sheet.notice)])
     return file.getvalue()
 
 
@@ -69,6 +71,7 @@ def as_json(result: Result, lang: str) -> bytes:
             "since": "" if report.whole_record else asked.since,
             "until": asked.until,
             "days": asked.days,
+            "not_counted_yet": notice_of(result, lang),
             "figures": [
                 {
                     "name": column.name,
@@ -110,6 +113,7 @@ def as_xlsx(sheet: Sheet, now_ms: int) -> bytes:
     days = word(("统计日期", "Days"), lang)
     made = word(("制表日期", "Made on"), lang)
     about = f"{office}：{sheet.unit}　　{days}：{sheet.days}　　{made}：{day_of(now_ms)}"
+    about += f"　　{sheet.notice}" if sheet.notice else ""
     _line(page, 2, about, width, Font(size=11), "left")
     for at, text in enumerate(sheet.headings, 1):
         cell = _put(page, 3, at, text)

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from server.accounts import EXPORT, READ
-from server.errors import ReportRefused
+from server.errors import ReportRefused, ServerBusy
 from server.reports import REPORTS, Params, records, run
 from server.reports.define import Figure
 from server.reports.folding import Folding, progress_of
@@ -74,6 +74,12 @@ def params_of(visit: Visit) -> Params:
 def ready(scoped: Scoped) -> bool:
     """Are there facts to read? Not before the first step was taken."""
     return "facts_home" in scoped.tx.relations()
+
+
+def _need_ready(scoped: Scoped) -> None:
+    """For files and programs, which cannot show that there is nothing yet. Raises ServerBusy."""
+    if not ready(scoped):
+        raise ServerBusy("the figures are being prepared")
 
 
 def run_scoped(
@@ -197,6 +203,7 @@ def export(visit: Visit) -> Answered:
     visit.purpose = f"export {name} {figure} {kind}".replace("  ", " ")
     report_of(name)
     with visit.scope() as scoped:
+        _need_ready(scoped)
         scoped.saw(scoped.area, "", name, (figure or "figures",))
         found = run(
             scoped.tx,
@@ -249,6 +256,7 @@ def api_report(visit: Visit) -> Answered:
     """One report over the account's area, as JSON."""
     name = visit.param("report")
     with visit.scope() as scoped:
+        _need_ready(scoped)
         found = run_scoped(visit, scoped, name, params_of(visit)).result
         body = as_json(found, visit.lang)
     return Download(body, KINDS["json"], f"{name}.json", inline=True)

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from fixtures.postgres import Postgres
-from server.reports import REPORTS, refresh
+from server.reports import REPORTS, folding, refresh
+from server.reports.params import Params
+from server.reports.running import run
+from server.reports.sheets import notice_of
 from server.store.base import Store
 from server.store.postgres import PostgresStore
 from server.store.sqlite import SqliteStore
@@ -76,13 +79,24 @@ def test_both_stores_come_to_the_same_figures(
     two.store.close()
 
 
-def test_facts_that_follow_the_record_are_those_made_from_nothing(store: Store) -> None:
+@pytest.mark.parametrize("few_homes", [3, 1_000], ids=["walking", "at once"])
+def test_facts_that_follow_the_record_are_those_made_from_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, few_homes: int
+) -> None:
+    monkeypatch.setattr(folding, "FEW_HOMES", few_homes)
+    monkeypatch.setattr(folding, "PART_RECORDS", 7)
+    monkeypatch.setattr(folding, "PART_HOMES", 2)
+    monkeypatch.setattr(folding, "STEP_SECONDS", 0.0)
     book, rng = Book(store), random.Random(SEED)
+    steps = folding.Folding(store, SCHEMA)
     homes = [book.household(categories=["dibao"]) for _ in range(12)]
     others: list[tuple[str, str]] = []
     for _ in range(12):
         for _ in range(8):
             home = rng.choice(homes)
+            if rng.random() < 0.5:
+                # Whoever shows a page takes a step, in the middle of other work.
+                steps.step()
             match rng.randrange(8):
                 case 0:
                     book.edit("household", home, joined_into=rng.choice([*homes, "", "nobody"]))
@@ -110,6 +124,34 @@ def test_facts_that_follow_the_record_are_those_made_from_nothing(store: Store) 
         refresh(store, SCHEMA)
         assert followed == book.facts()
     assert len(followed["facts_visit"]) > 10
+
+
+def test_a_step_is_short_and_says_how_far_the_figures_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "FEW_HOMES", 3)
+    monkeypatch.setattr(folding, "PART_RECORDS", 10)
+    monkeypatch.setattr(folding, "STEP_SECONDS", 0.0)
+    book = Book(store)
+    book.fill(20, 200, SEED)
+    steps, seen = folding.Folding(store, SCHEMA), []
+    while steps.step():
+        with store.read() as tx:
+            seen.append(folding.progress_of(tx))
+            result = run(tx, "totals", Params(until=DAY), now_ms=NOW_MS)
+        assert result.folding
+        assert ("台账整理中" in notice_of(result, "zh"), "of" in notice_of(result, "en")) == (
+            True,
+        ) * 2
+    assert len({one.done for one in seen}) > 20
+    with store.read() as tx:
+        assert not run(tx, "totals", Params(until=DAY), now_ms=NOW_MS).folding
+    # What came since then, and no step was taken for, is said too.
+    book.household()
+    with store.read() as tx:
+        found = run(tx, "totals", Params(until=DAY), now_ms=NOW_MS)
+    assert found.folding.changed == 1
+    assert notice_of(found, "en").startswith("1 household")
 
 
 def test_what_is_voided_counts_nowhere_and_comes_back_with_an_edit(store: Store) -> None:
