@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,17 +24,21 @@ import sqlcipher3
 from crypto.log import TreeHead
 from server.enrolment import DONE, SPENT
 from server.errors import BackupWrong, StoreDamaged
+from server.forms import known_schema
 from server.journal import note
 from server.key_files import sync_folder
 from server.keys import ServerKeys
 from server.lock import store_lock
 from server.log_tree import begin_epoch, root_at, stand_of
+from server.moving import META, copy_tables, move, rows_in, tables_of
 from server.settings import Settings
 from server.store.base import Store
+from server.store.postgres import PostgresStore
 from server.store.sqlite import SqliteStore, connect
 
 SIDES = ("", "-wal", "-shm")
-ELSEWHERE = "kept in PostgreSQL: use pg_basebackup or pg_dump"
+PART = ".part"
+"""What a backup is called until it was checked."""
 
 
 class Checked(NamedTuple):
@@ -73,21 +79,25 @@ def back_up(
 ) -> Checked:
     """Write a consistent copy, encrypted by the same key, and check it; the server may go on.
 
-    Raises BackupWrong where the target exists or the copy does not hold, and for a store in
-    PostgreSQL, which has its own tools; OSError.
+    A store in PostgreSQL is read in one transaction and written as an embedded one: what comes of
+    it is the same kind of file. Raises BackupWrong where the target exists or the copy does not
+    hold; OSError; what ``progress`` raises ends it, and nothing is left behind.
     """
-    if not isinstance(store, SqliteStore):
-        raise BackupWrong(ELSEWHERE)
     if target.exists():
         raise BackupWrong("the target exists")
-    fresh = target.with_name(target.name + ".part")
-    for side in SIDES:
-        fresh.with_name(fresh.name + side).unlink(missing_ok=True)
+    fresh = target.with_name(target.name + PART)
+    _remove(fresh)
     os.close(os.open(fresh, os.O_CREAT | os.O_EXCL, 0o600))
-    store.backup(str(fresh), progress)
-    checked = check_backup(fresh, keys)
-    for side in SIDES[1:]:
-        fresh.with_name(fresh.name + side).unlink(missing_ok=True)
+    try:
+        if isinstance(store, SqliteStore):
+            store.backup(str(fresh), progress)
+        else:
+            _copy_out(store, fresh, keys, progress)
+        checked = check_backup(fresh, keys)
+    except BaseException:
+        _remove(fresh)
+        raise
+    _remove(fresh, SIDES[1:])
     with fresh.open("rb") as file:
         os.fsync(file.fileno())
     fresh.rename(target)
@@ -95,14 +105,44 @@ def back_up(
     return checked
 
 
+def _remove(path: Path, sides: tuple[str, ...] = SIDES) -> None:
+    for side in sides:
+        path.with_name(path.name + side).unlink(missing_ok=True)
+
+
+def _copy_out(
+    store: Store, path: Path, keys: ServerKeys, progress: Callable[[int, int], None] | None
+) -> None:
+    with (
+        closing(SqliteStore(path, keys.store_hex)) as copy,
+        store.read() as here,
+        copy.write() as there,
+    ):
+        tables = tables_of(here, there)
+        done, total = 0, rows_in(here, tables)
+
+        def told(rows: int) -> None:
+            nonlocal done
+            done += rows
+            if progress is not None:
+                progress(done, total)
+
+        copy_tables(here, there, tables, told)
+        counted = [name for name in tables if name != META]
+        if rows_in(here, counted) != rows_in(there, counted):
+            raise BackupWrong("rows are missing")
+
+
 def restore(settings: Settings, keys: ServerKeys, source: Path, now_ms: int) -> Checked:
     """Put a backup in the place of the store, which is set aside as ``district.db.<ms>``.
 
-    Raises BackupWrong, ServerRunning.
+    Into PostgreSQL it goes only where the schema of the district holds nothing yet. Raises
+    BackupWrong, ServerRunning, AlreadyInitialised.
     """
-    if settings.store_dsn:
-        raise BackupWrong(ELSEWHERE)
     checked = check_backup(source, keys)
+    if settings.store_dsn:
+        _into_database(settings, keys, source, now_ms)
+        return checked
     path = settings.store_path
     with store_lock(settings.data):
         fresh = path.with_name(path.name + ".new")
@@ -117,6 +157,21 @@ def restore(settings: Settings, keys: ServerKeys, source: Path, now_ms: int) -> 
         fresh.rename(path)
         sync_folder(path.parent)
     return checked
+
+
+def _into_database(settings: Settings, keys: ServerKeys, source: Path, now_ms: int) -> None:
+    schema = known_schema(settings)
+    with store_lock(settings.data), tempfile.TemporaryDirectory(dir=settings.data) as folder:
+        fresh = Path(folder) / source.name
+        shutil.copyfile(source, fresh)
+        fresh.chmod(0o600)
+        _void_what_was_good_once(fresh, keys)
+        _own_up(fresh, fresh, keys, now_ms)
+        with (
+            closing(SqliteStore(fresh, keys.store_hex)) as here,
+            closing(PostgresStore(settings.store_dsn, settings.store_district)) as there,
+        ):
+            move(here, there, schema, keys.sign.public)
 
 
 def _own_up(fresh: Path, replaced: Path, keys: ServerKeys, now_ms: int) -> None:

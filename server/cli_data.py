@@ -162,8 +162,9 @@ def backup(context: click.Context, /, target: Path, by: str) -> None:
 
     state = state_of(context)
     with reading(state.settings) as desk:
+        begun_ms = desk.now_ms
         with desk.store.write() as tx:
-            note(tx, desk.now_ms, by, "backup", "", "")
+            note(tx, begun_ms, by, "backup", "", "")
         with state.progress("备份 ‖ Backing up", 100) as bar:
             done = 0
 
@@ -175,7 +176,7 @@ def backup(context: click.Context, /, target: Path, by: str) -> None:
 
             checked = back_up(desk.store, desk.keys, target, told)
         with desk.store.write() as tx:
-            note_backup(tx, checked.seq, desk.now_ms)
+            note_backup(tx, checked.seq, begun_ms)
     state.say(
         "已备份并校验：{records} 条记录，{mb:.1f} MB。没有密钥目录打不开它 ‖ "
         "Backed up and checked: {records} records, {mb:.1f} MB. It opens with the key folder"

@@ -11,9 +11,7 @@ signatures (``linking.py``), making backups. Invariants
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from crypto.identity import DeviceKey
 from crypto.statement import PLACES_MAX, Held, issue_held
@@ -24,7 +22,7 @@ from sync.clock import counter_of
 
 ABOVE, CITY, PROVINCE, BACKUP = "above", "city", "province", "backup"
 """Kinds of places beyond the district."""
-BACKED_UP: Final = "backed_up"
+BACKED_UP_SEQ, BACKED_UP_AT_MS = "backed_up_seq", "backed_up_at_ms"
 KEYS_MAX = PLACES_MAX // 4
 """Keys of one tablet that are told of, the newest; two branches of each at two places."""
 _CITY_DIGITS, _PROVINCE_DIGITS = 6, 4
@@ -35,21 +33,19 @@ Place = tuple[str, bytes, bytes, int, bytes]
 
 def note_backup(tx: Transaction, seq: int, at_ms: int) -> None:
     """A verified backup holds all that was committed up to ``seq``."""
-    tx.run(
+    tx.run_many(
         "INSERT INTO meta (key, value) VALUES (?, ?)"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        [BACKED_UP, msgspec.json.encode([seq, at_ms])],
+        [(BACKED_UP_SEQ, seq), (BACKED_UP_AT_MS, at_ms)],
     )
 
 
 def last_backup(tx: Transaction) -> tuple[int, int]:
     """The sequence up to which the last verified backup reaches, and when it was made; (0, 0) for
     none."""
-    found = tx.rows("SELECT value FROM meta WHERE key = ?", [BACKED_UP])
-    if not found:
-        return 0, 0
-    seq, at_ms = msgspec.json.decode(bytes(found[0][0]), type=tuple[int, int])
-    return seq, at_ms
+    names = [BACKED_UP_SEQ, BACKED_UP_AT_MS]
+    found = dict(tx.rows("SELECT key, value FROM meta WHERE key IN (?, ?)", names))
+    return int(found.get(BACKED_UP_SEQ, 0)), int(found.get(BACKED_UP_AT_MS, 0))
 
 
 def upstream_kind(tx: Transaction) -> tuple[str, bytes] | None:

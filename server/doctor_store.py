@@ -24,7 +24,7 @@ SILENT_DAYS_MAX = 14
 def store_findings(tx: Transaction, settings: Settings, now_ms: int) -> list[Finding]:
     """All findings about the content of a store."""
     return [
-        _backup(tx, settings, now_ms),
+        _backup(tx, now_ms),
         _past(tx, now_ms),
         _waiting(tx),
         _quarantine(tx),
@@ -41,12 +41,10 @@ def _one(tx: Transaction, sql: str, *values: object) -> int:
     return int(found[0][0] or 0) if found else 0
 
 
-def _backup(tx: Transaction, settings: Settings, now_ms: int) -> Finding:
-    if settings.store_dsn:
-        return Finding.good("backup", "pg_basebackup / pg_dump")
+def _backup(tx: Transaction, now_ms: int) -> Finding:
     advice = (
-        "请每天运行 doorstep backup 文件，并存到别处 ‖ "
-        "Run doorstep backup FILE daily; keep it off the machine"
+        "请设置 backup_dir，或每天运行 doorstep backup 文件，并存到别处 ‖ "
+        "Set backup_dir, or run doorstep backup FILE daily; keep it off the machine"
     )
     last = _one(tx, "SELECT max(at_ms) FROM journal WHERE what = 'backup'")
     if not _one(tx, "SELECT count(*) FROM records"):

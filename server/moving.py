@@ -61,7 +61,7 @@ def move(
             tables = tables_of(here, there)
             if rows_in(there, [name for name in tables if name != META]):
                 raise AlreadyInitialised("the target is not empty")
-            rows = sum(_copy(here, there, name, told) for name in tables)
+            rows = copy_tables(here, there, tables, told)
             after = _verified(there, schema, public)
             if (before.changes, before.records, before.conflicts, before.fates) != (
                 after.changes,
@@ -73,11 +73,21 @@ def move(
     return Moved(len(tables), rows, before, after)
 
 
+def copy_tables(here: Transaction, there: Transaction, tables: list[str], told: Told) -> int:
+    """Copy these tables into a store that holds nothing yet; how many rows."""
+    return sum(_copy(here, there, name, told) for name in tables)
+
+
 def _verified(tx: Transaction, schema: Schema, public: bytes) -> Verdict:
     verdict = verify_store(tx, schema, public)
     if not verdict.holds:
         raise StoreDamaged(f"{verdict.problem_count} problems; see doorstep verify")
     return verdict
+
+
+def _is_shared(row: tuple[object, ...]) -> bool:
+    # Stores of older programs noted their last backup as text.
+    return row[0] != KNOWN and isinstance(row[1], int)
 
 
 def _copy(here: Transaction, there: Transaction, name: str, told: Told) -> int:
@@ -86,7 +96,7 @@ def _copy(here: Transaction, there: Transaction, name: str, told: Told) -> int:
         there.run("DELETE FROM meta WHERE key <> ?", [KNOWN])
     count = 0
     for part in here.stream(name, columns):
-        rows = [row for row in part if row[0] != KNOWN] if name == META else part
+        rows = [row for row in part if _is_shared(row)] if name == META else part
         there.fill(name, columns, rows)
         count += len(rows)
         told(len(rows))

@@ -21,8 +21,10 @@ from pathlib import Path
 import uvicorn
 
 from server.app import build_app, keep_counter, opened_district, wall_clock_ms
+from server.backing import Backing
 from server.climbing import Climbing
 from server.control import SOCKET_NAME, Control
+from server.jobs import Doing, Job
 from server.keys import TLS_CERTIFICATE, TLS_KEY, ServerKeys
 from server.logs import log, set_up_logs
 from server.renewing import Renewing
@@ -148,6 +150,7 @@ class Serving:
         tasks = [
             asyncio.create_task(Climbing(self.service).run()),
             asyncio.create_task(Renewing(self.service).run()),
+            *(asyncio.create_task(Doing(self.service, job).run()) for job in self._jobs()),
             asyncio.create_task(KeepingUp(self.service).run()),
         ]
         try:
@@ -157,6 +160,11 @@ class Serving:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await control.stop()
+
+    def _jobs(self) -> list[Job]:
+        """What is done in the background, by one process of all."""
+        settings = self.service.settings
+        return [Backing(settings, self.keys)] if settings.backup_dir else []
 
     def _tell_started(self) -> None:
         address = self.service.settings.data / ADDRESS_NAME

@@ -59,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     disk_free_bytes_alarm: Annotated[int, Meta(ge=0)] = 1024 * MIB
     shutdown_seconds_max: Annotated[int, Meta(ge=1, le=600)] = 30
     upstream_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    backup_dir: str = ""
+    backup_hours: Annotated[int, Meta(ge=1, le=24 * 31)] = 24
+    backups_kept: Annotated[int, Meta(ge=1, le=1_000)] = 7
 
     @property
     def data(self) -> Path:
@@ -137,6 +140,12 @@ ABOUT: dict[str, str] = {
         "每隔多少秒与上级服务器交换一次；线路不通时也不会等得更久 ‖ "
         "how often the upstream is asked; a link that is down is tried no later"
     ),
+    "backup_dir": (
+        "服务器自动备份到此目录（空：不自动备份）‖ "
+        "folder into which the server itself makes backups (empty: it makes none)"
+    ),
+    "backup_hours": "每隔多少小时自动备份一次 ‖ hours from one such backup to the next",
+    "backups_kept": "保留最近几份自动备份 ‖ how many of them are kept, the newest",
 }
 """What each setting is for, 中文 ‖ English, with the reason where it is a limit."""
 

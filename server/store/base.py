@@ -145,12 +145,6 @@ class Store(Protocol):
         """The elements of a list among the shown values of ``r``: a table to stand after a comma
         behind it, and the text of one, null where it is none."""
 
-    def backup(self, target: str) -> None:
-        """Write a consistent copy of the whole store, encrypted by the same key.
-
-        Raises BackupWrong where that is left to the database's own tools.
-        """
-
     def holds_sql(self, column: str) -> str:
         """A condition with one ``?``: that a text column holds a text, as it stands."""
 

@@ -18,7 +18,6 @@ from typing import Any
 import psycopg
 from psycopg import sql as words
 
-from server.errors import BackupWrong
 from server.store.base import TENTHS_BELOW, WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
 from server.store.postgres_lines import Line, Lines
 from server.store.postgres_many import ManyRows, jsonb
@@ -350,10 +349,6 @@ class PostgresStore:
         text = _cut("(e.value #>> '{}')")
         one = f"CASE jsonb_typeof(e.value) WHEN 'string' THEN {text} END"
         return f"jsonb_array_elements({found} ELSE '[]' END) e(value)", one
-
-    def backup(self, target: str) -> None:
-        """Refused: PostgreSQL has its own tools, which copy the whole database consistently."""
-        raise BackupWrong("kept in PostgreSQL: use pg_basebackup or pg_dump")
 
     def holds_sql(self, column: str) -> str:
         """That a text column holds a text, as it stands."""

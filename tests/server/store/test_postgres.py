@@ -13,7 +13,6 @@ import pytest
 from fixtures.postgres import Postgres
 from server.errors import (
     AlreadyInitialised,
-    BackupWrong,
     ConfigurationWrong,
     StoreContended,
     StoreUnfit,
@@ -267,8 +266,6 @@ def test_a_server_is_made_and_opened_by_its_dsn(
         with desk.store.read() as tx:
             assert list(tx.causal_of([record])) == [record]
             assert tx.rows("SELECT area FROM household") == [("440103",)]
-        with pytest.raises(BackupWrong):
-            desk.store.backup(str(tmp_path / "copy"))
     assert not settings.store_path.exists()
     other = Settings(
         data_dir=str(tmp_path / "other"), store_dsn=postgres.dsn(), store_district=district_name
