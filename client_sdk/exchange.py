@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from client_sdk import custody, machine, watching
+from client_sdk import custody, field_keys, machine, watching
 from client_sdk.devices import (
     PAGE,
     RECEIPTS,
@@ -50,6 +50,7 @@ from sync.messages import (
     Relay,
     Reply,
     Request,
+    Statement,
     decode_known,
     decode_state,
     encode,
@@ -146,9 +147,15 @@ def build_request(
         relay=_relay(store, upload),
         ask=asking.ask,
         repair=asking.repair,
-        statements=[*watching.shown(store), *machine.said(store)] if version > PROTOCOL else [],
+        statements=_statements(store, want) if version > PROTOCOL else [],
     )
     return Asked(request, upload.rest, [h.signature for h in handed], asking)
+
+
+def _statements(store: Store, want: int) -> list[Statement]:
+    """What it says of the district's log, and, where it asks for states, of its field keys."""
+    shown = [*watching.shown(store), *machine.said(store)]
+    return [*shown, field_keys.said(store)] if want & WANT_STATES else shown
 
 
 def _relay(store: Store, upload: Upload) -> Relay | None:
@@ -183,6 +190,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         succeeded, forgot = _check_chain(store, reply)
         forgot |= _take_lineage(store, asked, reply, pages)
         _take_receipts(store, district, reply, now_ms)
+        field_keys.forget_wanted(store, asked.request.statements)
         take_statements(store, district, reply.statements, now_ms)
         log = watching.watch(store, asked.request, reply, now_ms)
         machine.mark_told(store, asked.request)

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from client_sdk import field_keys
 from client_sdk.devices import (
     STATEMENTS_MAX,
     certificate_of,
@@ -41,7 +42,8 @@ class Greeting(msgspec.Struct, array_like=True, frozen=True):
 
     ``everything``: I may read all households. ``homes`` are (home, digest of what I hold of it).
     ``blanks`` are runs (replica, first, last) whose contents I lack. ``revocations`` are the
-    district's, as far as I heard. ``logs``: what I know of servers' logs, by kind of statement.
+    district's, as far as I heard. ``logs``: what I know of servers' logs, and field keys for a
+    teammate of my own team, by kind of statement.
     """
 
     protocol: int
@@ -82,7 +84,7 @@ def greet(store: Store, other: bytes | None = None) -> bytes:
         [(home, digests.get(home, 0)) for home in sorted(scope_homes(store))],
         _blanks(store),
         revocations_known(store),
-        told_to_teammate(store),
+        [*told_to_teammate(store), *field_keys.told_to_teammate(store, other)],
     )
     return encode(greeting)
 

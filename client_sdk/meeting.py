@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from client_sdk import watching
+from client_sdk import field_keys, watching
 from client_sdk.devices import (
     PAGE,
     SEGMENT,
@@ -233,6 +233,7 @@ def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken
             raise MeetingRefused("another writer than the one that greeted")
         check_not_revoked(store, greeting.replica)
         log = watching.hear(store, greeting.logs, store.chain.stamp.ms)
+        field_keys.hear(store, greeting.logs, [store.box])
         verify = verifier(store, SEGMENT)
         readable = _readable_here(store, greeting)
         entries: list[Entry] = []

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from client_sdk import solved
+from client_sdk import field_keys, solved
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import hear
 from client_sdk.store.records import (
@@ -111,6 +111,7 @@ def merge(
         if not own:
             solved.note(store, ((k.record, k.collection, k.body) for k in kept))
         keep_records(store, kept, search_all=searched)
+        field_keys.want(store, ((k.record, k.body) for k in kept))
     _note(store, batch, entries, states, own=own)
     return Merged({k.record for k in kept}, len(left))
 

@@ -12,6 +12,7 @@ from typing import Any
 from client_sdk.devices import name_of
 from client_sdk.errors import NotFound
 from client_sdk.joined import joins_of
+from client_sdk.sealed import Sealed
 from client_sdk.store.base import Store
 from client_sdk.store.records import Row, entry_at, from_json, row_of, rows_where
 from client_sdk.views import Field, Hit, Record, Sibling, Unsent, Writer
@@ -30,6 +31,7 @@ class Reader:
     def __init__(self, store: Store, schema: Schema) -> None:
         self._store = store
         self._schema = schema
+        self._sealed = Sealed(store, schema)
 
     def record(self, record: str) -> Record:
         """One record with all that is known of its values. Raises NotFound."""
@@ -41,8 +43,11 @@ class Reader:
     def shown(self, row: Row) -> Record:
         """A stored record as it is shown; a household with what was joined into it."""
         state = unpack_state(decode_causal(row.causal), row.body)
+        written_on = [row.id]
         if row.collection == "household":
+            written_on += joins_of(self._store).aliases(row.id)
             state = self._with_joined(row.id, state)
+        state = self._sealed.open_state(row.collection, written_on, state)
         fields = {
             name: self._field(state, name, shown)
             for name, shown in shown_fields(state, self._schema, row.collection).items()

@@ -3,7 +3,8 @@
 
 What lives here: the search texts, brought up to date before they are asked, and the question. What
 must not: showing. Invariant: a record whose text is out of date stands in ``search_stale``, in the
-transaction that changed it; a search brings it up to date first.
+transaction that changed it; a search brings it up to date first. Of a sealed field only what this
+tablet may read is searched.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
+from client_sdk.sealed import Sealed
 from client_sdk.store.base import Store
 from client_sdk.store.records import from_json, in_parts
+from sync.packing import decode_causal, unpack_state
 from sync.schema import Schema
+from sync.sealing import is_sealed
 
 HITS_MAX = 200
 """Households one search gives: nobody reads more on a tablet."""
@@ -70,16 +74,36 @@ def refresh(store: Store, schema: Schema) -> int:
         for name, c in schema.collections.items()
     }
     rows = []
+    sealed = Sealed(store, schema)
     for marks, part in in_parts(stale):
-        sql = f"SELECT id, collection, home, body FROM records WHERE id IN ({marks})"
-        for record, collection, home, body in store.run(sql, part):
+        sql = f"SELECT id, collection, home, body, causal FROM records WHERE id IN ({marks})"
+        for record, collection, home, text, causal in store.rows(sql, part):
             fields = searched.get(collection, [])
-            if fields:
-                rows.append((record, home, _text(from_json(body), fields)))
+            if not fields:
+                continue
+            body = from_json(text)
+            if any(is_sealed(body.get(name)) for name in fields):
+                body = _opened(sealed, record, collection, causal, body)
+            rows.append((record, home, _text(body, fields)))
     with store.transaction():
         store.run_many("INSERT OR REPLACE INTO search (record, home, text) VALUES (?, ?, ?)", rows)
         store.run("DELETE FROM search_stale")
     return len(stale)
+
+
+def _opened(
+    sealed: Sealed, record: str, collection: str, causal: bytes, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Shown values, those of sealed fields opened where this tablet may read them, else none."""
+    state = unpack_state(decode_causal(causal), body)
+    out = dict(body)
+    for name, by_dot in state.registers.items():
+        if not is_sealed(body.get(name)):
+            continue
+        shown = next((d for d, value in by_dot.items() if value == body[name]), None)
+        plain = sealed.open([record], name, shown, body[name]) if shown else None
+        out[name] = None if is_sealed(plain) else plain
+    return out
 
 
 def _text(body: dict[str, Any], fields: list[str]) -> str:

@@ -10,8 +10,9 @@ for a newer one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from client_sdk import custody, lease
+from client_sdk import custody, field_keys, lease
 from client_sdk.devices import (
     District,
     district_of,
@@ -22,10 +23,11 @@ from client_sdk.devices import (
 from client_sdk.revoked import keep_revocations
 from client_sdk.store.base import Store
 from crypto.certificate import check_certificate
-from crypto.errors import StatementRefused
+from crypto.errors import SealRefused, StatementRefused
 from crypto.logword import WORD
 from crypto.statement import check_held, check_lease, check_server_keys
 from sync.messages import STATEMENTS_MAX, Statement
+from sync.sealing import FIELD_KEYS, FIELD_RING
 
 LEASE = "lease"
 REVOCATION = "revocation"
@@ -56,6 +58,10 @@ def take_statements(
             take_server_keys(store, district, data)
         elif kind == REVOCATION:
             keep_revocations(store, [data])
+        elif kind == FIELD_RING:
+            field_keys.take_ring(store, district, data)
+        elif kind == FIELD_KEYS:
+            _take_field_keys(store, data)
         elif kind != WORD:
             known = dict(store.get(UNKNOWN, []))
             if len(known) < STATEMENTS_MAX or kind in known:
@@ -81,6 +87,13 @@ def take_server_keys(store: Store, district: District, data: bytes) -> None:
     if said.serial > store.get(_SERIAL, 0):
         store.put("district", [district.public, said.box_public, district.name])
         store.put(_SERIAL, said.serial)
+
+
+def _take_field_keys(store: Store, data: bytes) -> None:
+    """Keys wrapped for this tablet. What was wrapped for a key that it went on from since is
+    left: the next answer brings it for the new one."""
+    with suppress(SealRefused):
+        field_keys.take_keys(store, [store.box], data)
 
 
 def _take_held(store: Store, district: District, data: bytes, now_ms: int) -> None:

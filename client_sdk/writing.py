@@ -2,7 +2,8 @@
 """The one write path: every edit, resolution, attachment and joining on a tablet goes through here.
 
 What lives here: from what someone wants to write to a change that is stored, sealed and shown. What
-must not: forms and their checks (``entering.py``), merging (``merging.py``).
+must not: forms and their checks (``entering.py``), merging (``merging.py``), sealing fields
+(``sealed.py``).
 
 Invariants: counter, change and state are one transaction (Law 3), and the change lies in the sealed
 outbox before it commits; a record whose held copy lacks this replica's own last change on it is
@@ -18,10 +19,11 @@ from client_sdk.devices import succeed
 from client_sdk.errors import StoreFull
 from client_sdk.merging import merge
 from client_sdk.outbox import Outbox, OutsideCounter
+from client_sdk.sealed import Sealed
 from client_sdk.store.base import Chain, Clock, Store
 from client_sdk.store.feeds import Salter, add_own
 from client_sdk.store.records import causal_of, chains_of
-from sync.change import Change, Entry, check_operations, encode_change, entry_of
+from sync.change import Change, Entry, check_operations, encode_change, entry_of, new_record_id
 from sync.clock import VersionVector, replica_of
 from sync.effects import Writing
 from sync.feed import next_head
@@ -49,6 +51,7 @@ class Writer:
         self._schema = schema
         self._clock = clock
         self._salter = Salter(store)
+        self._sealed = Sealed(store, schema)
 
     def write(self, draft: Writing, worker: str) -> Entry:
         """Write one change durably; returns it with its dot and the record's id.
@@ -103,11 +106,15 @@ class Writer:
         chain = store.chain
         now_ms = self._clock()
         stamp = chain.stamp.tick(now_ms)
+        counter = chain.counter + 1
+        salt = self._salter.salt_for(counter)
+        record = draft.record or new_record_id(chain.replica, counter, stamp.ms, salt)
+        sets = self._sealed.seal(draft.collection, record, draft.sets, (chain.replica, counter))
         change = Change(
             worker=worker,
             collection=draft.collection,
-            names=tuple(draft.sets),
-            values=list(draft.sets.values()),
+            names=tuple(sets),
+            values=list(sets.values()),
             record=draft.record,
             vector=vector,
             stamp_ms=stamp.ms,
@@ -117,8 +124,6 @@ class Writer:
         )
         if draft.others:
             check_operations(change)
-        counter = chain.counter + 1
-        salt = self._salter.salt_for(counter)
         entry = entry_of(chain.replica, counter, salt, encode_change(change))
         head = next_head(chain.head, entry.digest)
         add_own(store, entry, chain.head, head)

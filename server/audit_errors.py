@@ -82,3 +82,21 @@ class ReleaseOverwrites(ServerError):
         "Releasing would overwrite values its writer had not seen. Nothing was written."
         " Say --over or --leave for each field listed."
     )
+
+
+class FieldClassUnknown(ServerError):
+    """No sealed field names this class of readers."""
+
+    code = "server/field-class"
+    status = 422
+    zh = "没有这一类封存字段。什么都没有改动。请用 doorstep fields list 查看类别。"
+    en = "No sealed field is of this class. Nothing was changed. See doorstep fields list."
+
+
+class FieldSealed(ServerError):
+    """A sealed value that this account may not read, or that does not open here."""
+
+    code = "server/field-sealed"
+    status = 403
+    zh = "该内容已封存，您无权阅读，不能据此裁定。什么都没有改动。请交由有权阅读的人员处理。"
+    en = "It is sealed and not for you. Nothing was changed. Ask somebody who may read it."

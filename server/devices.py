@@ -27,6 +27,7 @@ from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of
 from crypto.statement import Wiped, check_wiped, wiped_replica
 from server.copies import has_successor, new_copy
 from server.errors import DeviceRevoked, DeviceUnknown, NotFound
+from server.field_keys import renew_for
 from server.journal import note
 from server.store.base import Transaction
 
@@ -125,8 +126,8 @@ def renewed(tx: Transaction, key: DeviceKey, replica: bytes, now_ms: int) -> tup
     said = msgspec.msgpack.decode(bytes(statement)[SIGNATURE_BYTES:], type=Certificate)
     workers = tx.rows("SELECT id FROM workers WHERE team = ? ORDER BY id LIMIT 64", [team])
     same = (said.name, said.team, said.workers) == (name, team, tuple(r[0] for r in workers))
-    if said.issuer != key.replica:
-        return b"", 0
+    # One that an earlier root signed is signed by the present one.
+    same = same and said.issuer == key.replica
     if same and now_ms - said.issued_at_ms < RENEWED_AFTER_MS:
         return bytes(statement), said.issued_at_ms if said.issued_at_ms > since_ms else 0
     fresh = _certify(tx, key, device, name, team, said.public, said.box_public, now_ms)
@@ -253,6 +254,8 @@ def revoke(tx: Transaction, key: DeviceKey, device: str, reason: str, now_ms: in
         raise NotFound("device")
     if found[0][0] is not None:
         return bytes(found[0][0])
+    team = tx.rows("SELECT team FROM devices WHERE id = ?", [device])[0][0]
+    renew_for(tx, str(team), now_ms)
     serial = int(tx.rows("SELECT count(*) FROM devices WHERE state = ?", [REVOKED])[0][0]) + 1
     body = Revocation(bytes.fromhex(device), serial, now_ms, key.replica, reason)
     statement = issue_revocation(key, body)

@@ -27,6 +27,7 @@ from server.around import Around
 from server.boxes import Boxes
 from server.copies import note_contact, superseded, tell_apart
 from server.errors import DeviceUnknown
+from server.field_keys import FieldKeys, OfficeSeal
 from server.feeds import Run, leaves_of
 from server.forgotten import take_in_own
 from server.incarnations import Lineage
@@ -73,6 +74,7 @@ class District:
         self.schema = schema
         self.key = key
         self.boxes = box if isinstance(box, Boxes) else Boxes.of(box)
+        self.fields = FieldKeys(self.boxes)
         self.clock = clock
         self._lock = threading.RLock()
         self._limits = Limits(schema)
@@ -232,6 +234,7 @@ class District:
             device = device_row(tx, device_id) or device
             pulled = self._pull(tx, device, request, out, now_ms)
             told = statements_for(tx, self.key, self.boxes, device.id, request, self.terms, now_ms)
+            told += self.fields.told(tx, self.key, device.team, request, now_ms, len(told))
             notices = notices_for(tx, self.lineage, device_id, request, now_ms)
         tx.run(
             "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
@@ -367,7 +370,8 @@ class District:
                     before(tx)
                 if self.own.would_forget(tx, [w[1] for w in writes if w[1]]):
                     self.succeed(tx)
-                run, ids = self.own.build(tx, worker, writes, reason)
+                seal = OfficeSeal(tx, self.schema, self.fields, now_ms)
+                run, ids = self.own.build(tx, worker, writes, reason, seal)
                 sender = Sender(self.own.key.replica, "", "", 0, frozenset())
                 moving = areas_before(tx, [run])
                 out = self.ingest(tx, self.forks, now_ms).take([run], [], sender)

@@ -8,13 +8,21 @@ stored in one transaction (Law 3); the counter in memory moves only after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from crypto.identity import DeviceKey
 from server.feeds import Run, leaves_of, stored_digests
 from server.stamps import last_stamp
 from server.store.base import Transaction
-from sync.change import REASON, Change, Value, check_writable, encode_change, entry_of
+from sync.change import (
+    REASON,
+    Change,
+    Value,
+    check_writable,
+    encode_change,
+    entry_of,
+    new_record_id,
+)
 from sync.clock import TAG_BYTES, Dot
 from sync.compression import REPLY_LEVEL
 from sync.errors import ChangeInvalid
@@ -34,6 +42,9 @@ from sync.packing import decode_causal
 
 Write = tuple[str, str | None, dict[str, Value], list[tuple[str, str, Value]]]
 """Collection, record or None for a new one, fields to set, other operations."""
+
+Seal = Callable[[str, str, Mapping[str, Value], tuple[bytes, int]], dict[str, Value]]
+"""Collection, record, fields to set, the writer's replica and counter: what is written."""
 
 
 POINTS_MAX = 100_000
@@ -127,11 +138,17 @@ class OwnFeed:
     # ---- writing ---------------------------------------------------------------------------------
 
     def build(
-        self, tx: Transaction, worker: str, writes: Sequence[Write], reason: str
+        self,
+        tx: Transaction,
+        worker: str,
+        writes: Sequence[Write],
+        reason: str,
+        seal: Seal | None = None,
     ) -> tuple[Run, list[str]]:
         """Sign a run of new changes, each upon its record as it is in the store.
 
-        At most SEGMENT_CHANGES_MAX changes, at most one a record. Raises ChangeInvalid.
+        At most SEGMENT_CHANGES_MAX changes, at most one a record. ``seal`` seals the sealed fields.
+        Raises ChangeInvalid.
         """
         if not 1 <= len(writes) <= SEGMENT_CHANGES_MAX:
             raise ChangeInvalid(f"{len(writes)} changes at once, at most {SEGMENT_CHANGES_MAX}")
@@ -146,12 +163,15 @@ class OwnFeed:
         blocks = [Block(start, self._random(SEED_BYTES)) for start in starts]
         salts = salts_between(blocks, first, len(writes))
         raws, entries = [], []
-        for at, (collection, record, sets, others) in enumerate(writes):
-            check_writable(tuple(sets), list(sets.values()))
+        for at, (collection, record, given, others) in enumerate(writes):
+            check_writable(tuple(given), list(given.values()))
             vector: Dot = b""
             if record and record in held:
                 vector = decode_causal(held[record].causal)[0]
             stamp = stamp.tick(now_ms)
+            named = record or new_record_id(self.key.replica, first + at, stamp.ms, salts[at])
+            writer = (self.key.replica, first + at)
+            sets = seal(collection, named, given, writer) if seal is not None else given
             extra = [*others, (REASON, "", reason)] if reason and not _void(others) else others
             change = Change(
                 worker,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server.errors import AssignedByArea, ImportRefused, NameTaken, NotFound
+from server.field_keys import taken_from
 from server.journal import note
 from server.scope import bump_scope
 from server.store.base import Transaction
@@ -256,6 +257,7 @@ def unassign_homes(tx: Transaction, team: str, homes: Sequence[str], by: str, no
     tx.run_many("DELETE FROM assigned WHERE team = ? AND home = ?", [(team, home) for home in gone])
     if gone:
         _record(tx, team, "home", gone, "unassign", by, now_ms)
+        taken_from(tx, team, now_ms)
     return len(gone)
 
 
@@ -278,6 +280,7 @@ def unassign_area(tx: Transaction, team: str, area: str, by: str, now_ms: int) -
     gone = tx.run("DELETE FROM team_areas WHERE team = ? AND area = ?", [team, area])
     if gone:
         _record(tx, team, "area", [area], "unassign", by, now_ms)
+        taken_from(tx, team, now_ms)
     return gone
 
 

@@ -16,7 +16,7 @@ from server.replay import Replayed, Stood
 from server.verify_feeds import UNREADABLE, Problem, Report
 from sync.clock import Chains, Dot, VersionVector, dots_of
 from sync.packing import decode_causal, pack_state, unpack_state
-from sync.policy import SETTLED_BY_RULE, same_key
+from sync.policy import SETTLED_BY_RULE, exact_key
 from sync.record import RecordState
 from sync.schema import REGISTERS, Schema
 from sync.session import HOME_FIELD, home_of, homes_of, record_digest
@@ -110,9 +110,9 @@ class Comparer:
             self._tell("body", record, "", "the shown values cannot be read")
             held_body = body
         # Nearly always all are equal: they are told apart by name only where they are not.
-        same = same_key(body) == same_key(held_body)
+        same = exact_key(body) == exact_key(held_body)
         for name in () if same else sorted(body.keys() | held_body.keys()):
-            if same_key(body.get(name)) != same_key(held_body.get(name)) or (
+            if exact_key(body.get(name)) != exact_key(held_body.get(name)) or (
                 (name in body) != (name in held_body)
             ):
                 self._tell("shown", record, name, "another value is shown than the feeds give")
@@ -187,7 +187,7 @@ class Comparer:
                     self._tell("sibling-missing", record, d.hex(), name)
                 elif d not in b:
                     self._tell("sibling-extra", record, d.hex(), name)
-                elif same_key(a[d]) != same_key(b[d]):
+                elif exact_key(a[d]) != exact_key(b[d]):
                     self._tell("siblings", record, d.hex(), f"{name}: another value")
 
     def _compare_lists(self, replayed: Replayed, held: RecordState) -> None:

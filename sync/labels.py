@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from sync.schema import Collection, Field
+from sync.sealing import is_sealed
 
 SEPARATORS = re.compile(r"[、,，;；|\n]+")
 """What offices put between several values in one cell; no label of a choice holds one of these."""
@@ -19,6 +20,8 @@ _LOOSE = re.compile(r"[/\s]+")
 """Also found between values, but within labels too: tried only where the whole is no label."""
 
 
+SEALED_WORDS = ("（已封存，您无权查看）", "(sealed, not for you)")
+"""What stands for a sealed value where nobody may read it."""
 _YUAN = re.compile(r"([+-]?[0-9]{1,15})(?:\.([0-9]{1,2}))?元?")
 
 
@@ -46,6 +49,8 @@ def shown(field: Field, value: Any, lang: str) -> str:
     """A value as people read it: labels for choices, several with commas, nothing for None."""
     if value is None:
         return ""
+    if is_sealed(value) and (field.sealed or field.label is None):
+        return SEALED_WORDS[lang == "en"]
     if isinstance(value, (list, tuple)):
         return ("、" if lang == "zh" else ", ").join(shown(field, one, lang) for one in value)
     if isinstance(value, bool):

@@ -19,10 +19,18 @@ import msgspec
 
 from sync.change import ADD, APPEND, COUNT, Change
 from sync.schema import NAME_CHARS_MAX, REGISTERS, Collection, Field, Schema
-from sync.validation import UNWRITABLE, Problem, problems
+from sync.sealing import SEALED_TEXT_CHARS_MAX, SEALED_TEXT_CHARS_MIN, SEALED_PATTERN
+from sync.validation import UNWRITABLE, Problem, not_sealed, problems
 
 _WRITES = frozenset({ADD, APPEND, COUNT})
 """Operations that bring values; what is taken away need not fit any more."""
+_SEALED = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=SEALED_TEXT_CHARS_MIN, max_length=SEALED_TEXT_CHARS_MAX, pattern=f"\\A{SEALED_PATTERN}\\Z"
+    ),
+]
+"""A sealed value: what is in it nobody reads here, only that it is none in the clear."""
 _PLAIN_TEXT = UNWRITABLE.pattern.replace("[", "[^", 1).replace("\\ud800-\\udfff", "")
 
 
@@ -68,9 +76,21 @@ def _exactly(collection: Collection, change: Change) -> list[Problem]:
     return [
         problem
         for field, value in written
-        for problem in problems(collection, {field: value}, False, undeclared_allowed=True)
+        for problem in _problems(collection, field, value)
         if problem.code != "value/choice" or not _labels(value)
     ]
+
+
+def _problems(collection: Collection, field: str, value: Any) -> list[Problem]:
+    if not collection.field(field).sealed:
+        return problems(collection, {field: value}, False, undeclared_allowed=True)
+    if value is None:
+        return []
+    try:
+        msgspec.convert(value, _SEALED)
+    except msgspec.ValidationError:
+        return [not_sealed(collection, field)]
+    return []
 
 
 def _labels(value: Any) -> bool:
@@ -91,10 +111,9 @@ def _compiled(collection: Collection) -> type[msgspec.Struct]:
 
 def _type_of(field: Field) -> Any:
     """The type of what one change writes on a field: a value, or for sets and entries several."""
-    # A sealed value is not readable here.
-    one = Any if field.sealed else _one(field)
+    one = _SEALED if field.sealed else _one(field)
     if field.policy in REGISTERS:
-        return one if field.required else one | None
+        return one if field.required and not field.sealed else one | None
     if field.policy == "sum":
         return one
     return Annotated[GenericAlias(list, (one,)), msgspec.Meta(max_length=field.items_max)]

@@ -32,7 +32,7 @@ import msgspec
 
 from sync.clock import DOT_BYTES, Dot, Stamp, VersionVector
 from sync.errors import StateInvalid
-from sync.policy import append_value, choose, kinds, same_key, siblings_of, union_value
+from sync.policy import append_value, choose, exact_key, kinds, siblings_of, union_value
 from sync.record import RecordState, Void, Write
 from sync.schema import Schema
 
@@ -189,9 +189,9 @@ def _losers(
     for field, by_dot in state.registers.items():
         if len(by_dot) == 1 and by_kind[field] == "register":
             continue
-        shown = same_key(body[field])
+        shown = exact_key(body[field])
         for d, value in by_dot.items():
-            if by_kind[field] != "register" or same_key(value) != shown:
+            if by_kind[field] != "register" or exact_key(value) != shown:
                 losers.append([position[d], field, value])
     for field in sorted(state.appends):
         if by_kind[field] != "append":

@@ -14,6 +14,7 @@ import msgspec
 from sync.clock import Chains, Dot, Stamp
 from sync.record import RecordState
 from sync.schema import REGISTERS, Field, Schema
+from sync.sealing import likeness
 
 
 class Sibling(NamedTuple):
@@ -44,9 +45,17 @@ class Shown(NamedTuple):
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
-def same_key(value: Any) -> bytes:
-    """Bytes that are equal for equal values: 1 and True differ, key order does not matter."""
+def exact_key(value: Any) -> bytes:
+    """Bytes that are equal for values as they are stored: two sealed ones are never one."""
     return _canonical.encode(value)
+
+
+def same_key(value: Any) -> bytes:
+    """Bytes that are equal for equal values: 1 and True differ, key order does not matter.
+
+    Of sealed values those are equal that bear one mark of one key, whatever their ciphertexts.
+    """
+    return _canonical.encode(likeness(value))
 
 
 def _rank(value: Any, order: tuple[str, ...]) -> tuple[int, float, str]:

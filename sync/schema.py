@@ -26,6 +26,11 @@ REGISTERS = frozenset({"latest", "ask", "highest", "lowest"})
 
 NAME_CHARS_MAX = 48
 """Length of a field or collection name: long enough to be plain, short enough for a column name."""
+SENSITIVE = "sensitive"
+"""The class of readers of a sealed field that names none."""
+READERS_CHARS_MAX = 24
+SEALED_CHARS_MAX = 2_000
+"""Characters of a sealed value: of four bytes each they are 8 KiB, and one text when sealed."""
 FIELDS_MAX = 120
 """Fields a collection may declare: a form longer than this is never filled at a door."""
 
@@ -57,7 +62,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     is ``team`` where one of the office's teams is meant. ``asked_when``: a field and the
     values of it with which this one is asked for; always where it is empty. ``sealed`` fields are
     encrypted to those who may read them: only ``ask`` and ``latest`` are allowed there, since the
-    value is not readable where it is merged.
+    value is not readable where it is merged. ``readers`` names the class of those who may read.
     """
 
     policy: Policy = "ask"
@@ -78,6 +83,12 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     asked_when: tuple[str, ...] = ()
     sealed: bool = False
     searched: bool = False
+    readers: str = ""
+
+    @property
+    def reader_class(self) -> str:
+        """The class of readers of a sealed field; empty for one that is not sealed."""
+        return (self.readers or SENSITIVE) if self.sealed else ""
 
 
 class Collection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -146,13 +157,51 @@ def check_collection(collection: Collection) -> Collection:
         where = f"{name}.{key}"
         if not 1 <= len(key) <= NAME_CHARS_MAX:
             raise SchemaInvalid(f"{where}: its name")
-        if field.sealed and field.policy not in ("ask", "latest"):
-            raise SchemaInvalid(f"{where}: a sealed field merges without its value: ask or latest")
+        if field.sealed or field.readers:
+            _check_sealed(where, field, collection)
         if field.order and field.policy not in ("highest", "lowest"):
             raise SchemaInvalid(f"{where}: an order is for highest and lowest")
         if field.kind == "choice" and not (field.choices or field.order):
             raise SchemaInvalid(f"{where}: a choice needs its values")
     return collection
+
+
+def _check_sealed(where: str, field: Field, collection: Collection) -> None:
+    """Refuse of a sealed field whatever needs its value where nobody may read it."""
+    name = where.partition(".")[2]
+    if field.readers and not field.sealed:
+        raise SchemaInvalid(f"{where}: readers are named of a sealed field")
+    if len(field.readers) > READERS_CHARS_MAX or not field.reader_class.isidentifier():
+        raise SchemaInvalid(
+            f"{where}: its class of readers is a word of {READERS_CHARS_MAX} letters"
+        )
+    if field.policy not in ("ask", "latest"):
+        raise SchemaInvalid(
+            f"{where}: a sealed field merges without its value: ask or latest, not {field.policy}"
+        )
+    if field.refers_to or field.names or name in ("household", "area"):
+        raise SchemaInvalid(
+            f"{where}: a reference is followed where nobody may read it: not sealed"
+        )
+    if field.chars_max > SEALED_CHARS_MAX:
+        raise SchemaInvalid(f"{where}: a sealed field has at most {SEALED_CHARS_MAX} characters")
+    if name in collection.one_per:
+        raise SchemaInvalid(f"{where}: a sealed field tells no records apart")
+    for other in collection.fields.values():
+        if other.asked_when[:1] == (name,):
+            raise SchemaInvalid(f"{where}: no field is asked for by the value of a sealed one")
+    behind: tuple[Fill | Opens | Follows | Step, ...] = (
+        *collection.fills,
+        *collection.opens,
+        *collection.follows,
+        *collection.steps,
+    )
+    for one in behind:
+        used = [one.field, *getattr(one, "key", ()), getattr(one, "link", "")]
+        for part in ("sets", "firsts", "adds", "counts", "again"):
+            used += list(getattr(one, part, {}).values())
+        if name in used or f"={name}" in used:
+            raise SchemaInvalid(f"{where}: nothing follows from the value of a sealed field")
 
 
 def plain_schema(policies: dict[str, dict[str, Any]]) -> Schema:

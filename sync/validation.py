@@ -23,6 +23,7 @@ from sync.behaviour import Step
 from sync.change import TEXT_CHARS_MAX
 from sync.labels import heading, shown
 from sync.schema import NAME_CHARS_MAX, REGISTERS, Collection, Field
+from sync.sealing import is_sealed
 
 INT_BITS = 64
 FLOAT_MAX = 1.7e308
@@ -80,6 +81,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "value/step-order": (
         "“{label}”还不能改为“{value}”：之前应为{after}。",
         "“{label}” cannot become “{value}” yet: it comes after {after}.",
+    ),
+    "value/not-sealed": (
+        "“{label}”未封存，不能并入。",
+        "“{label}” is not sealed and cannot be merged.",
+    ),
+    "value/no-key": (
+        "本平板没有“{label}”的封存密钥：无权填写，或须先同步一次。",
+        "This tablet has no key for “{label}”: it may not be written here, or sync first.",
     ),
     "value/undeclared": (
         "本程序没有“{label}”这一栏，请更新程序。",
@@ -170,6 +179,16 @@ def _problem(name: str, field: Field, refused: _Refused) -> Problem:
     )
 
 
+def not_sealed(collection: Collection, field: str) -> Problem:
+    """A value of a sealed field that came in the clear."""
+    return _problem(field, collection.field(field), _Refused("value/not-sealed"))
+
+
+def no_key(collection: Collection, field: str) -> Problem:
+    """A sealed field that is to be written where nobody may read it."""
+    return _problem(field, collection.field(field), _Refused("value/no-key"))
+
+
 def step_problem(collection: Collection, step: Step, value: str, code: str) -> Problem:
     """A step that was taken without what must come first, in words."""
     said = {}
@@ -187,6 +206,9 @@ def step_problem(collection: Collection, step: Step, value: str, code: str) -> P
 
 
 def _check(field: Field, value: Any) -> None:
+    if field.sealed and is_sealed(value):
+        # What was given out unopened is not sealed a second time.
+        raise _Refused("value/no-key")
     if field.policy in REGISTERS:
         if value is None or value == "" or (isinstance(value, str) and not value.strip()):
             if field.required:

@@ -17,6 +17,8 @@ from client_sdk.store.base import Store
 from sync.change import Entry, entry_of
 from sync.clock import Chains, Dot, counter_of, replica_of
 from sync.packing import Causal, unpack_list, unpack_state
+from sync.policy import same_key
+from sync.sealing import is_sealed
 from sync.session import DIGEST_MASK, HOME_FIELD, home_of, homes_of, record_digest
 
 VALUES_AT_ONCE = 500
@@ -104,7 +106,8 @@ def keep_records(store: Store, kept: list[Kept], *, search_all: bool = True) -> 
     homes: list[tuple[str, str]] = []
     for item in kept:
         losers = item.causal[4]
-        conflicts = len({field for _, field, _ in losers}) if losers else 0
+        # Two sealed values that bear one mark are equal: both are kept, and are no conflict.
+        conflicts = len({f for _, f, v in losers if _differs(item.body, f, v)}) if losers else 0
         voided = bool(item.causal[5]) and _voided(store, item)
         home = home_of(item.record, item.body)
         if any(field == HOME_FIELD for _, field, _ in losers):
@@ -137,6 +140,10 @@ def keep_records(store: Store, kept: list[Kept], *, search_all: bool = True) -> 
     if search_all:
         sql = "INSERT OR IGNORE INTO search_stale (record) SELECT value FROM json_each(?)"
         store.run_ids(sql, ids)
+
+
+def _differs(body: dict[str, Any], field: str, value: Any) -> bool:
+    return not is_sealed(value) or same_key(value) != same_key(body.get(field))
 
 
 def _voided(store: Store, item: Kept) -> bool:

@@ -97,5 +97,5 @@ _DECLARED = (
     HELPER_ASSIGNMENT,
 )
 
-SCHEMA: Schema = check_schema(Schema({c.name: c for c in _DECLARED}, version=3))
+SCHEMA: Schema = check_schema(Schema({c.name: c for c in _DECLARED}, version=4))
 """What this version of Doorstep knows. ``version`` grows when a declaration changes."""

@@ -2,7 +2,8 @@
 """Child check: one regular look after a child in difficulty.
 
 What lives here: the declaration of one collection. What must not: the guardian's duty
-(``guardian_notice``) and wishes (``wish``). Invariant: a danger that one saw is never hidden.
+(``guardian_notice``) and wishes (``wish``). Invariants: a danger that one saw is never hidden: how
+grave it is stands in ``safety``, by which help is sent, and what it is in ``concern``, sealed.
 """
 
 from __future__ import annotations
@@ -17,15 +18,6 @@ SAFETY = choices(
     ("some_worry", "有隐患", "Some worry"),
     ("at_risk", "有风险", "At risk"),
     ("in_danger", "有危险", "In danger"),
-)
-SIGNS = choices(
-    ("injury", "身上有伤", "Injuries"),
-    ("hungry", "吃不饱", "Hungry"),
-    ("dirty", "无人照管", "Uncared for"),
-    ("afraid", "害怕", "Afraid"),
-    ("withdrawn", "沉默寡言", "Withdrawn"),
-    ("absent_school", "缺课", "Missing school"),
-    ("ill", "生病", "Ill"),
 )
 SCHOOLING = choices(
     ("attends", "正常上学", "Attends"),
@@ -58,8 +50,12 @@ CHILD_CHECK = Collection(
             SAFETY,
             required=True,
         ),
-        "signs": fields.pick(
-            "union", "异常迹象", "Signs", "A sign that anyone saw was there.", SIGNS
+        "concern": declare.sealed(
+            "child",
+            "异常迹象",
+            "Signs of harm",
+            "Two accounts of one look are both read before either is believed.",
+            chars=1_000,
         ),
         "schooling": fields.pick(
             "highest", "学习", "Schooling", "The worse is acted on.", SCHOOLING

@@ -17,6 +17,8 @@ PHONE_PATTERN = r"\+?[0-9][0-9 -]{3,18}[0-9]"
 """Mobile, landline with area code, or an extension: people give what they have."""
 GPS_PATTERN = r"-?[0-9]{1,2}\.[0-9]{1,6},-?[0-9]{1,3}\.[0-9]{1,6}"
 """Latitude and longitude in degrees (WGS 84): six decimals are a tenth of a metre."""
+IDENTITY_PATTERN = r"[0-9]{15}|[0-9]{17}[0-9Xx]"
+"""A resident identity number, of 18 characters or of the 15 before 1999."""
 YEAR_MIN, YEAR_MAX = 1890, 2200
 NAME_CHARS, LINE_CHARS, NOTE_CHARS = 60, 120, 2_000
 """A person's name (long Uyghur and foreign names fit), one line of a form, a page of remarks."""
@@ -34,6 +36,35 @@ def order_of(stages: tuple[Choice, ...]) -> tuple[str, ...]:
     return tuple(stage.value for stage in stages)
 
 
+def sealed(
+    readers: str,
+    zh: str,
+    en: str,
+    why: str,
+    *,
+    chars: int,
+    pattern: str = "",
+    searched: bool = False,
+) -> Field:
+    """A text that only a class of readers may read, wherever it is held and merged."""
+    return Field(
+        policy="ask",
+        why=why,
+        label=Label(zh=zh, en=en),
+        chars_max=chars,
+        pattern=pattern,
+        sealed=True,
+        readers=readers,
+        searched=searched,
+    )
+
+
+READERS = choices(
+    ("identity", "身份证号", "Identity numbers"),
+    ("illness", "疾病", "Illness"),
+    ("child", "儿童保护", "Child protection"),
+)
+"""The classes of readers of the built-in sealed fields."""
 ENDED = frozenset(
     {
         "brought_back",

@@ -33,16 +33,6 @@ DISABILITIES = choices(
     ("intellect", "智力", "Intellect"),
     ("mind", "精神", "Mind"),
 )
-ILLNESSES = choices(
-    ("hypertension", "高血压", "High blood pressure"),
-    ("diabetes", "糖尿病", "Diabetes"),
-    ("heart", "心脏病", "Heart disease"),
-    ("stroke", "中风", "Stroke"),
-    ("dialysis", "透析", "Dialysis"),
-    ("chemotherapy", "化疗", "Chemotherapy"),
-    ("dementia", "认知障碍", "Dementia"),
-    ("mental", "精神疾病", "Mental illness"),
-)
 _IDENTITY = "It says who the person is: benefits follow it."
 _TAGS = (
     "Each worker adds what was learned; what one adds outlives another's removal made unknowing."
@@ -120,12 +110,28 @@ PERSON = Collection(
             minimum=1,
             maximum=4,
         ),
-        "illnesses": Field(
-            policy="union",
-            why=_TAGS,
-            kind="choice",
-            label=Label(zh="疾病", en="Illnesses"),
-            choices=ILLNESSES,
+        "identity_number": declare.sealed(
+            "identity",
+            "居民身份证号",
+            "Identity number",
+            "Benefits are paid by it: two numbers mean that one must look at the card again.",
+            chars=18,
+            pattern=declare.IDENTITY_PATTERN,
+            searched=True,
+        ),
+        "illness": declare.sealed(
+            "illness",
+            "疾病",
+            "Illness",
+            "A wrong illness brings the wrong help: whoever may read both decides.",
+            chars=200,
+        ),
+        "protection": declare.sealed(
+            "child",
+            "儿童保护情况",
+            "Child protection",
+            "What was found about a child is never replaced without having been read.",
+            chars=1_000,
         ),
         "medication": Field(
             policy="ask",

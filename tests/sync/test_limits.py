@@ -57,6 +57,8 @@ def beyond(field: Field) -> list[tuple[str, Any]]:
             found.append(("value/kind-boolean", "yes"))
         case "choice":
             found.append(("value/choice", "x" * 60))
+    if field.sealed:
+        found.append(("value/no-key", "sealed/1:" + "A" * 98))
     if field.required and field.policy in REGISTERS:
         found.append(("value/required", None))
     if field.pattern:
@@ -80,6 +82,11 @@ def test_every_field_refuses_what_is_beyond_its_limits_on_both_sides(
         for lang in ("zh", "en"):
             assert field.label.text(lang) in at_the_door[0].message(lang)
         arrived = LIMITS.broken(writing(collection, name, value))
+        if field.sealed:
+            # What it says is not looked at where it arrives, only that nobody can read it there.
+            told = [] if code == "value/no-key" else [(name, "value/not-sealed")]
+            assert [(p.field, p.code) for p in arrived] == told
+            continue
         assert [(p.field, p.code) for p in arrived] == [(name, code)]
 
 
