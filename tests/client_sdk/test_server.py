@@ -18,6 +18,7 @@ from client_sdk.cli import cli
 from client_sdk.enrolment import read_picture
 from client_sdk.errors import EnrolmentFailed, StoreExists, Unreachable
 from client_sdk.http_transport import HttpTransport
+from client_sdk.store.opening import copy_store
 from client_sdk.tablet import Tablet
 from crypto.errors import PinMismatch, SecretTooWeak
 from crypto.ticket import typed_code
@@ -151,6 +152,33 @@ def test_a_lost_nonce_costs_one_more_round_trip(server: Local, tmp_path: Path) -
     tablet._store.put("nonce", b"")
     assert tablet.sync().rounds == 1
     tablet.close()
+
+
+def test_a_copy_that_uses_up_the_nonce_at_the_same_moment_does_not_break_the_sync(
+    server: Local, tmp_path: Path
+) -> None:
+    enrolled(server, tmp_path / "t").close()
+    copy_store(tmp_path / "t", tmp_path / "copy")
+    first, second = (
+        Tablet.open(tmp_path / name, "w1", PASSPHRASE, keyring=None) for name in ("t", "copy")
+    )
+    first._store.put("nonce", b"")
+    transport: Any = first.transport
+    keep, races = transport._signing.keep, 2
+
+    def kept(nonce: bytes) -> None:
+        # The answer that names a fresh nonce is under way when the copy asks, and spends it.
+        nonlocal races
+        keep(nonce)
+        if races:
+            races -= 1
+            second.sync()
+
+    transport._signing = transport._signing._replace(keep=kept)
+    assert first.sync().rounds == 1
+    assert races == 0
+    first.close()
+    second.close()
 
 
 def test_a_photo_goes_up_in_pieces_and_is_read_by_a_teammate(
