@@ -19,6 +19,7 @@ from server.audit_errors import (
     ConflictOpen,
     ConflictSettled,
     DecisionIncomplete,
+    FieldSealed,
     NotInQuarantine,
     RecordChanged,
     ReleaseOverwrites,
@@ -26,6 +27,7 @@ from server.audit_errors import (
 )
 from server.audit_show import Row, row_of, seen_digest, shown_sibling
 from server.district import District
+from server.field_reading import FieldReader, unsealed
 from server.history import Stored, known_forks, stored_record
 from server.set_aside import thaw
 from server.store.base import Transaction
@@ -102,7 +104,10 @@ def resolve(
     _check_words(officer, reason)
     with district.store.read() as tx:
         row = row_of(tx, conflict)
-    chosen = value if choice is None else _chosen(row, choice)
+        reader = FieldReader(tx, district.schema, district.fields, officer)
+        if not reader.may(row.collection, row.field):
+            raise FieldSealed(f"{row.collection}.{row.field}")
+        chosen = value if choice is None else _chosen(reader, row, choice)
     if choice is None:
         _check_value(district.schema, row, value)
     decided: list[Entry] = []
@@ -115,7 +120,8 @@ def resolve(
 
     def after(tx: Transaction, entries: list[Entry]) -> None:
         decided.extend(entries)
-        _keep(tx, ("resolve", conflict, entries[0].dot, officer, reason, chosen), district.clock())
+        what = ("resolve", conflict, entries[0].dot, officer, reason, _written(entries[0]))
+        _keep(tx, what, district.clock())
         tx.run("UPDATE conflicts SET undone = 0 WHERE n = ?", [conflict])
 
     district.write_many(
@@ -125,14 +131,20 @@ def resolve(
         before=before,
         after=after,
     )
-    return Decided(conflict, row.record, row.field, decided[0].dot.hex(), chosen)
+    return Decided(conflict, row.record, row.field, decided[0].dot.hex(), _written(decided[0]))
 
 
-def _chosen(row: Row, choice: str) -> Any:
+def _chosen(reader: FieldReader, row: Row, choice: str) -> Any:
     found = [side for side in row.siblings if choice and side["dot"].startswith(choice.lower())]
     if len(found) != 1:
         raise DecisionIncomplete("choice")
-    return found[0]["value"]
+    d, value = bytes.fromhex(found[0]["dot"]), found[0]["value"]
+    return reader.must(row.collection, row.record, row.field, d, value)
+
+
+def _written(entry: Entry) -> Any:
+    """What a decision wrote, as it is stored: of a sealed field nothing stands in the clear."""
+    return entry.change.values[0]
 
 
 def undo(district: District, conflict: int, *, officer: str, reason: str, seen: str) -> Decided:
@@ -144,7 +156,10 @@ def undo(district: District, conflict: int, *, officer: str, reason: str, seen: 
     _check_words(officer, reason)
     with district.store.read() as tx:
         row = row_of(tx, conflict)
-    shown = shown_sibling(district.schema, row)
+        shown = shown_sibling(district.schema, row)
+        reader = FieldReader(tx, district.schema, district.fields, officer)
+        where = (row.collection, row.record, row.field)
+        before_it = reader.must(*where, shown.dot, shown.value) if shown is not None else None
     if row.state != "settled" or row.undone or shown is None:
         raise ConflictOpen(str(conflict))
     decided: list[Entry] = []
@@ -160,19 +175,18 @@ def undo(district: District, conflict: int, *, officer: str, reason: str, seen: 
 
     def after(tx: Transaction, entries: list[Entry]) -> None:
         decided.extend(entries)
-        _keep(
-            tx, ("undo", conflict, entries[0].dot, officer, reason, shown.value), district.clock()
-        )
+        what = ("undo", conflict, entries[0].dot, officer, reason, _written(entries[0]))
+        _keep(tx, what, district.clock())
         tx.run("UPDATE conflicts SET undone = 1 WHERE n = ?", [conflict])
 
     district.write_many(
         officer,
-        [(row.collection, row.record, {row.field: shown.value}, [])],
+        [(row.collection, row.record, {row.field: before_it}, [])],
         reason,
         before=before,
         after=after,
     )
-    return Decided(conflict, row.record, row.field, decided[0].dot.hex(), shown.value)
+    return Decided(conflict, row.record, row.field, decided[0].dot.hex(), _written(decided[0]))
 
 
 def decide(district: District, what: str, arguments: dict[str, Any]) -> list[Any]:
@@ -259,12 +273,19 @@ def release(
         else:
             record = entry.record
         unseen = unseen_fields(tx, stored, entry)
+        plain = {
+            name: unsealed(tx, district.fields, entry.record, name, entry.dot, held)
+            if district.schema.field(entry.change.collection, name).sealed
+            else held
+            for name, held in zip(entry.change.names, entry.change.values, strict=True)
+            if name not in leave
+        }
     asked = sorted(unseen - set(over) - set(leave))
     if asked:
         raise ReleaseOverwrites(", ".join(asked))
     change = entry.change
     left = tuple(sorted(set(leave) & set(change.names)))
-    sets = {n: v for n, v in zip(change.names, change.values, strict=True) if n not in left}
+    sets = {n: v for n, v in plain.items() if n not in left}
     others = [o for o in change.others if o[0] != REASON and o[1] not in leave]
     if not sets and not others:
         raise DecisionIncomplete("nothing is left to release")

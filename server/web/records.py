@@ -20,6 +20,7 @@ from server.web.routing import Download, Result, Shown, Visit, page
 from server.web.scoped import Scoped
 from server.why import why_shown
 from sync.policy import kinds, shown_fields
+from sync.sealing import is_sealed
 
 PICTURE_KINDS = ("image/jpeg", "image/png", "image/webp")
 """What a browser may show of what tablets sent; anything else would be taken for a page."""
@@ -70,12 +71,24 @@ def _fields(
     return [
         (
             name,
-            value_words(scoped.schema, stored.collection, name, stored.body.get(name), visit.lang),
+            value_words(
+                scoped.schema, stored.collection, name, _opened(scoped, stored, name), visit.lang
+            ),
             why_shown(scoped.names, scoped.schema, history, stored, name, visit.lang),
         )
         for name in order
         if name not in HIDDEN
     ]
+
+
+def _opened(scoped: Scoped, stored: Stored, name: str) -> Any:
+    """The shown value of a field, opened where it is sealed and the officer may read it."""
+    value = stored.body.get(name)
+    by_dot = stored.state.registers.get(name, {}) if is_sealed(value) else {}
+    for d, held in by_dot.items():
+        if held == value:
+            return scoped.opened(stored.collection, stored.record, name, d, value)
+    return value
 
 
 def _moments(visit: Visit, scoped: Scoped, history: History) -> list[dict[str, Any]]:
@@ -97,7 +110,15 @@ def _moments(visit: Visit, scoped: Scoped, history: History) -> list[dict[str, A
                 "writes": [
                     (
                         name,
-                        value_words(scoped.schema, change.collection, name, value, visit.lang),
+                        value_words(
+                            scoped.schema,
+                            change.collection,
+                            name,
+                            scoped.opened(
+                                change.collection, one.entry.record, name, one.dot, value
+                            ),
+                            visit.lang,
+                        ),
                     )
                     for name, value in zip(change.names, change.values, strict=True)
                     if name not in HIDDEN
@@ -123,6 +144,9 @@ def _then(
         raise NotFound("moment")
     state = history.state_at(at)
     collection = history.collection
+    if scoped.sealed is not None:
+        state = scoped.sealed.state(collection, visit.param("record"), state)
+        scoped.note_opened()
     body = shown_fields(state, scoped.schema, collection)
     return [
         (name, value_words(scoped.schema, collection, name, one.value, visit.lang))

@@ -24,7 +24,7 @@ from server.api.replies import TOLD, Answer, error_answer, known_error
 from server.errors import NotFound, ServerError, status_of
 from server.logs import Timer, log_fault, log_request
 from server.service import Service
-from server.store.base import Store
+from server.store.base import Store, Transaction
 from server.web.console import Console
 from server.web.errors import FormRefused, RightMissing
 from server.web.rendering import render, speaking
@@ -122,7 +122,7 @@ class Visit:
     def scope(self) -> Iterator[Scoped]:
         """What this account sees, for reading."""
         with self.store.read() as tx:
-            scoped = Scoped(tx, self.service.district.schema, self.account)
+            scoped = self._scoped(tx)
             self.reads.append(scoped)
             yield scoped
 
@@ -130,9 +130,13 @@ class Visit:
     def writing(self) -> Iterator[Scoped]:
         """What this account sees, in a transaction that writes the office's tables."""
         with self.store.write() as tx:
-            scoped = Scoped(tx, self.service.district.schema, self.account)
+            scoped = self._scoped(tx)
             self.reads.append(scoped)
             yield scoped
+
+    def _scoped(self, tx: Transaction) -> Scoped:
+        district = self.service.district
+        return Scoped(tx, district.schema, self.account, district.fields)
 
     def param(self, name: str) -> str:
         """A part of the path."""

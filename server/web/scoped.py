@@ -74,6 +74,9 @@ class Scoped(ScopedBase):
         self.check_conflict(n)
         found = show_conflict(self.tx, self.schema, n)
         self.saw(found.area, found.home, found.record, [found.field])
+        if self.sealed is not None:
+            found = self.sealed.conflict(found)
+            self.note_opened()
         return found
 
     def conflict_state(self, n: int) -> str:

@@ -21,6 +21,8 @@ from server.accounts import Account
 from server.audit import Names
 from server.audit_show import title_of
 from server.errors import NotFound
+from server.field_keys import FieldKeys
+from server.field_reading import FieldReader
 from server.history import History, Stored, read_history, stored_record
 from server.lost import Lost, lost
 from server.moves import Plan, plan
@@ -28,6 +30,7 @@ from server.people import Area, Team, areas_below, teams
 from server.store.base import Transaction
 from server.unsent import Unsent, unsent_of
 from server.web.errors import RightMissing
+from sync.clock import Dot
 from sync.schema import Schema
 
 
@@ -37,6 +40,10 @@ def end_of(prefix: str) -> str:
 
 
 _load = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+OPENED = "opened:"
+"""Before the name of a sealed field in the access log: it was opened and shown."""
 
 
 class Read(NamedTuple):
@@ -51,7 +58,10 @@ class Read(NamedTuple):
 class ScopedBase:
     """A transaction as one account sees it: areas, records, teams and tablets."""
 
-    def __init__(self, tx: Transaction, schema: Schema, account: Account) -> None:
+    def __init__(
+        self, tx: Transaction, schema: Schema, account: Account, keys: FieldKeys | None = None
+    ) -> None:
+        self.sealed = FieldReader(tx, schema, keys, account.id) if keys is not None else None
         self.tx = tx
         self.schema = schema
         self.account = account
@@ -79,6 +89,24 @@ class ScopedBase:
     def saw(self, area: str, home: str, record: str, fields: Iterable[str] = ("*",)) -> None:
         """Note what is about to be shown."""
         self.reads[Read(area, home, record, " ".join(fields))] = None
+
+    def opened(self, collection: str, record: str, field: str, d: Dot, value: Any) -> Any:
+        """A value of a record that was found in the account's area, opened if it is sealed and the
+        account may read it; that is noted as a reading of its own."""
+        if self.sealed is None:
+            return value
+        found = self.sealed.value(collection, record, field, d, value)
+        self.note_opened()
+        return found
+
+    def note_opened(self) -> None:
+        """Note what was opened since: each a line of the access log that names the field."""
+        if self.sealed is None:
+            return
+        for record, field in self.sealed.opened:
+            home, area = self.place(record)
+            self.saw(area, home, record, [f"{OPENED}{field}"])
+        self.sealed.opened.clear()
 
     # ---- areas -----------------------------------------------------------------------------------
 
