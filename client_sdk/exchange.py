@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from client_sdk import custody, field_keys, machine, watching
+from client_sdk import custody, erasing, field_keys, machine, readings, watching
 from client_sdk.devices import (
     PAGE,
     RECEIPTS,
@@ -29,7 +29,7 @@ from client_sdk.merging import Incoming, incoming_of, merge
 from client_sdk.pace import TEXT_BYTES_MAX
 from client_sdk.repair import Wanted, compare, take_told, wanted
 from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving, purge_strays
-from client_sdk.statements import take_statements
+from client_sdk.statements import ANSWER, take_statements
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
     forget_receipts,
@@ -40,6 +40,7 @@ from client_sdk.store.feeds import (
 from client_sdk.store.records import held_homes, home_digests, scope_digest
 from client_sdk.store.signed import Signed, add_page, handed_of, keep_signed
 from client_sdk.upload import Upload, for_server
+from crypto.erasure import ERASED
 from sync.feed import HEAD_BYTES
 from sync.messages import (
     EXCHANGE,
@@ -153,8 +154,10 @@ def build_request(
 
 
 def _statements(store: Store, want: int) -> list[Statement]:
-    """What it says of the district's log, and, where it asks for states, of its field keys."""
+    """What it says of the district's log, of erasures, of what was read here, and, where it asks
+    for states, of its field keys."""
     shown = [*watching.shown(store), *machine.said(store)]
+    shown += [*erasing.answers(store), *readings.shown(store)]
     return [*shown, field_keys.said(store)] if want & WANT_STATES else shown
 
 
@@ -191,6 +194,9 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         forgot |= _take_lineage(store, asked, reply, pages)
         _take_receipts(store, district, reply, now_ms)
         field_keys.forget_wanted(store, asked.request.statements)
+        said = [kind for kind, _ in asked.request.statements]
+        erasing.mark_answered(store, said.count(ERASED))
+        store.put(ANSWER, False)
         take_statements(store, district, reply.statements, now_ms)
         log = watching.watch(store, asked.request, reply, now_ms)
         machine.mark_told(store, asked.request)
@@ -219,6 +225,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         differs = take_told(store, asked.wanted, reply) or _compare(store, asked, reply)
     # What the server lost and this request did not bring goes at once.
     more = reply.more or asked.rest or succeeded or reply.wanted or forgot
+    more = more or store.get(ANSWER, False)
     return Absorbed(
         more or differs,
         succeeded,
@@ -324,8 +331,12 @@ def take_states(
     signed: list[Signed] = []
     for page in pages:
         number = add_page(store, page, unknown=unknown and not _placed(store, page))
-        for place, raw in page.states:
-            item = incoming_of(decode_state(raw))
+        read = [(place, raw, decode_state(raw)) for place, raw in page.states]
+        gone = erasing.erased_among(store, [state.record for _, _, state in read])
+        for place, raw, state in read:
+            if state.record in gone:
+                continue
+            item = incoming_of(state)
             incoming.append(item)
             digest = int.from_bytes(page.digests[place * 32 : place * 32 + 6], "big")
             signed.append(Signed(item.state.record, number, place, digest, raw, item.causal))

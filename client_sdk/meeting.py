@@ -26,6 +26,7 @@ from client_sdk.devices import (
     learn,
     verifier,
 )
+from client_sdk.erasing import erased_among
 from client_sdk.errors import MeetingRefused
 from client_sdk.exchange import take_states
 from client_sdk.greeting import Greeting, digests_of_homes, scope_homes
@@ -188,6 +189,9 @@ def _readable_here(store: Store, greeting: Greeting) -> Callable[[Entry], bool]:
     everything = bool(store.get("everything", False)) or same_team
 
     def readable(entry: Entry) -> bool:
+        if erased_among(store, [entry.record]):
+            # It goes to the district sealed, which erases it.
+            return False
         if everything:
             return True
         change = entry.change

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 4
+VERSION = 5
 """Steps there are: what ``user_version`` says of a store that is up to date."""
 
 _FIRST = """
@@ -130,6 +130,20 @@ CREATE TABLE custody (
 """
 """Who was heard to hold how much of this tablet's feeds, and when."""
 
+_FIFTH = """
+CREATE TABLE erasures (
+  digest BLOB PRIMARY KEY, statement BLOB NOT NULL, at_ms INTEGER NOT NULL,
+  records INTEGER NOT NULL, changes INTEGER NOT NULL, others INTEGER NOT NULL,
+  answered INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE erased (record TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE reading_log (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, worker TEXT NOT NULL,
+  home TEXT NOT NULL, fields TEXT NOT NULL
+);
+"""
+"""What was erased for good, and what workers opened; numbers of lines are never given twice."""
+
 
 def migrate(connection: Any) -> None:
     """Bring a store to ``VERSION``, each step in one transaction. sqlite-utils keeps the list.
@@ -156,6 +170,10 @@ def migrate(connection: Any) -> None:
     @steps(name="0004-custody")
     def fourth(db: Database) -> None:
         _run(db, _FOURTH)
+
+    @steps(name="0005-erasures-and-readings")
+    def fifth(db: Database) -> None:
+        _run(db, _FIFTH)
 
     database = Database(connection)
     steps.apply(database)

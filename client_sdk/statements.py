@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from client_sdk import custody, field_keys, lease
+from client_sdk import custody, erasing, field_keys, lease, readings
 from client_sdk.devices import (
     District,
     district_of,
@@ -23,6 +23,7 @@ from client_sdk.devices import (
 from client_sdk.revoked import keep_revocations
 from client_sdk.store.base import Store
 from crypto.certificate import check_certificate
+from crypto.erasure import ERASURE, READINGS_HELD
 from crypto.errors import SealRefused, StatementRefused
 from crypto.logword import WORD
 from crypto.statement import check_held, check_lease, check_server_keys
@@ -37,6 +38,8 @@ HELD = "held"
 _HELD_AT = "held_at_ms"
 _SERIAL = "server_keys_serial"
 SERVER_KEY = "server"
+ANSWER = "answer"
+"""Set where an erasure was carried out whose answer is still to go."""
 UNKNOWN = "statements"
 """Statements of kinds that this program does not know: the newest of each."""
 
@@ -56,6 +59,12 @@ def take_statements(
             _take_held(store, district, data, now_ms)
         elif kind == SERVER_KEYS:
             take_server_keys(store, district, data)
+        elif kind == ERASURE:
+            if erasing.take_erasure(store, data, now_ms):
+                # The district is to hear at once that it is done.
+                store.put(ANSWER, True)
+        elif kind == READINGS_HELD:
+            readings.take_held(store, district, data)
         elif kind == REVOCATION:
             keep_revocations(store, [data])
         elif kind == FIELD_RING:

@@ -23,6 +23,7 @@ from client_sdk.effecting import Effecting
 from client_sdk.entering import Entering
 from client_sdk.outbox import Outbox, OutsideCounter
 from client_sdk.reading import Reader
+from client_sdk.readings import ReadingLog
 from client_sdk.store.base import Chain, Clock, Entropy, Store
 from client_sdk.transport import Transport
 from client_sdk.writing import Writer
@@ -129,6 +130,7 @@ class TabletBase:
         self._entering = Entering(schema, checked=checked)
         self._effecting = Effecting(store, schema, self._writer, clock)
         self._reader = Reader(store, schema)
+        self._readings = ReadingLog(store, clock)
 
     @classmethod
     def create(

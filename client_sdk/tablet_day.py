@@ -115,6 +115,7 @@ class TabletDay(TabletWriting):
             sql, (home, home, *collections)
         ):
             out[name].append(Hit(record, from_json(body), bool(voided), conflicts))
+        self._readings.opened(self.worker, home, [name for name, hits in out.items() if hits])
         return out
 
     def name_of_record(self, record: str) -> str:

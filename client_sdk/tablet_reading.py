@@ -21,8 +21,13 @@ class TabletReading(TabletBase):
     """The methods of a ``Tablet`` that read."""
 
     def read(self, record: str) -> Record:
-        """One record with the siblings of each field and who wrote them. Raises NotFound."""
-        return self._reader.record(record)
+        """One record with the siblings of each field and who wrote them. Raises NotFound.
+
+        That it was opened is noted in the tablet's reading log.
+        """
+        found = self._reader.record(record)
+        self._readings.opened(self.worker, found.home, [found.collection])
+        return found
 
     def holds(self, record: str) -> bool:
         """Is this record here?"""
@@ -38,8 +43,10 @@ class TabletReading(TabletBase):
 
     def of_household(self, home: str, collection: str | None = None) -> list[Record]:
         """A household's records, itself first; or those of one collection (``visit``, ``need``,
-        …)."""
-        return self._reader.of_household(home, collection)
+        …). That they were opened is noted."""
+        found = self._reader.of_household(home, collection)
+        self._readings.opened(self.worker, home, {one.collection for one in found})
+        return found
 
     def search(self, question: str) -> list[Hit]:
         """Households by any part of a name, an address or a phone, or by pinyin initials.

@@ -17,6 +17,7 @@ from client_sdk.authority import receivers
 from client_sdk.devices import SEGMENT
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import (
+    RESEED,
     FeedRow,
     add_part,
     blocks_between,
@@ -29,6 +30,7 @@ from client_sdk.store.feeds import (
 )
 from crypto.identity import DeviceKey
 from crypto.seal_many import seal_to_many
+from sync.errors import MessageMalformed
 from sync.feed import (
     SEGMENT_CHANGES_MAX,
     Partial,
@@ -38,6 +40,7 @@ from sync.feed import (
     build_segment,
     encode_sealed_changes,
     head_message,
+    salts_between,
 )
 from sync.messages import Known
 from sync.sealing import CARRIED_INFO
@@ -75,7 +78,9 @@ def for_server(store: Store, bytes_max: int) -> Upload:
                 if left <= 0:
                     return Upload(segments, partials, True)
                 left -= sum(len(row.raw or b"") + 64 for row in run)
-                if key is not None and all(row.own and row.raw for row in run):
+                if key is not None and all(row.own and row.raw for row in run) and _seeded(
+                    store, run
+                ):
                     segments.append(_segment(store, key, run))
                 else:
                     partials.append(_partial(store, key, run, ends, None))
@@ -176,6 +181,19 @@ def _signature(key: DeviceKey | None, row: FeedRow, ends: dict[bytes, bytes]) ->
     if found is not None or key is None:
         return found or b""
     return key.sign(SEGMENT, head_message(row.replica, row.counter, row.head))
+
+
+def _seeded(store: Store, run: list[FeedRow]) -> bool:
+    """Do the salts of a run follow from seeds? Not where an erasure took one back."""
+    if not store.get(RESEED, 0):
+        return True
+    first, last = run[0], run[-1]
+    blocks = blocks_between(store, first.replica, first.counter, last.counter)
+    try:
+        found = salts_between(blocks, first.counter, len(run))
+    except MessageMalformed:
+        return False
+    return found == [row.salt for row in run]
 
 
 def _segment(store: Store, key: DeviceKey, run: list[FeedRow]) -> Segment:

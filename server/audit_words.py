@@ -53,6 +53,7 @@ FATE_WORDS = {
     "waiting": "等待前序修改 ‖ waiting",
     "quarantined": "隔离中 ‖ in quarantine",
     "released": "已放行 ‖ released from quarantine",
+    "erased": "内容已删除 ‖ content erased",
 }
 PROBLEM_WORDS = {
     "key": "密钥与编号不符 ‖ a key that is not its replica's",
@@ -60,6 +61,8 @@ PROBLEM_WORDS = {
     "segment-row": "片段的登记与内容不符 ‖ a segment's row differs from what it holds",
     "sequence": "提交顺序不符 ‖ the commit sequence does not fit",
     "gap": "链上有缺口 ‖ a gap in a feed",
+    "blank": "内容缺失而无删除声明 ‖ content is missing that no erasure names",
+    "erased-kept": "已删除的内容仍在 ‖ what was erased is still there",
     "leaf": "回执与所存不符 ‖ receipts and what is held differ",
     "fork": "未登记的分叉 ‖ a fork that is not known",
     "signed-state": "签名状态不符 ‖ a signed state does not hold",

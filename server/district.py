@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from crypto.certificate import issue_succession
+from crypto.erasure import ERASURE
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from server.again import again
@@ -26,6 +27,7 @@ from server.apart import apart
 from server.around import Around
 from server.boxes import Boxes
 from server.copies import note_contact, superseded, tell_apart
+from server.erasing import Erasing
 from server.errors import DeviceUnknown
 from server.field_keys import FieldKeys, OfficeSeal
 from server.feeds import Run, leaves_of
@@ -38,6 +40,7 @@ from server.made import take_in
 from server.opening import Asked, Check, Opened, open_request
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
+from server.readings import take_readings
 from server.relaying import Relaying
 from server.reorganising import areas_before, settle_areas
 from server.replying import Done, Speaker, reply_of
@@ -49,7 +52,7 @@ from server.told import known_of, notices_for
 from server.trust import TABLET, Trust
 from sync.change import Entry, Value
 from sync.limits import Limits
-from sync.messages import WANT_STATES, Known, Reply, Request, Statement
+from sync.messages import PROTOCOL, STATEMENTS_MAX, WANT_STATES, Known, Reply, Request, Statement
 from sync.schema import Schema
 from sync.session import off_my_chain
 
@@ -80,8 +83,13 @@ class District:
         self._limits = Limits(schema)
         self.devices: dict[bytes, tuple[str, bytes]] = {}
         self.trust = Trust(key.public)
+        self.erasing = Erasing(self)
         self.check = Check(
-            self.trust.verify_feed, self.trust.verify_page, self.boxes, self.trust.knows
+            self.trust.verify_feed,
+            self.trust.verify_page,
+            self.boxes,
+            self.trust.knows,
+            self.erasing.covers,
         )
         self.relaying = Relaying(self)
         self.servers: dict[bytes, bytes] = {}
@@ -115,6 +123,7 @@ class District:
         }
         self.superseded = superseded(tx)
         self.trust.load(tx)
+        self.erasing.load(tx)
         self._note_servers()
         self.loads += 1
 
@@ -167,9 +176,11 @@ class District:
         """
         now_ms = self.clock()
         keys = [key for one in asked if one.request.relay for key in one.request.relay.keys]
-        if keys:
+        handed = [s for one in asked for s in one.request.statements if s[0] == ERASURE]
+        if keys or handed:
             with self.writing() as tx:
                 self.learn(tx, keys, now_ms)
+                self.erasing.take(tx, handed, now_ms)
         opened = [apart(partial(open_request, one, self.check)) for one in asked]
         with self._lock:
             good = [one for one in opened if isinstance(one, Opened)]
@@ -217,6 +228,7 @@ class District:
             raise DeviceUnknown(device_id)
         self.look_at_own_chain(tx, request.known)
         look_at_logs(tx, self.key, self.trust, request.statements, now_ms)
+        heard = self._hear(tx, device, request, now_ms)
         # What is known of the sender's chain is read before anything of this batch is joined.
         known = known_of(tx, request.replica)
         sender = Sender(
@@ -243,7 +255,19 @@ class District:
         # A push is told how far the server has come: it must notice when that is taken back.
         seq = pulled.seq if pulled else self.lineage.last_seq(tx)
         lineage = self.lineage.told(request.incarnation)
+        told = [*heard, *told][: STATEMENTS_MAX - 1]
         return Done(known, out, pulled, notices, lineage, seq, told)
+
+    def _hear(
+        self, tx: Transaction, device: Device, request: Request, now_ms: int
+    ) -> list[Statement]:
+        """What a tablet says of erasures and readings, and what it is answered."""
+        self.erasing.hear(tx, request.statements)
+        offset_ms = request.clock_ms - now_ms
+        held = take_readings(tx, self.trust, self.key, request.statements, offset_ms)
+        if request.protocol == PROTOCOL or device.state == "revoked":
+            return held
+        return [*held, *self.erasing.told(tx, device.id)]
 
     def _tell_apart(self, request: Request) -> None:
         """A key that named its successor writes on: its store was copied, or set back."""
@@ -366,6 +390,7 @@ class District:
         with self._lock:
             now_ms = self.clock()
             with self._writing() as tx:
+                self.erasing.refuse(w[1] for w in writes)
                 if before is not None:
                     before(tx)
                 if self.own.would_forget(tx, [w[1] for w in writes if w[1]]):

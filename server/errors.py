@@ -174,6 +174,24 @@ class NotFound(ServerError):
     en = "What was named does not exist. Nothing was changed. Check its id and try again."
 
 
+class RecordErased(ServerError):
+    """A record was erased; nothing more is written on it, or told of it."""
+
+    code = "server/erased"
+    status = 410
+    zh = "该记录的内容已依法删除，不能再写入。什么都没有保存。请为此人另建新记录。"
+    en = "The content of this record was erased for good. Nothing was saved. Make a new record."
+
+
+class HoldStands(ServerError):
+    """A legal hold keeps what was to be erased."""
+
+    code = "server/hold"
+    status = 409
+    zh = "该记录处于依法保全，不能删除。什么都没有改动。请先按规定解除保全。"
+    en = "A legal hold keeps this record. Nothing was changed. Have the hold released first."
+
+
 class NameTaken(ServerError):
     """A team or worker of this id exists and differs."""
 

@@ -16,6 +16,7 @@ import msgspec
 from server.store.base import Transaction
 from server.store.rows import SegmentRow
 from sync.change import Entry, change_digest, entry_of
+from sync.clock import counter_of
 from sync.compression import REPLY_LEVEL, pack, unpack
 from sync.errors import FeedGap
 from sync.feed import (
@@ -23,7 +24,6 @@ from sync.feed import (
     Block,
     Partial,
     Segment,
-    Slot,
     build_segment,
     genesis,
     next_head,
@@ -40,7 +40,7 @@ PARTIAL_BYTES_MAX = 2 * SEGMENT_BYTES_MAX
 
 
 class Run(NamedTuple):
-    """A verified, wholly readable run of a feed, on its way in."""
+    """A verified run of a feed, on its way in: readable but for what was erased."""
 
     replica: bytes
     first: int
@@ -52,7 +52,18 @@ class Run(NamedTuple):
     @property
     def last(self) -> int:
         """The counter of its last change."""
-        return self.first + len(self.entries) - 1
+        return self.source.last
+
+    def heads(self) -> list[bytes]:
+        """The heads along it, the one before its first change first."""
+        if isinstance(self.source, Segment):
+            digests = [entry.digest for entry in self.entries]
+        else:
+            digests = slot_digests(self.source)
+        out = [self.before]
+        for digest in digests:
+            out.append(next_head(out[-1], digest))
+        return out
 
 
 class Placed(NamedTuple):
@@ -79,15 +90,13 @@ def place(tx: Transaction, run: Run) -> Placed:
     leaves = leaves_of(tx, run.replica)
     if (run.first - 1, run.before) in leaves or (run.first == 1 and not leaves):
         return Placed(run.entries, run.first - 1, run.before, False)
-    heads = [run.before]
-    for entry in run.entries:
-        heads.append(next_head(heads[-1], entry.digest))
+    heads = run.heads()
     known = _heads_between(tx, run.replica, run.first - 1, run.last)
     for back in range(len(heads) - 1, -1, -1):
         counter = run.first - 1 + back
         if (counter, heads[back]) in known:
-            new = run.entries[back:]
-            forked = bool(new) and (counter, heads[back]) not in leaves and bool(leaves)
+            new = [entry for entry in run.entries if counter_of(entry.dot) > counter]
+            forked = counter < run.last and (counter, heads[back]) not in leaves and bool(leaves)
             return Placed(new, counter, heads[back], forked)
     raise FeedGap(f"from {run.first}; held up to {leaves[0][0] if leaves else 0}")
 
@@ -117,24 +126,27 @@ def stored_digests(
     )
     for start, before, kind, body in found:
         source = segment_of(kind, bytes(body))
-        if isinstance(source, Segment):
-            digests = segment_digests(source)
-        else:
-            digests = [
-                change_digest(replica, counter, slot.salt, slot.raw)
-                for counter, slot in enumerate(source.slots, source.first)
-            ]
+        digests = segment_digests(source) if isinstance(source, Segment) else slot_digests(source)
         yield int(start), bytes(before), digests
 
 
+def slot_digests(partial: Partial) -> list[bytes]:
+    """The digests of a run's changes, of those too whose content was erased."""
+    return [
+        change_digest(partial.replica, counter, slot.salt, slot.raw) if slot.raw else slot.digest
+        for counter, slot in enumerate(partial.slots, partial.first)
+    ]
+
+
 def open_stored(kind: str, body: bytes) -> list[Entry]:
-    """The changes of a stored run."""
+    """The changes of a stored run, but for those whose content was erased."""
     if kind == "segment":
         return unpack_segment(_segment.decode(body))
     partial = _partial.decode(unpack(body, PARTIAL_BYTES_MAX))
     return [
         entry_of(partial.replica, counter, slot.salt, slot.raw)
         for counter, slot in enumerate(partial.slots, partial.first)
+        if slot.raw
     ]
 
 
@@ -181,7 +193,7 @@ def row_of(
 
 def _cut(source: Segment | Partial, first: int, placed: Placed) -> Segment | Partial:
     if isinstance(source, Partial):
-        slots = [Slot(b"", e.salt, e.raw) for e in placed.new]
+        slots = source.slots[first - source.first :]
         return Partial(source.replica, first, placed.on, slots, source.signature)
     blocks: list[Block] = [
         b

@@ -143,7 +143,7 @@ class Ingest:
             if placed.forked:
                 self.forks.add(run.replica)
                 self.out.forked.add(run.replica)
-            if placed.new:
+            if placed.at < run.last:
                 # The row of the sequence is held before that of the log, by everybody.
                 seq, carrier = self.tx.next_seq(), sender.replica
                 said = (run.replica, placed.at + 1, run.last, placed.on, run.head)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from server.erasing_places import TOLD_MAX
 from server.errors import LinkWrong
 from server.feeds import Run, open_stored
 from server.ingest import Sender
@@ -22,7 +23,7 @@ from server.made import take_in
 from server.opening import open_relayed
 from server.points import PIECE_BYTES, Believed, Choice, Chosen, all_points
 from server.pull import pages_of
-from server.relaying import NOBODY
+from server.relaying import ANSWERS_MAX, NOBODY
 from server.scope import revoked_among
 from server.store.base import Transaction
 from server.told import known_of
@@ -37,6 +38,7 @@ from sync.messages import (
     Relayed,
     Reply,
     Request,
+    Statement,
     decode_known,
     decode_reply,
     encode_exchange,
@@ -100,6 +102,8 @@ class Linking:
         self._push = push
         self._pull = pull
         self._asked: _Asked | None = None
+        self._answers: list[Statement] = []
+        self._telling = False
         self._missed: dict[bytes, int] = {}
         self._rounds = self._compares = 0
         self._sent = self._received = self._records = self._up = self._down = 0
@@ -142,6 +146,10 @@ class Linking:
             handed: list[Handed] = []
             listed: list[Known] | None = None
             upto = district.lineage.last_seq(tx)
+            told = district.erasing.told(tx, self._server.hex())
+            # A run with blanks is taken where the erasures that name them are known: these first.
+            self._telling = len(told) == TOLD_MAX
+            push = push and not self._telling
             keys: list[bytes] = []
             total: int | None = None
             if link.compare:
@@ -178,7 +186,7 @@ class Linking:
                 chosen.segments if chosen else [],
                 chosen.partials if chosen else [],
                 handed,
-                statements=shown_to(tx, link.server),
+                statements=[*shown_to(tx, link.server), *told, *self._answers],
                 relay=Relay(keys, total, listed),
             )
         return _Asked(request, chosen, upto, listed)
@@ -243,9 +251,10 @@ class Linking:
             raise LinkWrong("another server answered")
         relayed = reply.relayed
         now_ms = district.clock()
-        if relayed.keys:
-            with district.writing() as tx:
-                district.learn(tx, relayed.keys, now_ms)
+        with district.writing() as tx:
+            district.learn(tx, relayed.keys, now_ms)
+            self._answers = district.erasing.take(tx, reply.statements, now_ms)[:ANSWERS_MAX]
+            district.erasing.hear(tx, reply.statements)
         runs = open_relayed(relayed.segments, relayed.partials, district.check)
         verify = district.check.page
         states = [open_page(page, verify) for page in unpack_pages(reply.pages)]
@@ -284,7 +293,7 @@ class Linking:
         if link.compare:
             self._compares += 1
             return self._compares <= COMPARES_MAX and (push or relayed.wanted)
-        if asked.listed is not None:
+        if asked.listed is not None or self._answers or self._telling:
             return True
         if push and asked.chosen is not None and asked.chosen.more:
             return True

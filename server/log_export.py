@@ -24,6 +24,7 @@ from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of
 from crypto.log import NODE_BYTES, TreeHead, append, check_tree_head, leaf_hash, root_of
 from crypto.logword import ACCESS, EPOCH, NOTE, RUN, read_leaf, salted
 from server.journal import said_of
+from server.log_access import said_in
 from server.log_tree import signed_head, stand_of
 from server.store.base import Transaction
 from server.uplinks import UPSTREAM
@@ -269,15 +270,17 @@ def _lines_beside(tx: Transaction, said: dict[int, list[Any]]) -> list[Problem]:
     kept = {n for n, leaf in said.items() if leaf[1] in (NOTE, ACCESS)}
     journal = "SELECT leaf, salt, who, target, detail FROM journal WHERE leaf IS NOT NULL"
     access = (
-        "SELECT leaf, salt, account, area, home, record, fields, purpose FROM access_log"
+        "SELECT leaf, salt, account, area, home, record, fields, purpose, device FROM access_log"
         " WHERE leaf IS NOT NULL"
     )
-    for leaf, salt, who, *parts in tx.rows(journal) + tx.rows(access):
+    lines = [(row, said_of) for row in tx.rows(journal)]
+    lines += [(row, said_in) for row in tx.rows(access)]
+    for (leaf, salt, who, *parts), said_by in lines:
         kept.discard(int(leaf))
         found = said.get(int(leaf), [])
         holds = len(found) >= 6 and found[4] == who
         if holds and salt is not None:
-            holds = found[5] == salted(bytes(salt), said_of(*map(str, parts)))
+            holds = found[5] == salted(bytes(salt), said_by(*map(str, parts)))
         if not holds:
             problems.append(Problem(ALTERED, int(leaf), int(leaf)))
     return problems + [Problem(REMOVED, n, n) for n in sorted(kept)]

@@ -50,12 +50,13 @@ class Opened(NamedTuple):
 
 class Check(NamedTuple):
     """What opening needs: how feeds and pages are verified, this server's boxes, which writers
-    it knows."""
+    it knows, and whether the content of all these changes of a writer was erased."""
 
     feed: Verify
     page: Verify
     boxes: Boxes
     knows: Callable[[bytes], bool]
+    erased: Callable[[bytes, Sequence[tuple[int, bytes]]], bool]
 
 
 def open_request(asked: Asked, check: Check) -> Opened:
@@ -91,7 +92,8 @@ def _open_segment(segment: Segment, check: Check) -> Run:
 def _open_partial(partial: Partial, check: Check) -> Run | None:
     """Open what is sealed to this server.
 
-    None where a blank stays blank (sealed to another server of the tree), or where the writer is
+    None where a blank stays blank (sealed to another server of the tree) and is none of what was
+    erased, or where the writer is
     not known (yet, or since this server was set back): its carrier keeps it, and the rest of the
     request is taken.
     """
@@ -104,7 +106,7 @@ def _open_partial(partial: Partial, check: Check) -> Run | None:
             contents[change.replica, change.counter] = change
     filled = fill_blanks(partial, contents)
     entries, blanks, head = verify_partial(filled, check.feed)
-    if blanks:
+    if blanks and not check.erased(partial.replica, blanks):
         return None
     kept = Partial(filled.replica, filled.first, filled.before, filled.slots, filled.signature)
     return Run(filled.replica, filled.first, filled.before, head, entries, kept)

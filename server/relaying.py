@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 NOBODY = Device("", "", "active", 0, 0, None)
 """Who brings what others wrote: a server has no team."""
 
+ANSWERS_MAX = 16
+"""Erasures that one message may bring, and be answered for in one: the limit of statements."""
 _load = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -90,6 +92,7 @@ class Relaying:
         with district.writing() as tx:
             district.learn(tx, relay.keys, now_ms)
         key = district.trust.keys.get(request.replica)
+            answers = district.erasing.take(tx, request.statements, now_ms)
         if key is None or key.device != device:
             raise RequestRefused("another writer signed")
         runs = open_relayed(request.segments, request.partials, district.check)
@@ -98,6 +101,7 @@ class Relaying:
             district.look_at_own_chain(tx, request.known)
             look_at_logs(tx, district.key, district.trust, request.statements, now_ms)
             known = known_of(tx, request.replica)
+            district.erasing.hear(tx, request.statements)
             believed = Believed(tx, device)
             revoked = revoked_among(tx, district.devices_of(runs))
             offset_ms = request.clock_ms - now_ms
@@ -114,6 +118,10 @@ class Relaying:
             )
             words = words_for(tx, district.key, request, out.receipts, now_ms)
         district.forks |= out.forked
+            if key.role == SERVER:
+                hear_below(tx, device, request.statements)
+                words += told_below(tx, district, device, now_ms)
+            words += [*answers[:ANSWERS_MAX], *district.erasing.told(tx, device)]
         lineage = district.lineage.told(request.incarnation)
         done = Done(known, out, pulled, [], lineage, seq, words)
         reply = district.signed_reply(done, request, nonce, now_ms)

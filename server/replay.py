@@ -37,6 +37,7 @@ Fate = Literal[
     "waiting",
     "quarantined",
     "released",
+    "erased",
 ]
 FATES: tuple[Fate, ...] = (
     "shown",
@@ -47,10 +48,11 @@ FATES: tuple[Fate, ...] = (
     "waiting",
     "quarantined",
     "released",
+    "erased",
 )
 """Shown; a sibling beside what is shown; overwritten by someone who had seen it; only took away
 or gave a reason; overwritten as a signed state says whose feed has not arrived; waits; set aside;
-set aside and released as a new change."""
+set aside and released as a new change; its content was erased."""
 
 
 class Received(NamedTuple):

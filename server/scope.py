@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from server.feeds import Run
 from server.store.base import Transaction
+from sync.clock import counter_of
 from sync.session import HELD_MASK, held_part, held_sum
 
 CONFIRMED, ENTERING, LEAVING = 0, 1, 2
@@ -84,8 +85,11 @@ def reassigned_rows(
     """
     rows = []
     for run in runs:
-        for entry in run.entries[fresh.get(run.head, run.last) + 1 - run.first :]:
+        new_from = fresh.get(run.head, run.last) + 1
+        for entry in run.entries:
             home, change = entry.record, entry.change
+            if counter_of(entry.dot) < new_from:
+                continue
             if "household" in change.names:
                 home = str(change.values[change.names.index("household")])
             if home in homes:

@@ -192,6 +192,8 @@ class Verification:
             spill.add(row.seq, entries)
             self._check_aside(row, entries)
             self._progress("feeds", verdict.segments, total)
+        verdict.changes += self._feeds.erased
+        verdict.fates["erased"] += self._feeds.erased
         for d in sorted(self._aside):
             self._tell("quarantine", self._aside[d][0], d.hex(), "in quarantine, in no feed held")
 
@@ -352,6 +354,10 @@ class Verification:
             if held != count:
                 detail = f"{table}: {held} rows, {count} of them explained by feeds"
                 self._tell("rows", "", table, detail)
+        for (record,) in self.tx.rows(
+            "SELECT e.record FROM erased e JOIN records r ON r.id = e.record"
+        ):
+            self._tell("erased-kept", str(record), "", "a record that was erased is held")
         for d in sorted(self._decided):
             self._tell("decision", "", d.hex(), "an officer's decision that is in no feed")
 

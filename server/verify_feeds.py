@@ -16,7 +16,8 @@ import msgspec
 
 from crypto.errors import CryptoError
 from crypto.identity import verify
-from server.feeds import segment_of
+from server.blanks import are_erased, erased_dots
+from server.feeds import segment_of, slot_digests
 from server.store.base import Transaction
 from sync.change import Entry
 from sync.errors import SyncError
@@ -73,6 +74,8 @@ class Feeds:
         self._ends: dict[bytes, dict[tuple[int, bytes], int]] = {}
         self._leaves: dict[bytes, set[tuple[int, bytes]]] = {}
         self.forks: set[bytes] = set()
+        self.erased = 0
+        self.gone = erased_dots(tx)
         self.count = int(tx.rows("SELECT count(*) FROM segments")[0][0])
         self.changes = int(tx.rows("SELECT coalesce(sum(last - first + 1), 0) FROM segments")[0][0])
 
@@ -141,7 +144,7 @@ class Feeds:
     def _open(self, row: SegmentRow) -> list[Entry] | None:
         try:
             source = segment_of(row.kind, row.body)
-            entries, head = _checked(source, self._verify)
+            entries, blanks, head = _checked(source, self._verify)
         except UNREADABLE as error:
             self._tell("segment", row, f"{type(error).__name__} {error}"[:200])
             return None
@@ -149,6 +152,11 @@ class Feeds:
         if told != (source.replica, source.first, source.last, source.before, head):
             self._tell("segment-row", row, "the row does not say what the segment holds")
             return None
+        self.erased += len(blanks)
+        if self.gone and any(entry.dot in self.gone for entry in entries):
+            self._tell("erased-kept", row, "a change that was erased can be read")
+        if blanks and not are_erased(self._tx, row.replica, blanks):
+            self._tell("blank", row, "content is missing that no erasure names")
         return entries
 
     def _place(self, row: SegmentRow, entries: list[Entry]) -> None:
@@ -182,12 +190,16 @@ class Feeds:
         for kind, body in found:
             try:
                 source = segment_of(kind, bytes(body))
-                entries, _ = _checked(source, self._verify)
+                entries, _, _ = _checked(source, self._verify)
             except UNREADABLE:
                 continue
             head = source.before
-            for at, entry in enumerate(entries, source.first):
-                head = next_head(head, entry.digest)
+            if isinstance(source, Segment):
+                digests = [entry.digest for entry in entries]
+            else:
+                digests = slot_digests(source)
+            for at, digest in enumerate(digests, source.first):
+                head = next_head(head, digest)
                 if at == counter and head == wanted:
                     return True
         return False
@@ -238,10 +250,8 @@ class Feeds:
 
 def _checked(
     source: Segment | Partial, check: Callable[[bytes, bytes, bytes], None]
-) -> tuple[list[Entry], bytes]:
+) -> tuple[list[Entry], list[tuple[int, bytes]], bytes]:
     if isinstance(source, Segment):
-        return verify_segment(source, check)
-    entries, blanks, head = verify_partial(source, check)
-    if blanks:
-        raise SyncError("a blank in a stored run")
-    return entries, head
+        entries, head = verify_segment(source, check)
+        return entries, [], head
+    return verify_partial(source, check)

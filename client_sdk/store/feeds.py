@@ -21,6 +21,8 @@ from sync.clock import Dot, counter_of, replica_of
 from sync.feed import BLOCK_CHANGES, SEED_BYTES, Block, genesis, salts
 from sync.messages import Known
 
+RESEED = "reseed"
+"""How often seeds were taken back by an erasure: a new block begins then."""
 HEADS_SHOWN_MAX = 30
 """Leaves, and as many dots heard of, that are shown of one replica: forks are few."""
 
@@ -166,13 +168,17 @@ class Salter:
         self._store = store
         self._replica = b""
         self._first = 0
+        self._reseeded = 0
         self._salts: list[bytes] = []
 
     def salt_for(self, counter: int) -> bytes:
         """The salt of the next own change; inside its transaction, where a new block may begin."""
         store = self._store
         at = counter - self._first
-        if store.chain.replica != self._replica or not 0 <= at < len(self._salts):
+        taken_back = store.get(RESEED, 0)
+        same = store.chain.replica == self._replica and taken_back == self._reseeded
+        if not same or not 0 <= at < len(self._salts):
+            self._reseeded = taken_back
             seed = store.entropy(SEED_BYTES)
             self._replica, self._first, at = store.chain.replica, counter, 0
             self._salts = salts(seed, BLOCK_CHANGES)

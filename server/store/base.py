@@ -145,6 +145,12 @@ class Store(Protocol):
         """The elements of a list among the shown values of ``r``: a table to stand after a comma
         behind it, and the text of one, null where it is none."""
 
+    def overwrite_freed(self) -> bool:
+        """Leave nothing in the store's files of what was deleted, as far as the engine can.
+
+        False where a reader kept it from that for now: to be asked again.
+        """
+
     def holds_sql(self, column: str) -> str:
         """A condition with one ``?``: that a text column holds a text, as it stands."""
 

@@ -19,6 +19,7 @@ from server.errors import StoreTooNew
 from server.store.console_tables import TABLES_CONSOLE, TABLES_LOOKUP, TABLES_PASSKEYS
 from server.store.field_tables import TABLES_FIELDS
 from server.store.log_tables import TABLES_LOG
+from server.store.rights_tables import TABLES_RIGHTS
 from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
 from server.store.tier_tables import TABLES_LEFT, TABLES_TIERS
 
@@ -133,6 +134,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0008-log", TABLES_LOG),
     ("0009-passkeys", TABLES_PASSKEYS),
     ("0009-machine", TABLES_MACHINE),
+    ("0010-rights", TABLES_RIGHTS),
     ("0011-left-areas", TABLES_LEFT),
     ("0012-fields", TABLES_FIELDS),
 )

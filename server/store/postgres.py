@@ -243,6 +243,13 @@ class PostgresTransaction(ManyRows):
         self._db.execute(translated(statement).encode())
 
 
+HOLDS_VALUES = tuple(
+    "records segments waiting quarantine joined_states conflicts conflict_sides decisions"
+    " conflict_comments notices lookup blob_pieces journal".split()
+)
+"""Tables that hold values of records."""
+
+
 def _object(values: list[tuple[str, str]]) -> str:
     """Values to set, as one JSON object; a path is ``$."name"``."""
     return "{" + ",".join(f"{path[2:]}:{value}" for path, value in values) + "}"
@@ -349,6 +356,13 @@ class PostgresStore:
         text = _cut("(e.value #>> '{}')")
         one = f"CASE jsonb_typeof(e.value) WHEN 'string' THEN {text} END"
         return f"jsonb_array_elements({found} ELSE '[]' END) e(value)", one
+
+    def overwrite_freed(self) -> bool:
+        """Dead rows are given free; PostgreSQL overwrites them as it uses their pages again."""
+        with self._lines.line() as line:
+            for table in HOLDS_VALUES:
+                line.connection.execute(words.SQL("VACUUM {}").format(words.Identifier(table)))
+        return True
 
     def holds_sql(self, column: str) -> str:
         """That a text column holds a text, as it stands."""

@@ -374,6 +374,11 @@ class SqliteStore:
             finally:
                 copy.close()
 
+    def overwrite_freed(self) -> bool:
+        """``secure_delete`` overwrote it in the file; the log still has the pages as they were."""
+        with self._lock:
+            return bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+
     def holds_sql(self, column: str) -> str:
         """That a text column holds a text, as it stands."""
         return f"instr({column}, ?) > 0"

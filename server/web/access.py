@@ -34,6 +34,7 @@ class Line(NamedTuple):
     record: str
     fields: str
     purpose: str
+    device: str
 
 
 class Seen:
@@ -83,7 +84,10 @@ def read_log(
     where: list[str] = ["substr(area, 1, ?) = ?"]
     values: list[object] = [len(area), area]
     parts: list[tuple[str, object]] = [("account = ?", account), ("home = ?", home)]
-    sql = "SELECT n, at_ms, account, area, home, record, fields, purpose FROM access_log WHERE "
+    sql = (
+        "SELECT n, at_ms, account, area, home, record, fields, purpose, device FROM access_log"
+        " WHERE "
+    )
     for part, value in parts:
         if value:
             where.append(part)

@@ -25,6 +25,9 @@ PURPOSES = {
     "report": "报表明细 ‖ records behind a figure",
     "export": "导出 ‖ export",
     "tablet": "平板 ‖ tablet",
+    "tablet-opened": "在平板上打开 ‖ opened on a tablet",
+    "rights": "本人权利 ‖ the person's rights",
+    "record": "记录详情 ‖ record",
 }
 """What the first word of a purpose means."""
 

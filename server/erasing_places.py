@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where what is erased may still lie: tablets and servers that are told, until each has answered.
+
+What lives here: who is to be told, what has not been answered, how each stands. What must not:
+erasing. Invariant: a place stays on the list until it has answered under its own signature, or is
+known to have wiped itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from server.store.base import Transaction
+from server.trust import TABLET
+
+TABLETS, SERVERS = "tablet", "server"
+TOLD_MAX = 8
+"""Statements of one message: at most 64 KiB; what is left is told at once after their answers."""
+DONE, ASKED, WIPED, REVOKED = "done", "asked", "wiped", "revoked"
+
+
+class Place(NamedTuple):
+    """One tablet or server and one case: its state, and when it was asked, heard of, and done."""
+
+    place: str
+    kind: str
+    name: str
+    state: str
+    asked_at_ms: int
+    contact_ms: int | None
+    done_at_ms: int | None
+    proofs: tuple[bytes, ...]
+
+
+def ask_places(
+    tx: Transaction,
+    parts: Collection[int],
+    homes: Collection[str],
+    writers: Collection[bytes],
+    area: str,
+    issuer: bytes,
+    now_ms: int,
+    *,
+    like: int = 0,
+) -> None:
+    """Put on the list whoever may hold it: tablets that hold, held or may fetch these homes, or
+    wrote of them, with their teams; the upstream, and servers whose area meets this one.
+
+    ``issuer`` itself is not told; ``like`` names a case whose places are told too.
+    """
+    if not parts:
+        return
+    rows = {(place, TABLETS) for place in _tablets(tx, homes, writers, area)}
+    servers = tx.rows("SELECT id, area FROM devices WHERE role <> ? AND state = 'active'", [TABLET])
+    rows |= {(str(i), SERVERS) for i, at in servers if area.startswith(at) or at.startswith(area)}
+    rows |= {(bytes(r[0]).hex(), SERVERS) for r in tx.rows("SELECT server FROM links")}
+    if like:
+        rows |= {
+            (str(place), str(kind))
+            for place, kind in tx.rows(
+                "SELECT DISTINCT e.place, e.kind FROM erasure_places e JOIN erasure_parts p"
+                " ON p.n = e.part WHERE p.erasure = ?",
+                [like],
+            )
+        }
+    tx.run_many(
+        "INSERT INTO erasure_places (part, place, kind, asked_at_ms) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        [
+            (part, place, kind, now_ms)
+            for part in parts
+            for place, kind in sorted(rows)
+            if place != issuer.hex()
+        ],
+    )
+
+
+def _tablets(
+    tx: Transaction, homes: Collection[str], writers: Collection[bytes], area: str
+) -> set[str]:
+    listed = sorted(homes)
+    found = {
+        str(row[0])
+        for table in ("held", "held_before")
+        for row in tx.rows_in(f"SELECT device FROM {table} WHERE home IN (?*)", listed)
+    }
+    for writer in writers:
+        rows = tx.rows("SELECT device FROM device_keys WHERE replica = ?", [writer])
+        found |= {str(row[0]) for row in rows}
+    teams = {
+        str(r[0]) for r in tx.rows_in("SELECT team FROM assigned WHERE home IN (?*)", listed)
+    } | {
+        str(r[0])
+        for r in tx.rows("SELECT team, area FROM team_areas")
+        if homes and area.startswith(str(r[1]))
+    }
+    teams |= {
+        str(r[0]) for r in tx.rows_in("SELECT team FROM devices WHERE id IN (?*)", sorted(found))
+    }
+    # A teammate may have been shown what another tablet of the team wrote.
+    return {
+        str(row[0])
+        for row in tx.rows(
+            "SELECT id, team FROM devices WHERE role = ? AND wiped_at_ms IS NULL", [TABLET]
+        )
+        if row[0] in found or (row[1] and row[1] in teams)
+    }
+
+
+def told_to(tx: Transaction, place: str, limit: int = TOLD_MAX) -> list[bytes]:
+    """The statements that a place has not answered, oldest first."""
+    found = tx.rows(
+        "SELECT p.body FROM erasure_places e JOIN erasure_parts p ON p.n = e.part"
+        " WHERE e.place = ? AND e.done_at_ms IS NULL ORDER BY p.n LIMIT ?",
+        [place, limit],
+    )
+    return [bytes(row[0]) for row in found]
+
+
+def places_of(tx: Transaction, n: int) -> list[Place]:
+    """How each place stands with a case, those that have not answered first."""
+    rows: dict[str, list[tuple[str, int, int | None, bytes | None]]] = {}
+    for place, kind, asked, done, proof in tx.rows(
+        "SELECT e.place, e.kind, e.asked_at_ms, e.done_at_ms, e.proof FROM erasure_places e"
+        " JOIN erasure_parts p ON p.n = e.part WHERE p.erasure = ? ORDER BY e.place, e.part",
+        [n],
+    ):
+        rows.setdefault(str(place), []).append((str(kind), int(asked), done, proof))
+    devices = {
+        str(i): (str(name), str(state), contact, wiped)
+        for i, name, state, contact, wiped in tx.rows(
+            "SELECT id, name, state, last_contact_ms, wiped_at_ms FROM devices"
+        )
+    }
+    links = {
+        bytes(server).hex(): (str(name), met)
+        for server, name, met in tx.rows("SELECT server, name, met_at_ms FROM links")
+    }
+    out = []
+    for place, parts in rows.items():
+        name, state, contact, wiped = devices.get(place, (place, "active", None, None))
+        if place in links:
+            name, contact = links[place]
+        done = [at for _, _, at, _ in parts]
+        proofs = tuple(bytes(p) for _, _, _, p in parts if p is not None)
+        asked = min(at for _, at, _, _ in parts)
+        if all(at is not None for at in done):
+            last = max(int(at) for at in done if at is not None)
+            out.append(Place(place, parts[0][0], name, DONE, asked, contact, last, proofs))
+        else:
+            how = WIPED if wiped else REVOKED if state == "revoked" else ASKED
+            out.append(Place(place, parts[0][0], name, how, asked, contact, wiped, proofs))
+    return sorted(out, key=lambda p: (p.state == DONE, p.kind, p.name))

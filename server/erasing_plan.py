@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an erasure comes to before it is carried out: records, changes, where they lie, what stays.
+
+What lives here: from a person, a household or a list of records to a case; legal holds. What must
+not: erasing (``erasing.py``), words. Invariants
+- Planning writes nothing.
+- A record goes whole or stays whole. What is about the person alone goes; what is about others too
+  and names the person stays, and is told of.
+- A hold on a record, or on its household, keeps it, whatever the basis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from server.audit_show import title_of
+from server.erasing import Case
+from server.errors import HoldStands, NotFound
+from server.history import ChangeReader, read_history
+from server.store.base import Transaction
+from sync.clock import Dot
+from sync.schema import Schema
+
+BASES = ("request", "purpose", "consent", "retention")
+"""Why something is erased: the person asked, the purpose was met, consent was withdrawn, the time
+that its collection declares is over."""
+HELD, MENTION = "hold", "mention"
+TEXT_CHARS_MIN = 2
+"""A name of one character stands in too many words to look for it."""
+NAMING_FIELDS = ("name", "head_name", "phone", "id_number")
+
+_load = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Planned(NamedTuple):
+    """One record that would go: what it is, how many changes and attachments."""
+
+    record: str
+    collection: str
+    title: str
+    changes: int
+
+
+class Kept(NamedTuple):
+    """One record that stays, and why: ``hold`` or ``mention``, with the hold's reason or the fields
+    that name the person."""
+
+    record: str
+    collection: str
+    why: str
+    detail: str
+
+
+class Plan(NamedTuple):
+    """A case, told in full."""
+
+    case: Case
+    records: list[Planned]
+    kept: list[Kept]
+
+
+class _Row(NamedTuple):
+    record: str
+    collection: str
+    home: str
+    area: str
+    body: dict[str, Any]
+
+
+def plan_erasure(
+    tx: Transaction,
+    schema: Schema,
+    subject: str,
+    basis: str,
+    reason: str,
+    who: str,
+    also: Collection[str] = (),
+) -> Plan:
+    """What erasing a person, a household or another record comes to; ``also`` are further records.
+
+    A household goes with all that belongs to it, a person with what was written of that person
+    alone. Raises NotFound, HoldStands where a hold keeps the subject itself.
+    """
+    found = _rows(tx, "r.id = ?", [subject])
+    if not found:
+        raise NotFound("record")
+    row = found[0]
+    holds = active_holds(tx)
+    if subject in holds or row.home in holds:
+        raise HoldStands(holds.get(subject) or holds[row.home])
+    homes = _homes_of_record(tx, subject)
+    near = [one for home in homes for one in _rows(tx, "h.id = ?", [home])]
+    near += [one for home in homes for one in _also_rows(tx, home)]
+    rows = {one.record: one for one in [*near, row]}
+    wanted = {subject, *(record for record in also if record in rows)}
+    if row.collection == "household" or row.home == subject:
+        wanted |= {one.record for one in rows.values() if one.home == subject}
+    wanted = _with_what_follows(schema, rows, wanted)
+    kept = [
+        Kept(record, rows[record].collection, HELD, holds.get(record) or holds[rows[record].home])
+        for record in sorted(wanted)
+        if record in holds or rows[record].home in holds
+    ]
+    going = wanted - {one.record for one in kept}
+    kept += list(_mentions([rows[r] for r in sorted(going)], rows.values(), going))
+    case = Case(subject, basis, reason, who, row.area, frozenset(going), frozenset(), ())
+    return _planned(tx, schema, rows, going, kept, case)
+
+
+def plan_records(
+    tx: Transaction,
+    schema: Schema,
+    records: Collection[str],
+    basis: str,
+    reason: str,
+    who: str,
+) -> Plan:
+    """What erasing these records alone comes to; those that a hold keeps stay."""
+    holds = active_holds(tx)
+    marks = sorted(records)
+    rows: dict[str, _Row] = {}
+    for record in marks:
+        rows |= {one.record: one for one in _rows(tx, "r.id = ?", [record])}
+    kept = [
+        Kept(r, one.collection, HELD, holds.get(r) or holds[one.home])
+        for r, one in rows.items()
+        if r in holds or one.home in holds
+    ]
+    going = rows.keys() - {one.record for one in kept}
+    areas = [one.area for one in rows.values()]
+    area = _common(areas)
+    case = Case("", basis, reason, who, area, frozenset(going), frozenset(), ())
+    return _planned(tx, schema, rows, going, kept, case)
+
+
+def _planned(
+    tx: Transaction,
+    schema: Schema,
+    rows: dict[str, _Row],
+    going: Collection[str],
+    kept: list[Kept],
+    case: Case,
+) -> Plan:
+    reader = ChangeReader(tx)
+    dots: set[Dot] = set()
+    planned = []
+    for record in sorted(going):
+        one = rows[record]
+        history = read_history(tx, record, reader)
+        dots |= {moment.dot for moment in history.moments} | set(history.missing)
+        title = title_of(schema, one.collection, one.body)
+        planned.append(Planned(record, one.collection, title, len(history.moments)))
+    stays = tuple((one.record, f"{one.why}: {one.detail}") for one in kept)
+    return Plan(case._replace(dots=frozenset(dots), kept=stays), planned, kept)
+
+
+def _rows(tx: Transaction, where: str, values: list[Any]) -> list[_Row]:
+    found = tx.rows(
+        "SELECT r.id, k.collection, h.id, h.area, r.body FROM records r"
+        f" JOIN homes h ON h.n = r.home JOIN kinds k ON k.kind = r.kind WHERE {where}",
+        values,
+    )
+    return [_Row(str(i), str(k), str(h), str(a), _load(body)) for i, k, h, a, body in found]
+
+
+def _also_rows(tx: Transaction, home: str) -> list[_Row]:
+    found = tx.rows("SELECT record FROM also WHERE home = ? AND until_seq IS NULL", [home])
+    return [one for (record,) in found for one in _rows(tx, "r.id = ?", [record])]
+
+
+def _homes_of_record(tx: Transaction, record: str) -> list[str]:
+    found = tx.rows(
+        "SELECT h.id FROM records r JOIN homes h ON h.n = r.home WHERE r.id = ?", [record]
+    ) + tx.rows("SELECT home FROM also WHERE record = ?", [record])
+    return list(dict.fromkeys(str(row[0]) for row in found))
+
+
+def _with_what_follows(schema: Schema, rows: dict[str, _Row], wanted: set[str]) -> set[str]:
+    """What is about these records alone: of one person by reference, and attachments to any."""
+    out = set(wanted)
+    while True:
+        more = {
+            one.record
+            for one in rows.values()
+            if one.record not in out and _is_about(schema, one, out)
+        }
+        if not more:
+            return out
+        out |= more
+
+
+def _is_about(schema: Schema, one: _Row, wanted: set[str]) -> bool:
+    if one.collection == "attachment":
+        return one.body.get("about_record") in wanted
+    declared = schema.collections.get(one.collection)
+    if declared is None:
+        return False
+    return any(
+        field.refers_to == "person" and name != "household" and one.body.get(name) in wanted
+        for name, field in declared.fields.items()
+        # A list of people is about all of them.
+        if isinstance(one.body.get(name), str)
+    )
+
+
+def _mentions(
+    going: Iterable[_Row], near: Iterable[_Row], wanted: Collection[str]
+) -> Iterable[Kept]:
+    """Records of the household that stay and name the person: by name, telephone or number."""
+    words = {
+        str(one.body[name])
+        for one in going
+        for name in NAMING_FIELDS
+        if isinstance(one.body.get(name), str) and len(str(one.body[name])) >= TEXT_CHARS_MIN
+    }
+    for one in near:
+        if one.record in wanted:
+            continue
+        fields = [
+            name for name, value in one.body.items() if any(word in _text(value) for word in words)
+        ]
+        if fields:
+            yield Kept(one.record, one.collection, MENTION, " ".join(sorted(fields)))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _common(areas: Iterable[str]) -> str:
+    """The area that contains all of these."""
+    listed = list(areas)
+    out = listed[0] if listed else ""
+    for area in listed[1:]:
+        while not area.startswith(out):
+            out = out[:-1]
+    return out
+
+
+# ---- legal holds ---------------------------------------------------------------------------------
+
+
+class Hold(NamedTuple):
+    """A legal hold on a record or on all of a household."""
+
+    n: int
+    target: str
+    reason: str
+    who: str
+    at_ms: int
+    released_by: str
+    released_at_ms: int | None
+
+
+def active_holds(tx: Transaction) -> dict[str, str]:
+    """What is held, with the reason."""
+    found = tx.rows("SELECT target, reason FROM holds WHERE released_at_ms IS NULL ORDER BY n")
+    return {str(target): str(reason) for target, reason in found}
+
+
+def holds(tx: Transaction) -> list[Hold]:
+    """All holds there ever were, newest first."""
+    found = tx.rows(
+        "SELECT n, target, reason, who, at_ms, coalesce(released_by, ''), released_at_ms FROM holds"
+        " ORDER BY n DESC"
+    )
+    return [Hold(*row) for row in found]
