@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from server.store.base import Store
@@ -24,11 +24,11 @@ READERS = 2
 class Readers:
     """Runs work on connections that only read."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, threads: int = READERS, name: str = "reader") -> None:
         self._store = store
         self._own = threading.local()
         self._opened: list[Store] = []
-        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     def _mine(self) -> Store:
         found: Store | None = getattr(self._own, "store", None)
@@ -37,14 +37,16 @@ class Readers:
             self._opened.append(found)
         return found
 
+    def submit(self, work: Callable[[Store], T]) -> Future[T]:
+        """Run work with this thread's store, some time."""
+        return self._pool.submit(lambda: work(self._mine()))
+
     async def run(self, work: Callable[[Store], T]) -> T:
         """Run work with this thread's store."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, lambda: work(self._mine())
-        )
+        return await asyncio.wrap_future(self.submit(work))
 
     def close(self) -> None:
-        """Wait for running work and release the connections."""
-        self._pool.shutdown(wait=True)
+        """Wait for running work and release the connections; what has not begun is left."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
         for store in self._opened:
             store.close()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from server.api.body import Bodies
@@ -45,6 +45,8 @@ class Service:
         self.revoked: dict[str, bytes] = {}
         self.outbox_turns = Turns()
         self.readers = Readers(district.store)
+        self.counters = Readers(district.store, 1, "counter")
+        self.exporters = Readers(district.store, 1, "exporter")
         self.stopping = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="district")
         self._loads = -1
@@ -76,7 +78,11 @@ class Service:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run work on the store in its thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        return await asyncio.wrap_future(self.submit(work))
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """The same, for threads of their own that wait for it; never for one that pages run in."""
+        return self._worker.submit(work)
 
     def check_disk(self) -> None:
         """Refuse uploads before the disk is full: a full one could not even be cleaned up.
@@ -89,6 +95,7 @@ class Service:
 
     def close(self) -> None:
         """Wait for running work, put the nonces away. The store is the caller's."""
-        self.readers.close()
+        for readers in (self.readers, self.counters, self.exporters):
+            readers.close()
         self._worker.shutdown(wait=True)
         self.nonces.close()

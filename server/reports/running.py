@@ -129,14 +129,38 @@ def records(
 
     Raises ReportRefused for a figure that the report has not.
     """
+    found = numbers_behind(
+        tx, name, figure, params, scope_area, now_ms=now_ms, key=key, limit=limit
+    )
+    return records_at(tx, found)
+
+
+def numbers_behind(
+    tx: Transaction,
+    name: str,
+    figure: str,
+    params: Params,
+    scope_area: str = "",
+    *,
+    now_ms: int,
+    key: str | None = None,
+    limit: int = RECORDS_MAX,
+) -> dict[int, int]:
+    """The numbers of the records behind a figure, in order, with what each adds.
+
+    Raises ReportRefused for a figure that the report has not.
+    """
     report = report_of(name)
     found = report.figure(figure)
     if found is None:
         raise ReportRefused(", ".join(one.name for one in report.figures))
     asked = checked(params, report.level, scope_area, now_ms)
-    amounts: dict[int, int] = {}
-    for number, amount in tx.rows(*_listing(report, found, asked, key, limit)):
-        amounts[int(number)] = int(amount or 0)
+    rows = tx.rows(*_listing(report, found, asked, key, limit))
+    return {int(number): int(amount or 0) for number, amount in rows}
+
+
+def records_at(tx: Transaction, amounts: dict[int, int]) -> list[Behind]:
+    """The records of these numbers, with what each adds, in the order they came."""
     rows = tx.rows_in(
         "SELECT r.n, r.id, h.id, k.collection, f.area, r.body FROM records r"
         " JOIN homes h ON h.n = r.home JOIN kinds k ON k.kind = r.kind"

@@ -8,8 +8,10 @@ What lives here: its lines, written and read. What must not: deciding who may se
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from server.log_access import Reading, note_readings
@@ -18,6 +20,8 @@ from server.store.base import Store, Transaction
 from server.web.scoped import Read, Scoped
 
 REPEAT_MS = 10 * 60_000
+PART_LINES = 500
+"""Lines of one transaction: uploads come in between, also where a file holds a whole district."""
 KNOWN_MAX = 50_000
 """Lines remembered so as not to be written again."""
 PURPOSE_CHARS_MAX = 200
@@ -37,16 +41,45 @@ class Line(NamedTuple):
     device: str
 
 
+Key = tuple[str, str, Read]
+"""Who read what for what."""
+
+
 class Seen:
     """What was written to the log lately, so that it is not written again at every click."""
 
     def __init__(self) -> None:
-        self._lately: OrderedDict[tuple[str, str, Read], int] = OrderedDict()
+        self._lately: OrderedDict[Key, int] = OrderedDict()
+        self._lock = threading.Lock()
 
     async def keep(
         self, service: Service, account: str, purpose: str, scopes: Sequence[Scoped], now_ms: int
     ) -> None:
         """Write what was read before it is shown."""
+        for part, reads in self._parts(account, purpose, scopes, now_ms):
+            await service.run(partial(_write, service.district.store, reads, now_ms))
+            self._note(part, now_ms)
+
+    def keep_apart(
+        self,
+        service: Service,
+        account: str,
+        purpose: str,
+        scopes: Sequence[Scoped],
+        now_ms: int,
+        told: Callable[[int], None],
+    ) -> None:
+        """The same, waited for in a thread that is no page's; ``told`` hears how many are written
+        each time, and uploads come in between."""
+        for part, reads in self._parts(account, purpose, scopes, now_ms):
+            service.submit(partial(_write, service.district.store, reads, now_ms)).result()
+            self._note(part, now_ms)
+            told(len(part))
+
+    def _parts(
+        self, account: str, purpose: str, scopes: Sequence[Scoped], now_ms: int
+    ) -> Iterator[tuple[list[Key], list[Reading]]]:
+        """What is new, in parts that one transaction takes."""
         purpose = purpose[:PURPOSE_CHARS_MAX]
         new = []
         for scoped in scopes:
@@ -54,22 +87,21 @@ class Seen:
                 key = (account, purpose, read)
                 if now_ms - self._lately.get(key, -REPEAT_MS) >= REPEAT_MS:
                     new.append(key)
-        if not new:
-            return
+        for start in range(0, len(new), PART_LINES):
+            part = new[start : start + PART_LINES]
+            yield part, [Reading(w, r.area, r.home, r.record, r.fields, why) for w, why, r in part]
 
-        def write(store: Store) -> None:
-            with store.write() as tx:
-                note_readings(
-                    tx,
-                    now_ms,
-                    [Reading(who, r.area, r.home, r.record, r.fields, why) for who, why, r in new],
-                )
+    def _note(self, part: list[Key], now_ms: int) -> None:
+        with self._lock:
+            for key in part:
+                self._lately[key] = now_ms
+            while len(self._lately) > KNOWN_MAX:
+                self._lately.popitem(last=False)
 
-        await service.run(lambda: write(service.district.store))
-        for key in new:
-            self._lately[key] = now_ms
-        while len(self._lately) > KNOWN_MAX:
-            self._lately.popitem(last=False)
+
+def _write(store: Store, reads: list[Reading], now_ms: int) -> None:
+    with store.write() as tx:
+        note_readings(tx, now_ms, reads)
 
 
 def read_log(

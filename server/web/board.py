@@ -7,15 +7,19 @@ Invariant: every figure leads to the records behind it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from server.accounts import READ
+from server.errors import ServerError
 from server.reports import Params
 from server.reports.folding import progress_of
-from server.reports.params import DIGITS
+from server.reports.params import DIGITS, day_of
 from server.reports.running import Result
-from server.web.reports import prepare, ready, run_scoped
+from server.service import Service
+from server.web.remembered import Counted, patience
+from server.web.reports import counted, prepare, ready
 from server.web.routing import Result as Answered
 from server.web.routing import Shown, Visit, page
 from server.web.scoped import Scoped
@@ -70,30 +74,48 @@ def board(visit: Visit) -> Answered:
 
 
 def _figures(visit: Visit, scoped: Scoped, area: str) -> dict[str, Any]:
-    until = visit.query("until")
-    level = _below(area)
-
-    counted: list[int] = []
-
-    def one(name: str, at: str) -> Result:
-        asked = Params(area=area, level=at, until=until)
-        found = run_scoped(visit, scoped, name, asked, divided=False)
-        counted.append(found.at_ms)
-        return found.result
-
-    wanted = dict.fromkeys([name for name, _, _ in TILES] + list(TABLES))
-    results = {name: one(name, level) for name in wanted}
-    grids = one("coverage", "grid")
+    """What is counted by now; what is not yet, the page shows a moment later."""
+    level, wanted = _below(area), list(dict.fromkeys([name for name, _, _ in TILES] + list(TABLES)))
+    held = _counts(visit.service, scoped.area, area, visit.query("until"), patience())
+    results = {name: found.result for name, found in zip(wanted, held, strict=False) if found}
+    found_all = [one for one in held if one]
+    grids = held[-1].result if held[-1] else None
     return {
-        "tiles": [_tile(visit, results[name], figure, bad) for name, figure, bad in TILES],
-        "tables": [results[name] for name in TABLES],
-        "grids": [row for row in grids.rows if row.values["due"]][:GRIDS_MAX],
+        "tiles": [
+            _tile(visit, results[name], figure, bad)
+            for name, figure, bad in TILES
+            if name in results
+        ],
+        "tables": [results[name] for name in TABLES if name in results],
+        "grids": [row for row in grids.rows if row.values["due"]][:GRIDS_MAX] if grids else None,
         "level": level,
         "linked": lambda **more: urlencode({k: v for k, v in more.items() if v}),
-        "until": until,
-        "counted_ms": min(counted),
-        "today": grids.asked.until.isoformat(),
+        "until": visit.query("until"),
+        "counted_ms": min((one.at_ms for one in found_all), default=None),
+        "again": any(one.again for one in found_all),
+        "counting": sum(one is None for one in held),
+        "today": visit.query("until") or day_of(visit.now_ms).isoformat(),
     }
+
+
+def _counts(
+    service: Service, scope: str, area: str, until_day: str, until: float
+) -> list[Counted | None]:
+    """The reports of the board, and last the coverage by grid."""
+    level = _below(area)
+    names = dict.fromkeys([name for name, _, _ in TILES] + list(TABLES))
+    asked = [(name, Params(area=area, level=level, until=until_day)) for name in names]
+    asked.append(("coverage", Params(area=area, level="grid", until=until_day)))
+    # All are asked for before any is waited for.
+    for name, params in asked:
+        counted(service, scope, name, params, 0.0, divided=False)
+    return [counted(service, scope, name, p, until, divided=False) for name, p in asked]
+
+
+def count_ahead(service: Service, scope: str) -> None:
+    """Count the board of somebody who is just signing in: it is the page they come to."""
+    with suppress(ServerError):
+        _counts(service, scope, scope, "", 0.0)
 
 
 def _below(area: str) -> str:

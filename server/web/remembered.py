@@ -1,99 +1,129 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures that were counted lately, so that a page does not count a million visits again.
+"""Counting apart from pages: figures, lists and proposals that take longer than a page may.
 
-What lives here: keeping results for a while, and counting anew behind the pages what people look
-at. What must not: figures. Invariants
-- A result is kept by its report, its parameters and the area of who asked: nobody is shown what
-  was counted for another area.
-- What is shown says when it was counted; it is at most KEPT_MS old while somebody looks.
+What lives here: one thread that counts on a connection of its own, what it found, and as of when.
+What must not: what is counted. Invariants
+- A page waits for a count WAIT_SECONDS at most, all its counts together; else it says what it shows
+  instead: an older result with its time, or that it is being counted.
+- A result is kept by what was asked and the area of who asked: nobody is shown what was counted
+  for another area.
+- The time told is when the count began; what the facts lacked then, the result itself says.
 """
 
 from __future__ import annotations
 
-import asyncio
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from concurrent.futures import Future, TimeoutError
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from server.reports.running import Result
 from server.service import Service
 from server.store.base import Store, Transaction
 
 KEPT_MS = 60_000
 """What is older is counted again, behind the page that asks."""
-DROPPED_MS = 30 * 60_000
-"""What is older is not shown any more."""
-RESULTS_MAX = 200
+SHOWN_MS = 12 * 3_600_000
+"""What is older is not shown any more: it is another day's."""
+WAIT_SECONDS = 0.08
+"""With the rest of a page well below 200 ms, also on a machine that does other things."""
+RESULTS_MAX = 400
+QUEUE_MAX = 60
+"""Counts that wait for their turn: more is somebody who asks for every day of a year."""
 
 Key = tuple[object, ...]
-Count = Callable[[Transaction], Result]
+Count = Callable[[Transaction], Any]
 
 
 class Counted(NamedTuple):
-    """A result, when it was counted, and how to count it again."""
+    """A result; ``at_ms``: when its count began; ``again``: a newer one is being counted."""
 
-    result: Result
+    result: Any
     at_ms: int
-    recount: Count
+    again: bool = False
 
 
 class Results:
     """The results of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: Service) -> None:
+        self._clock = service.district.clock
+        self._run = service.counters.submit
         self._held: OrderedDict[Key, Counted] = OrderedDict()
-        self._asked: dict[Key, None] = {}
+        self._running: dict[Key, Future[Counted]] = {}
+        self._lock = threading.Lock()
 
-    def get(self, tx: Transaction, key: Key, count: Count, now_ms: int) -> Counted:
-        """The result of a key: as counted lately, else counted now."""
-        held = self._held.get(key)
-        if held is None or now_ms - held.at_ms > DROPPED_MS:
-            held = Counted(count(tx), now_ms, count)
-            self._keep(key, held)
-        elif now_ms - held.at_ms > KEPT_MS:
-            self._asked[key] = None
-        return held
+    def get(
+        self, key: Key, count: Count, until: float, *, kept_ms: int = KEPT_MS
+    ) -> Counted | None:
+        """The result of a key, waited for until a moment of ``time.monotonic``; None where it is
+        being counted and there is none to show.
 
-    def _keep(self, key: Key, held: Counted) -> None:
-        self._held[key] = held
-        self._held.move_to_end(key)
-        while len(self._held) > RESULTS_MAX:
-            self._held.popitem(last=False)
+        Raises what the count raises.
+        """
+        now_ms = self._clock()
+        with self._lock:
+            held = self._held.get(key)
+            if held is not None and now_ms - held.at_ms <= kept_ms:
+                self._held.move_to_end(key)
+                return held
+            future = self._running.get(key) or self._start(key, count)
+        if held is not None and now_ms - held.at_ms <= SHOWN_MS:
+            return held._replace(again=True)
+        if future is None:
+            return None
+        try:
+            return future.result(max(0.0, until - time.monotonic()))
+        except TimeoutError:
+            return None
 
-    def again(self, store: Store, now_ms: int) -> bool:
-        """Count one thing that was asked for anew; was there one?"""
-        key = next(iter(self._asked), None)
-        if key is None:
-            return False
-        held = self._held.get(key)
-        if held is not None:
+    def ask(self, key: Key, count: Count) -> None:
+        """Count something that a page will soon ask for."""
+        self.get(key, count, 0.0)
+
+    def forget(self, *kinds: object) -> None:
+        """Let go of what was counted under keys that begin with one of these."""
+        with self._lock:
+            for key in [key for key in self._held if key[0] in kinds]:
+                del self._held[key]
+
+    def _start(self, key: Key, count: Count) -> Future[Counted] | None:
+        if len(self._running) >= QUEUE_MAX:
+            return None
+        future = self._running[key] = self._run(lambda store: self._count(store, key, count))
+        return future
+
+    def _count(self, store: Store, key: Key, count: Count) -> Counted:
+        try:
+            at_ms = self._clock()
             with store.read() as tx:
-                self._keep(key, Counted(held.recount(tx), now_ms, held.recount))
-        self._asked.pop(key, None)
-        return True
+                found = Counted(count(tx), at_ms)
+            with self._lock:
+                self._held[key] = found
+                self._held.move_to_end(key)
+                while len(self._held) > RESULTS_MAX:
+                    self._held.popitem(last=False)
+            return found
+        finally:
+            with self._lock:
+                self._running.pop(key, None)
 
 
 _of: WeakKeyDictionary[Service, Results] = WeakKeyDictionary()
-_running: set[asyncio.Task[None]] = set()
+_making = threading.Lock()
 
 
 def results_of(service: Service) -> Results:
     """What is remembered for a server."""
-    return _of.setdefault(service, Results())
+    with _making:
+        found = _of.get(service)
+        if found is None:
+            found = _of[service] = Results(service)
+        return found
 
 
-def count_behind(service: Service) -> None:
-    """Count anew, behind the page, what was asked for and is old."""
-    if not _running:
-        task = asyncio.get_running_loop().create_task(_count(service))
-        _running.add(task)
-        task.add_done_callback(_running.discard)
-
-
-async def _count(service: Service) -> None:
-    results, more = results_of(service), True
-    while more and not service.stopping:
-        more = await service.readers.run(
-            lambda store: results.again(store, service.district.clock())
-        )
+def patience() -> float:
+    """Until when a page that begins now waits for its counts."""
+    return time.monotonic() + WAIT_SECONDS

@@ -9,6 +9,8 @@ What lives here: addresses to parameters, figures to templates. What must not: a
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,24 +18,33 @@ import msgspec
 
 from server.accounts import EXPORT, READ
 from server.errors import ReportRefused, ServerBusy
-from server.reports import REPORTS, Params, records, run
+from server.reports import REPORTS, Params, run
 from server.reports.define import Figure
 from server.reports.folding import Folding, progress_of
 from server.reports.geojson import as_geojson
-from server.reports.params import DIGITS, day_of
-from server.reports.running import Behind, Result, report_of
+from server.reports.params import DIGITS, checked, day_of
+from server.reports.running import (
+    RECORDS_MAX,
+    Behind,
+    Result,
+    numbers_behind,
+    records_at,
+    report_of,
+)
 from server.reports.sheets import key_text, records_sheet, sheet_of
 from server.reports.writing import as_csv, as_json, as_xlsx, records_json
 from server.service import Service
-from server.store.base import Transaction
+from server.store.base import Store, Transaction
+from server.web.exporting import Job, exports_of
 from server.web.keeping import keep_up
-from server.web.remembered import Counted, count_behind, results_of
-from server.web.routing import Download, Shown, Visit, page
+from server.web.remembered import Counted, patience, results_of
+from server.web.routing import Download, Go, Shown, Visit, page
 from server.web.routing import Result as Answered
 from server.web.scoped import Scoped
 
-LISTED_MAX = 500
-"""Records behind a figure that a page lists; all of them are in the file."""
+ROWS = 100
+ROWS_READ = 1_000
+"""Records of a file that are read between two words of progress."""
 KINDS = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -54,7 +65,6 @@ async def prepare(service: Service) -> None:
     """Bring the facts up to date, as far as a page can wait."""
     folding = Folding(service.district.store, service.district.schema)
     await keep_up("facts", service, folding.step)
-    count_behind(service)
 
 
 def params_of(visit: Visit) -> Params:
@@ -82,24 +92,30 @@ def _need_ready(scoped: Scoped) -> None:
         raise ServerBusy("the figures are being prepared")
 
 
-def run_scoped(
-    visit: Visit, scoped: Scoped, name: str, asked: Params, *, divided: bool = True
-) -> Counted:
-    """A report over the account's area, counted lately or now. Raises ReportRefused.
+def counted(
+    service: Service,
+    area: str,
+    name: str,
+    asked: Params,
+    until: float,
+    *,
+    divided: bool = True,
+) -> Counted | None:
+    """A report over an account's area, counted lately, or as soon as a page may wait for; None
+    while it is counted for the first time. Raises ReportRefused.
 
     It is counted upon the schema's facts as they are: ``prepare`` first.
     """
-    area, clock = scoped.area, visit.service.district.clock
+    clock = service.district.clock
+    # What does not hold is refused at once, not behind the page.
+    checked(asked, report_of(name).level, area, clock())
 
     def count(tx: Transaction) -> Result:
         return run(tx, name, asked, area, now_ms=clock(), divided=divided)
 
     # Another day is another result, where no day was asked for.
-    key = (name, asked, area, divided, day_of(visit.now_ms))
-    # While the record is gone through for the first time nothing is remembered.
-    if progress_of(scoped.tx).total:
-        return Counted(count(scoped.tx), visit.now_ms, count)
-    return results_of(visit.service).get(scoped.tx, key, count, visit.now_ms)
+    key = ("report", name, asked, area, divided, day_of(clock()))
+    return results_of(service).get(key, count, until)
 
 
 def kept(visit: Visit, **more: str) -> str:
@@ -124,13 +140,16 @@ def report(visit: Visit) -> Answered:
         if not asked.level and declared.level == "grid" and len(scoped.area) < 9:
             # A district has a thousand grids: streets first, grids by choice.
             asked = msgspec.structs.replace(asked, level="street")
-        counted = run_scoped(visit, scoped, name, asked) if ready(scoped) else None
-        found = counted.result if counted else None
+        held = None
+        if ready(scoped):
+            held = counted(visit.service, scoped.area, name, asked, patience())
+        found = held.result if held else None
         sheet = sheet_of(found, visit.lang) if found else None
         values: dict[str, Any] = {
             "report": declared,
             "found": found,
-            "counted_ms": counted.at_ms if counted else None,
+            "counted_ms": held.at_ms if held else None,
+            "again": bool(held and held.again),
             "sheet": sheet,
             "figures": {one.name for one in declared.figures},
             "columns": declared.columns,
@@ -158,16 +177,43 @@ def behind(visit: Visit) -> Answered:
     visit.purpose = f"report {name} {figure}"
     declared, wanted = report_of(name), _figure(name, figure)
     with visit.scope() as scoped:
-        found = _behind(visit, scoped, name, figure, LISTED_MAX + 1) if ready(scoped) else []
+        held = _numbers(visit, scoped, name, figure) if ready(scoped) else None
+        after = visit.query_number("after") or 0
+        numbers: dict[int, int] = held.result if held else {}
+        part = dict(islice(((n, many) for n, many in numbers.items() if n > after), ROWS + 1))
+        more = len(part) > ROWS
+        if more:
+            part.popitem()
+        found = records_at(scoped.tx, part)
+        for one in found:
+            scoped.saw(one.area, one.home, one.record, ("head_name", "address"))
         values = {
             "report": declared,
             "figure": wanted,
-            "found": found[:LISTED_MAX],
-            "more": len(found) > LISTED_MAX,
+            "found": found,
+            "ready": held is not None,
+            "again": bool(held and held.again),
+            "counted_ms": held.at_ms if held else None,
+            "total": len(numbers),
+            "most": len(numbers) == RECORDS_MAX,
+            "after": max(part, default=0) if more else 0,
             "kept": lambda **more: kept(visit, **more),
             "area_names": {one.area: scoped.area_name(one.area) for one in found},
         }
     return Shown("behind.html", values)
+
+
+def _numbers(visit: Visit, scoped: Scoped, name: str, figure: str) -> Counted | None:
+    """The numbers of the records behind a figure, listed lately or as soon as a page may wait."""
+    asked, area, clock = params_of(visit), scoped.area, visit.service.district.clock
+    value = visit.query("key") if "key" in visit.request.query_params else None
+    checked(asked, report_of(name).level, area, clock())
+
+    def count(tx: Transaction) -> dict[int, int]:
+        return numbers_behind(tx, name, figure, asked, area, now_ms=clock(), key=value)
+
+    key = ("behind", name, figure, asked, area, value, day_of(clock()))
+    return results_of(visit.service).get(key, count, patience())
 
 
 def _figure(name: str, figure: str) -> Figure:
@@ -177,57 +223,104 @@ def _figure(name: str, figure: str) -> Figure:
     return found
 
 
-def _behind(visit: Visit, scoped: Scoped, name: str, figure: str, limit: int) -> list[Behind]:
-    key = visit.query("key") if "key" in visit.request.query_params else None
-    found = records(
-        scoped.tx,
-        name,
-        figure,
-        params_of(visit),
-        scoped.area,
-        now_ms=visit.now_ms,
-        key=key,
-        limit=limit,
-    )
-    for one in found:
-        scoped.saw(one.area, one.home, one.record, ("head_name", "address"))
-    return found
-
-
 @page("/reports/{report:str}/export/{format:str}", EXPORT, sure=True, prepare=prepare)
 def export(visit: Visit) -> Answered:
-    """A report as a file; with ``figure`` the records behind it."""
+    """A report as a file; with ``figure`` the records behind it. Large ones are made apart."""
     name, kind, figure = visit.param("report"), visit.param("format"), visit.query("figure")
-    if kind not in KINDS:
-        raise ReportRefused(", ".join(KINDS))
-    visit.purpose = f"export {name} {figure} {kind}".replace("  ", " ")
-    report_of(name)
+    if kind not in KINDS or (figure and kind == "geojson"):
+        raise ReportRefused(", ".join(KINDS) if not figure else "csv, xlsx, json")
+    declared, asked = report_of(name), params_of(visit)
+    if figure:
+        _figure(name, figure)
     with visit.scope() as scoped:
         _need_ready(scoped)
-        scoped.saw(scoped.area, "", name, (figure or "figures",))
-        found = run(
-            scoped.tx,
-            name,
-            params_of(visit),
-            scoped.area,
-            now_ms=visit.now_ms,
-            divided=kind != "geojson",
-        )
-        sheet = sheet_of(found, visit.lang)
+        checked(asked, declared.level, scoped.area, visit.now_ms)
+    exports = exports_of(visit.service)
+    value = visit.query("key") if "key" in visit.request.query_params else None
+    key = (visit.account.id, visit.account.area, name, kind, figure, asked, value, visit.lang)
+    job = exports.begin(key, partial(_made, visit.service, _Wanted(visit, name, kind, figure)))
+    found = exports.take(key, job)
+    if found is not None and not visit.query("wait"):
+        exports.drop(key)
+        return found
+    here = f"/reports/{name}/export/{kind}?{kept(visit, figure=figure, wait='1')}"
+    if not visit.query("wait"):
+        # This page fetches; the one that waits says when there is something to fetch.
+        return Go(here)
+    return Shown(
+        "export.html",
+        {
+            "report": declared,
+            "kind": kind,
+            "ready": found is not None,
+            "done": job.done,
+            "total": job.total,
+            "kept": lambda: kept(visit, figure=figure),
+            "here": here,
+        },
+    )
+
+
+class _Wanted:
+    """What a file is made of, taken from the visit: that one is over before the file is made."""
+
+    def __init__(self, visit: Visit, name: str, kind: str, figure: str) -> None:
+        self.name, self.kind, self.figure = name, kind, figure
+        self.account, self.lang, self.now_ms = visit.account, visit.lang, visit.now_ms
+        self.asked = params_of(visit)
+        self.key = visit.query("key") if "key" in visit.request.query_params else None
+        self.purpose = f"export {name} {figure} {kind}".replace("  ", " ")
+        self.seen = visit.console.seen
+
+
+def _made(service: Service, wanted: _Wanted, store: Store, job: Job) -> Download:
+    """The file, once the access log holds what is in it."""
+    name, kind, figure, lang = wanted.name, wanted.kind, wanted.figure, wanted.lang
+    with store.read() as tx:
+        scoped = Scoped(tx, service.district.schema, wanted.account)
+        area, now_ms = scoped.area, wanted.now_ms
+        scoped.saw(area, "", name, (figure or "figures",))
+        divided = kind != "geojson"
+        found = run(tx, name, wanted.asked, area, now_ms=now_ms, divided=divided)
+        sheet = sheet_of(found, lang)
         if figure:
-            if kind == "geojson":
-                raise ReportRefused("csv, xlsx, json")
-            listed = _behind(visit, scoped, name, figure, 100_000)
-            sheet = records_sheet(
-                found.report, _figure(name, figure), listed, sheet.days, sheet.unit, visit.lang
-            )
+            listed = _listed(tx, scoped, wanted, job)
+            declared = _figure(name, figure)
+            sheet = records_sheet(found.report, declared, listed, sheet.days, sheet.unit, lang)
         body = {
             "csv": lambda: as_csv(sheet).encode(),
-            "xlsx": lambda: as_xlsx(sheet, visit.now_ms),
-            "geojson": lambda: as_geojson(scoped.tx, found, visit.lang),
-            "json": lambda: records_json(sheet) if figure else as_json(found, visit.lang),
+            "xlsx": lambda: as_xlsx(sheet, now_ms),
+            "geojson": lambda: as_geojson(tx, found, lang),
+            "json": lambda: records_json(sheet) if figure else as_json(found, lang),
         }[kind]()
+
+    def told(lines: int) -> None:
+        job.done += lines
+
+    wanted.seen.keep_apart(service, wanted.account.id, wanted.purpose, [scoped], now_ms, told)
     return Download(body, KINDS[kind], f"{sheet.title}-{sheet.days}.{kind}")
+
+
+def _listed(tx: Transaction, scoped: Scoped, wanted: _Wanted, job: Job) -> list[Behind]:
+    numbers = numbers_behind(
+        tx,
+        wanted.name,
+        wanted.figure,
+        wanted.asked,
+        scoped.area,
+        now_ms=wanted.now_ms,
+        key=wanted.key,
+    )
+    # Each is read, and then stands in the log.
+    job.total = 2 * len(numbers)
+    listed: list[Behind] = []
+    items = iter(numbers.items())
+    while part := dict(islice(items, ROWS_READ)):
+        listed += records_at(tx, part)
+        job.done += len(part)
+    for one in listed:
+        scoped.saw(one.area, one.home, one.record, ("head_name", "address"))
+    return listed
 
 
 # ---- for programs --------------------------------------------------------------------------------
@@ -257,6 +350,9 @@ def api_report(visit: Visit) -> Answered:
     name = visit.param("report")
     with visit.scope() as scoped:
         _need_ready(scoped)
-        found = run_scoped(visit, scoped, name, params_of(visit)).result
+        # A program waits for its answer: it has no page to look at meanwhile.
+        asked, now_ms = params_of(visit), visit.now_ms
+        held = counted(visit.service, scoped.area, name, asked, patience())
+        found = held.result if held else run(scoped.tx, name, asked, scoped.area, now_ms=now_ms)
         body = as_json(found, visit.lang)
     return Download(body, KINDS["json"], f"{name}.json", inline=True)

@@ -15,6 +15,7 @@ import segno
 from markupsafe import Markup
 
 from server.accounts import (
+    READ,
     find_account,
     hashed,
     new_totp,
@@ -36,6 +37,7 @@ from server.passkeys import (
     use_passkey,
 )
 from server.store.base import Transaction
+from server.web.board import count_ahead
 from server.web.console import STEP_UP_MS
 from server.web.errors import PasskeyRefused, PasswordRefused, RightMissing, SignInRefused
 from server.web.routing import (
@@ -94,6 +96,9 @@ def sign_in_sent(visit: Visit) -> Result:
     visit.session.clear()
     visit.session |= {"account": account, "step": "fresh" if known.fresh else "code"}
     visit.session["next"] = safe_next(visit.text("next", 2_000) or "/")
+    if known.may(READ):
+        # While they look for their second factor.
+        count_ahead(visit.service, known.area)
     if known.fresh:
         visit.session["totp"] = new_totp()
         return Go("/sign-in/first")

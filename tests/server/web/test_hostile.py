@@ -82,7 +82,7 @@ def test_no_file_runs_what_was_written(world: World) -> None:
     world.forget_codes("supervisor")
     with world.browse("supervisor") as visitor:
         visitor.step_up("supervisor")
-        answer = visitor.get("/reports/totals/export/csv?figure=households")
+        answer = visitor.fetch("/reports/totals/export/csv?figure=households")
         assert answer.status_code == 200
         assert answer.headers["content-disposition"].startswith("attachment")
         rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
@@ -95,7 +95,7 @@ def test_an_export_stands_in_the_access_log(world: World) -> None:
     world.forget_codes("supervisor")
     with world.browse("supervisor") as visitor:
         visitor.step_up("supervisor")
-        assert visitor.get("/reports/totals/export/xlsx").content[:2] == b"PK"
+        assert visitor.fetch("/reports/totals/export/xlsx").content[:2] == b"PK"
     world.forget_codes("security")
     with world.browse("security") as visitor:
         assert "导出" in visitor.get("/access?account=supervisor").text

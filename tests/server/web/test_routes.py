@@ -159,7 +159,7 @@ def ask(visitor: Visitor, route: Route, path: str, *, token: bool = True) -> htt
         with visitor.client.stream("GET", path) as answer:
             return httpx.Response(answer.status_code)
     if route.method == "GET":
-        return visitor.get(path)
+        return visitor.fetch(path)
     if not token:
         return visitor.client.post(path, data=FIELDS)
     return visitor.post(path, **FIELDS)
