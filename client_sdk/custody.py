@@ -70,18 +70,21 @@ def _is_own(store: Store, point: Known) -> bool:
     )
 
 
-def custody_of(store: Store, record: str | None = None) -> list[Custody]:
+def custody_of(
+    store: Store, record: str | None = None, limit: int = CHANGES_SHOWN_MAX, offset: int = 0
+) -> list[Custody]:
     """The newest changes written here, newest first, each with all places it is known to be at.
 
-    ``record``: only those of this record. Where the content was purged, only its place is known.
+    ``record``: only those of this record; ``offset``: after so many. Where the content was purged,
+    only its place is known.
     """
     where, values = "own = 1", list[object]()
     if record is not None:
         where, values = "own = 1 AND record = ?", [record]
     rows = store.rows(
         f"SELECT replica, counter, record, raw, receipted FROM feed WHERE {where}"
-        " ORDER BY counter DESC LIMIT ?",
-        (*values, CHANGES_SHOWN_MAX),
+        " ORDER BY counter DESC LIMIT ? OFFSET ?",
+        (*values, min(limit, CHANGES_SHOWN_MAX), offset),
     )
     held: dict[bytes, list[tuple[str, bytes, int, int]]] = {}
     for kind, holder, replica, counter, at_ms in store.rows(

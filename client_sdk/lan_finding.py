@@ -65,13 +65,25 @@ def read_code(text: str) -> Meetable:
 
 def own_address() -> str:
     """The address of this device on its local network; loopback where it has none."""
-    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        try:
-            # Nothing is sent: connecting a datagram socket only asks which way it would go.
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
+    return own_addresses()[0]
+
+
+def own_addresses() -> list[str]:
+    """The addresses (IPv4) of this device, the one that leads out first; loopback for none.
+
+    A tablet that is a hot spot without signal has a network of its own and no way out.
+    """
+    import ifaddr
+
+    every = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
+    found = [a for a in every if not ipaddress.ip_address(a).is_loopback]
+    # Nothing is sent: connecting a datagram socket only asks which way it would go.
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with contextlib.closing(probe), contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))
+        found.insert(0, str(probe.getsockname()[0]))
+    private = [a for a in found if ipaddress.ip_address(a).is_private]
+    return list(dict.fromkeys([*found[:1], *private, *found])) or ["127.0.0.1"]
 
 
 @contextlib.contextmanager

@@ -32,8 +32,7 @@ from client_sdk.revoked import check_not_revoked, keep_revocations, revocations_
 from client_sdk.store.base import Store
 from crypto.errors import SignatureRefused
 from crypto.identity import verify
-from crypto.tls import check_tls_pin, make_tls_identity, tls_pin
-from sync.carry.files import open_own
+from crypto.tls import check_tls_pin, make_tls_identity, tls_pin, with_password
 from sync.feed import Replica
 from sync.messages import PROTOCOL, encode
 
@@ -147,6 +146,20 @@ class Line:
 # ---- listening and calling ----------------------------------------------------------------------
 
 
+def listening_context(certificate_pem: bytes, key_pem: bytes) -> ssl.SSLContext:
+    """TLS 1.3 with a key of one's own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    # The library loads keys from files alone: this one is gone again at once, and has a password
+    # that nobody but this process knows.
+    password = os.urandom(16).hex().encode()
+    with tempfile.TemporaryDirectory(prefix="line-") as folder:
+        path = Path(folder) / "key"
+        path.write_bytes(certificate_pem + with_password(key_pem, password))
+        context.load_cert_chain(path, password=password)
+    return context
+
+
 class Listening:
     """A listening socket with a TLS key made for the occasion; ``pin`` is what callers check."""
 
@@ -154,17 +167,9 @@ class Listening:
         self._waiting = waiting
         identity = make_tls_identity(["doorstep.invalid"])
         self.pin = identity.tls_pin
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_3
-        # The library loads keys from files alone; this one is gone again at once, and opens nothing
-        # but meetings of this hour.
-        with tempfile.TemporaryDirectory(prefix="meeting-") as folder:
-            key, certificate = Path(folder) / "key", Path(folder) / "certificate"
-            found = open_own(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-            with os.fdopen(found, "wb") as file:
-                file.write(identity.private_key_pem.reveal())
-            certificate.write_bytes(identity.certificate_pem)
-            self._context.load_cert_chain(certificate, key)
+        self._context = listening_context(
+            identity.certificate_pem, identity.private_key_pem.reveal()
+        )
         self._socket = socket.create_server((host, port), backlog=4)
         self.port: int = self._socket.getsockname()[1]
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from client_sdk import agenda as days
 from client_sdk import drafts as halves
+from client_sdk import lease, solved, watching
 from client_sdk import my_day as did
-from client_sdk import solved
 from client_sdk.store.records import from_json
 from client_sdk.tablet_writing import TabletWriting
 from client_sdk.views import Hit
@@ -36,7 +36,9 @@ class Sizes(NamedTuple):
 class Standing(NamedTuple):
     """The quiet strip: own changes unsent and at the district, teammates' carried, what is to read.
 
-    ``synced_at_ms`` is None before the first sync; ``conflicts`` counts records.
+    ``synced_at_ms`` is None before the first sync; ``conflicts`` counts records, ``log_unread``
+    findings about servers' logs. ``lease_left_ms`` is how long the store opens without contact,
+    ``lease_ms`` how long it does after one; None where there is no limit.
     """
 
     unsent: int
@@ -46,6 +48,9 @@ class Standing(NamedTuple):
     conflicts: int
     notices: int
     synced_at_ms: int | None
+    log_unread: int
+    lease_left_ms: int | None
+    lease_ms: int | None
 
 
 class TabletDay(TabletWriting):
@@ -150,6 +155,8 @@ class TabletDay(TabletWriting):
         # By replica, so that the index of what is unsent answers alone.
         unsent = total("feed WHERE receipted = 0 AND replica IN (SELECT replica FROM replicas)")
         owed = total("feed WHERE receipted = 0")
+        kept = lease.in_store(store)
+        left_ms = kept.at(self._clock()).left_ms() if kept else None
         return Standing(
             unsent,
             max(0, store.chain.counter - unsent),
@@ -159,6 +166,9 @@ class TabletDay(TabletWriting):
             total("notices WHERE read = 0")
             + sum(not one.read for one in solved.listed(store, self.worker)),
             store.get("synced_at_ms"),
+            watching.unread(store),
+            left_ms,
+            kept.lease.open_ms if kept and left_ms is not None else None,
         )
 
     @property

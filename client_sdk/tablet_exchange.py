@@ -59,6 +59,10 @@ class TabletExchange(TabletEnding):
         them."""
         return watching.notices(self._store)
 
+    def mark_log_read(self) -> None:
+        """Note that a worker has read of these; the evidence stays."""
+        watching.mark_read(self._store)
+
     def outbox_files(self) -> list[Path]:
         """The sealed files of what no receipt covers yet: the district opens them if all else
         fails."""

@@ -15,6 +15,7 @@ from client_sdk import lan_finding, lan_meeting
 from client_sdk.lan_link import Listening, Until
 from client_sdk.lan_meeting import Met, OnProgress, Side
 from client_sdk.outbox import carried_files, sealed_files
+from client_sdk.sharing import PageKey, page_key
 from client_sdk.tablet_carrying import TabletCarrying
 from client_sdk.views import MeetingReport
 from sync.carry.stick import OUTBOX_BYTES_MAX
@@ -86,6 +87,10 @@ class TabletMeeting(TabletCarrying):
     ) -> list[lan_finding.Meetable]:
         """Listeners on the local network; who they are is proved when they are met."""
         return lan_finding.find(host or lan_finding.own_address(), seconds)
+
+    def page_key(self, host: str) -> PageKey:
+        """The key and certificate with which an app serves its pages to a phone at this address."""
+        return page_key(self._store, host)
 
     @staticmethod
     def hand_over_outbox(directory: Path, code: str) -> int:

@@ -66,12 +66,14 @@ class TabletReading(TabletBase):
         """What was written here and no server has acknowledged yet, oldest first."""
         return self._reader.unsent()
 
-    def custody(self, record: str | None = None) -> list[Custody]:
+    def custody(
+        self, record: str | None = None, *, limit: int = custody.CHANGES_SHOWN_MAX, offset: int = 0
+    ) -> list[Custody]:
         """Where each change written here is: on the tablet, carried by whom, at the district.
 
-        The newest 1,000, newest first, or those of one record.
+        The newest first, at most 1,000 after ``offset``, or those of one record.
         """
-        return custody.custody_of(self._store, record)
+        return custody.custody_of(self._store, record, limit, offset)
 
     def is_sent(self, record: str) -> bool:
         """Does the district hold everything that was written here on a record?"""

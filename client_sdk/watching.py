@@ -41,7 +41,7 @@ from crypto.logword import (
 )
 from sync.messages import PROTOCOL, Reply, Request, Statement, decode_known
 
-_HEAD, _HEARD, _EVIDENCE = "log-head", "log-heard", "log-evidence"
+_HEAD, _HEARD, _EVIDENCE, _READ = "log-head", "log-heard", "log-evidence", "log-read"
 EVIDENCE_KEPT_MAX = 32
 EVIDENCE_TOLD_MAX = 4
 """Pieces of one message, 0.5 KB each."""
@@ -243,6 +243,17 @@ def notices(store: Store) -> list[LogNotice]:
             )
         )
     return out
+
+
+def unread(store: Store) -> int:
+    """How many of these a worker has not read of."""
+    return max(0, len(store.get(_EVIDENCE, [])) - int(store.get(_READ, 0)))
+
+
+def mark_read(store: Store) -> None:
+    """A worker has read of all there are; the evidence stays."""
+    with store.transaction():
+        store.put(_READ, len(store.get(_EVIDENCE, [])))
 
 
 def worst_of(findings: Sequence[str]) -> str:

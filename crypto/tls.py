@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -118,6 +119,13 @@ def pem_to_der(certificate_pem: bytes) -> bytes:
         return x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER)
     except ValueError:
         raise PinMismatch("not a certificate") from None
+
+
+def with_password(private_key_pem: bytes, password: bytes) -> bytes:
+    """The same key as PEM that only a password opens, for the moment a library reads it from a
+    file. Raises KeyRefused."""
+    how = BestAvailableEncryption(password)
+    return _load(private_key_pem).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
 
 
 def _load(private_key_pem: bytes) -> ec.EllipticCurvePrivateKey:

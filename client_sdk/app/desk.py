@@ -26,10 +26,13 @@ from litestar.response import Redirect, Response
 
 from client_sdk.app.gate import Gate
 from client_sdk.app.keeper import Keeper
+from client_sdk.app.phones import Phones
 from client_sdk.app.texts import TEXTS
 from client_sdk.app.texts_entry import ENTRY
+from client_sdk.app.texts_near import NEAR
 from client_sdk.errors import TabletError
 from client_sdk.tablet import Tablet
+from client_sdk.tablet_day import Standing
 from client_sdk.texts import Words
 from sync import labels
 from sync.effects import UTC_OFFSET_HOURS
@@ -40,7 +43,9 @@ HTML = "text/html; charset=utf-8"
 BODY_BYTES_MAX = 32 * 1024 * 1024
 """A photo as cameras make them, and a sound of some minutes; both are made smaller here."""
 PARTS_MAX = 400
-CATALOGUE = {**TEXTS, **ENTRY}
+CATALOGUE = {**TEXTS, **ENTRY, **NEAR}
+LEASE_TOLD_MS = 3 * 86_400_000
+"""From here on each page says how long the store still opens: over a weekend somebody syncs."""
 
 _P = ParamSpec("_P")
 
@@ -82,8 +87,10 @@ class Form:
 class Desk:
     """What the handlers work with; one for each running app."""
 
-    def __init__(self, keeper: Keeper, lang: str = "zh") -> None:
+    def __init__(self, keeper: Keeper, lang: str = "zh", phones: Phones | None = None) -> None:
         self.keeper = keeper
+        self.phones = phones
+        """The phones let in, where this is the tablet's own browser."""
         self.gate: Gate | None = None
         self.lang = lang
         self.back_to = "/"
@@ -123,12 +130,14 @@ class Desk:
     ) -> Response[str]:
         """Render a page; with a tablet its strip stands on it."""
         words = self.words
+        standing = tablet.standing() if tablet else None
         shell = {
             "w": words,
             "lang": self.lang,
             "base": self.base,
             "version": self.version,
-            "standing": tablet.standing() if tablet else None,
+            "standing": standing,
+            "lease_left": lease_left(standing, words) if standing else "",
             "now_ms": self.keeper.clock(),
             "moment": moment,
             "when": lambda at_ms: when(at_ms, self.keeper.clock(), words),
@@ -164,6 +173,12 @@ def sentences(error: Exception, lang: str) -> str:
     message = getattr(error, "message", None)
     text = message(lang) if callable(message) else TabletError().message(lang)
     return f"{text} [{getattr(error, 'code', 'tablet/error')}]"
+
+
+def going_on(page: Response[Any], *, running: bool) -> Response[Any]:
+    """A part of a page that the script asks for again while something runs, and no longer."""
+    page.set_header("doorstep-running", "1" if running else "0")
+    return page
 
 
 def desk_of(request: Request[Any, Any, Any]) -> Desk:
@@ -294,6 +309,15 @@ def when(at_ms: int, now_ms: int, words: Words) -> str:
     """A time as it is said: today at …, else the day."""
     text = moment(at_ms)
     return words("today-at", time=text[11:]) if text[:10] == moment(now_ms)[:10] else text
+
+
+def lease_left(standing: Standing, words: Words) -> str:
+    """How long the store opens without contact, where that is worth a warning; else empty."""
+    left_ms, whole_ms = standing.lease_left_ms, standing.lease_ms
+    if left_ms is None or whole_ms is None or left_ms > min(LEASE_TOLD_MS, whole_ms // 2):
+        return ""
+    hours = left_ms // 3_600_000
+    return words("days", count=hours // 24) if hours >= 48 else words("hours", count=hours)
 
 
 def size(count: int) -> str:

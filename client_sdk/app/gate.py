@@ -55,14 +55,19 @@ _LET_IN = (
 
 
 class Gate:
-    """Stands before an ASGI application on one loopback port.
+    """Stands before an ASGI application on one port.
 
-    ``on_entry`` is called when a browser was let in: whoever it is must unlock anew.
+    ``on_entry`` is called when a browser was let in: whoever it is must unlock anew. ``scheme``:
+    ``https`` where a phone asks over a hot spot.
     """
 
-    def __init__(self, inside: App, host: str, on_entry: Callable[[], None]) -> None:
+    def __init__(
+        self, inside: App, host: str, on_entry: Callable[[], None], scheme: str = "http"
+    ) -> None:
         self._inside = inside
         self._host = host
+        self.origin = f"{scheme}://{host}"
+        self._secure = "; Secure" if scheme == "https" else ""
         self._on_entry = on_entry
         self._start = b""
         self._again = b""
@@ -73,7 +78,12 @@ class Gate:
         """A new start address, good once; an earlier one that was not used is void."""
         token = secrets.token_urlsafe(SECRET_BYTES)
         self._start = _digest(token)
-        return f"http://{self._host}/{token}"
+        return f"{self.origin}/{token}"
+
+    @property
+    def awaits_entry(self) -> bool:
+        """Is there a start address that nobody has used yet?"""
+        return bool(self._start)
 
     def key_for_again(self) -> str:
         """What the command that is called a second time asks with for a new start address.
@@ -123,7 +133,7 @@ class Gate:
             return False
         origin = headers.get(b"origin")
         if origin is not None:
-            return origin == f"http://{self._host}".encode()
+            return origin == self.origin.encode()
         return scope["method"] in SAFE or site == b"same-origin"
 
     def _has_secrets(self, scope: Scope, path: str) -> bool:
@@ -141,7 +151,7 @@ class Gate:
         self._start, self._cookie = b"", _digest(cookie)
         self.base = "/" + secrets.token_urlsafe(PATH_BYTES)
         self._on_entry()
-        setting = f"{COOKIE}={cookie}; Path={self.base}/; HttpOnly; SameSite=Strict"
+        setting = f"{COOKIE}={cookie}; Path={self.base}/; HttpOnly; SameSite=Strict{self._secure}"
         body = _LET_IN.format(path=self.base).encode()
         cookies = ((b"set-cookie", setting.encode()),)
         await _answer(send, 200, body, b"text/html; charset=utf-8", cookies)

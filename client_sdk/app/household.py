@@ -14,6 +14,7 @@ from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response import Response
 
+from client_sdk.app.custody import groups_of
 from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted
 from client_sdk.app.forms import read_value
 from client_sdk.app.syncing import REFUSALS
@@ -41,6 +42,7 @@ NEW = (
 """What is entered at a door, in the order of the talk."""
 CALLED = (("phone", ""), ("phone2", ""), ("emergency_phone", "emergency_contact"))
 CONFLICTS_A_PAGE = 20
+CHANGES_SHOWN = 12
 
 
 class Disputed(NamedTuple):
@@ -128,6 +130,7 @@ def record_page(request: _Request, record: FromPath[str]) -> Response[Any]:
             fields=fields,
             names=names_of(tablet, found),
             is_sent=tablet.is_sent(record),
+            kept=groups_of(tablet, tablet.custody(record, limit=CHANGES_SHOWN)),
         )
 
     return desk.with_tablet(work)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one tablet behind the pages: opened by a PIN, closed by itself, shared by pages and sync.
+"""The one tablet behind the pages: opened by a PIN, closed by itself, shared by browsers and sync.
 
 What lives here: who may use the tablet at a moment, when it locks, what runs beside the pages. What
 must not: pages. Invariants
-- One thread at a time uses the tablet; a sync lets the pages in whenever it waits for the network.
-- Locked, no page gets the tablet. Its store closes at once, or as soon as a sync that runs has
-  ended: a sync is not broken off by a screen that goes dark.
+- One thread at a time uses the tablet, in the name of whoever unlocked at its browser; a sync lets
+  the pages in whenever it waits for the network.
+- Locked, no page gets the tablet. Its store closes at once when nobody has it unlocked, or as soon
+  as a sync that runs has ended: a sync is not broken off by a screen that goes dark.
 - Time that the device slept counts as time.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from client_sdk.app.enrolling import Enrolling
+from client_sdk.app.meeting import Meeting
 from client_sdk.app.syncing import Syncing
 from client_sdk.errors import Locked
 from client_sdk.store.opening import STORE_FILE
@@ -44,8 +46,26 @@ else:
         return time.monotonic()
 
 
+class Shared:
+    """What all browsers of one tablet have in common: the open tablet and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.tablet: Tablet | None = None
+        self.keepers: list[Keeper] = []
+
+    @property
+    def all_locked(self) -> bool:
+        """Has nobody the tablet unlocked?"""
+        return all(keeper.locked for keeper in self.keepers)
+
+
 class Keeper:
-    """Keeps the tablet in ``directory``. ``clock`` is the tablet's, ``seconds`` the lock's."""
+    """Keeps the tablet in ``directory`` for one browser; ``beside`` makes one for another.
+
+    ``clock`` is the tablet's, ``seconds`` the lock's. Each browser has a lock and a worker of its
+    own.
+    """
 
     def __init__(
         self,
@@ -54,19 +74,37 @@ class Keeper:
         clock: Callable[[], int] = now_ms,
         seconds: Callable[[], float] = awake_seconds,
         keyring: Any = AUTO_KEYRING,
+        first: Keeper | None = None,
     ) -> None:
         self.directory = directory
         self.clock = clock
         self.keyring = keyring
         self._seconds = seconds
-        self._turn = threading.Lock()
-        self._tablet: Tablet | None = None
+        self._shared: Shared = first._shared if first else Shared()
         self._locked = True
         self._touched = seconds()
         self._hidden: float | None = None
         self.worker = ""
-        self.syncing = Syncing(self)
-        self.enrolling = Enrolling(self)
+        self.syncing: Syncing = first.syncing if first else Syncing(self)
+        self.enrolling: Enrolling = first.enrolling if first else Enrolling(self)
+        self.meeting: Meeting = first.meeting if first else Meeting(self)
+        self._shared.keepers.append(self)
+
+    def beside(self) -> Keeper:
+        """A keeper of the same tablet for another browser, locked."""
+        return Keeper(
+            self.directory,
+            clock=self.clock,
+            seconds=self._seconds,
+            keyring=self.keyring,
+            first=self,
+        )
+
+    def leave(self) -> None:
+        """Its browser is served no longer: lock, and let the others go on."""
+        self.lock()
+        with self._shared.turn:
+            self._shared.keepers.remove(self)
 
     @property
     def enrolled(self) -> bool:
@@ -75,93 +113,105 @@ class Keeper:
 
     @property
     def locked(self) -> bool:
-        """Must a PIN be given before anything is shown?"""
+        """Must a PIN be given before anything is shown in this browser?"""
         return self._locked
 
     @property
+    def all_locked(self) -> bool:
+        """Has nobody the tablet unlocked, at no browser?"""
+        return self._shared.all_locked
+
+    @property
     def is_open(self) -> bool:
-        """Is the store still open, be it for the pages or for a sync that runs on?"""
-        return self._tablet is not None
+        """Is the store still open, be it for the pages or for an exchange that runs on?"""
+        return self._shared.tablet is not None
+
+    @property
+    def exchanging(self) -> bool:
+        """Is a sync or a meeting under way, which needs the store open?"""
+        return self.syncing.running or self.meeting.running
 
     # -- opening and closing ------------------------------------------------------------------
 
     def unlock(self, worker: str, secret: str) -> None:
         """Open the tablet for one worker. Raises what ``Tablet.open`` raises."""
-        with self._turn:
-            if self._tablet is not None:
-                # Only the PIN tells who it is: the store that a sync holds open proves nothing.
-                self._tablet.check_secret(worker, secret)
-                self._tablet.worker = worker
+        with self._shared.turn:
+            tablet = self._shared.tablet
+            if tablet is not None:
+                # Only the PIN tells who it is: the store that others hold open proves nothing.
+                tablet.check_secret(worker, secret)
             else:
-                self._tablet = Tablet.open(
+                self._shared.tablet = Tablet.open(
                     self.directory, worker, secret, keyring=self.keyring, clock=self.clock
                 )
             self._begin(worker)
 
     def take(self, tablet: Tablet) -> None:
         """Take a tablet that was just enrolled; it is open."""
-        with self._turn:
-            self._tablet = tablet
+        with self._shared.turn:
+            self._shared.tablet = tablet
             self._begin(tablet.worker)
 
     def _begin(self, worker: str) -> None:
-        if self._tablet is not None:
-            self._tablet.waiting = self._let_others_in
+        if self._shared.tablet is not None:
+            self._shared.tablet.waiting = self._let_others_in
         self.worker = worker
         self._locked = False
         self.touch()
 
     def lock(self) -> None:
-        """Show nothing more; close the store, now or when the sync that runs has ended."""
+        """Show nothing more; close the store, now or when what runs has ended."""
         self._locked = True
         self._hidden = None
-        if not self.syncing.running:
-            with self._turn:
+        self.worker = ""
+        if not self.exchanging:
+            with self._shared.turn:
                 self._close()
 
-    def sync_ended(self) -> None:
-        """Called by the sync when it is through: a tablet that was locked meanwhile is closed."""
-        if self._locked:
-            with self._turn:
-                self._close()
+    def work_ended(self) -> None:
+        """Called by a sync or a meeting that is through: a tablet locked meanwhile is closed."""
+        with self._shared.turn:
+            self._close()
 
     def _close(self) -> None:
-        if self._tablet is not None and self._locked:
-            self._tablet.close()
-            self._tablet = None
-            self.worker = ""
+        if self._shared.tablet is not None and self.all_locked:
+            self._shared.tablet.close()
+            self._shared.tablet = None
 
     def forget(self) -> None:
         """The tablet was wiped: there is nothing to close any more. Within a turn."""
-        self._locked = True
-        self._tablet = None
-        self.worker = ""
+        for keeper in self._shared.keepers:
+            keeper._locked = True
+            keeper.worker = ""
+        self._shared.tablet = None
 
     # -- using --------------------------------------------------------------------------------
 
     @contextmanager
     def tablet(self) -> Iterator[Tablet]:
         """The open tablet, for this thread alone. Raises Locked."""
-        with self._turn:
-            if self._locked or self._tablet is None:
+        with self._shared.turn:
+            tablet = self._shared.tablet
+            if self._locked or tablet is None:
                 raise Locked()
-            yield self._tablet
+            tablet.worker = self.worker
+            yield tablet
 
     @contextmanager
     def tablet_for_sync(self) -> Iterator[Tablet]:
         """The same, for what goes on while the pages are locked. Raises Locked when closed."""
-        with self._turn:
-            if self._tablet is None:
+        with self._shared.turn:
+            if self._shared.tablet is None:
                 raise Locked()
-            yield self._tablet
+            yield self._shared.tablet
 
     @contextmanager
     def _let_others_in(self) -> Iterator[None]:
-        self._turn.release()
+        self._shared.turn.release()
         try:
             yield
         finally:
-            self._turn.acquire()
+            self._shared.turn.acquire()
 
     # -- locking by itself --------------------------------------------------------------------
 

@@ -179,6 +179,7 @@ def settings_page(request: _Request) -> Response[Any]:
             blobs_wait=tablet.blobs_wait,
             idle_s=int(IDLE_SECONDS_MAX),
             hidden_s=int(HIDDEN_SECONDS_MAX),
+            own_browser=desk.phones is not None,
         )
 
     return desk.with_tablet(work)

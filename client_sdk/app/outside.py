@@ -13,12 +13,25 @@ from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response import Response
 
-from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted, sentences, size
+from client_sdk.app.desk import (
+    Desk,
+    Form,
+    desk_of,
+    going_on,
+    in_thread,
+    posted,
+    sentences,
+    size,
+)
 from client_sdk.app.syncing import REFUSALS
 from client_sdk.tablet import Tablet
+from crypto.bundle import read_head
+from sync.carry.stick import Label, saved_name
 
 _Request = Request[Any, Any, Any]
 NOTICES_SHOWN = 60
+KIND_OF = {"need": "kind", "shortage": "goods", "referral": "to_kind", "wish": "text"}
+"""The field that says what it was, of each collection whose end is news."""
 
 
 @get("/sync")
@@ -40,7 +53,8 @@ def progress(request: _Request) -> Response[Any]:
     desk = desk_of(request)
 
     def work(tablet: Tablet) -> Response[Any]:
-        return desk.page("sync_state.html", tablet, **_state(desk, tablet))
+        found = desk.page("sync_state.html", tablet, **_state(desk, tablet))
+        return going_on(found, running=desk.keeper.syncing.running)
 
     return desk.with_tablet(work)
 
@@ -95,7 +109,8 @@ def write_stick(request: _Request) -> Response[Any]:
 
     def work(tablet: Tablet) -> Response[Any]:
         data = tablet.export_bundle()
-        name = f"doorstep-{tablet.replica.hex()[:8]}-{desk.keeper.clock() // 1000}.bundle"
+        head = read_head(data)
+        name = saved_name(tablet.district_replica, Label(head.sender, head.sequence, head.name))
         return Response(
             data,
             media_type="application/octet-stream",
@@ -142,8 +157,21 @@ def notices(request: _Request) -> Response[Any]:
         told = list(reversed(tablet.notices()))[:NOTICES_SHOWN]
         homes = {t.id: _home_of(tablet, t.notice.record) for t in told}
         stops = {s.home: s for s in tablet.stops(sorted({h for h in homes.values() if h}))}
+        solved = tablet.solved()[:NOTICES_SHOWN]
+        log = tablet.log_notices()
+        standing = tablet.standing()
         return desk.page(
-            "notices.html", tablet, told=told, homes=homes, stops=stops, who=tablet.worker_name
+            "notices.html",
+            tablet,
+            told=told,
+            homes=homes,
+            stops=stops,
+            who=tablet.worker_name,
+            solved=solved,
+            names={one.record.home: tablet.name_of_record(one.record.home) for one in solved},
+            kinds=KIND_OF,
+            log=list(reversed(log)),
+            unread=standing.notices or standing.log_unread,
         )
 
     return desk.with_tablet(work)
@@ -162,6 +190,9 @@ async def read_all(request: _Request) -> Response[Any]:
             for number in form.all("notice"):
                 if number.isdigit():
                     tablet.mark_read(int(number))
+            for record in form.all("solved"):
+                tablet.mark_solved_read(record)
+            tablet.mark_log_read()
         return desk.go("/notices")
 
     return await posted(request, work)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app put together and served: one loopback port, one browser, until it is stopped.
+"""The app put together and served: one port, one browser, until it is stopped.
 
 What lives here: wiring, the life of the process, the lock that falls by itself. What must not:
-pages. Invariants: it listens on 127.0.0.1 alone, on a port the system chose; a request that finds
-the tablet locked is led to the PIN, whatever it asked for.
+pages. Invariants: it listens on 127.0.0.1 alone, on a port the system chose, but for a phone that a
+worker lets in (``phones.py``), and then with TLS; a request that finds the tablet locked is led to
+the PIN, whatever it asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,11 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath
 from litestar.response import Response
 
-from client_sdk.app import entry, household, opening, outside, today, visit
+from client_sdk.app import custody, entry, household, near, opening, outside, today, visit
 from client_sdk.app.desk import BODY_BYTES_MAX, Desk, desk_of, sentences
 from client_sdk.app.gate import Gate
 from client_sdk.app.keeper import Keeper
+from client_sdk.app.phones import Phones
 from client_sdk.errors import Locked, NotFound, TabletError, Unreachable
 from crypto.errors import CryptoError
 from sync.errors import SyncError
@@ -102,7 +105,7 @@ def _fault(request: _Request, error: Exception) -> Response[Any]:
 
 def build(desk: Desk) -> Litestar:
     """The application of one desk."""
-    modules = (opening, today, household, visit, entry, outside)
+    modules = (opening, today, household, visit, entry, outside, near, custody)
     handlers = [handler for module in modules for handler in module.HANDLERS]
     return Litestar(
         route_handlers=[*handlers, static],
@@ -133,16 +136,28 @@ class _Uvicorn(uvicorn.Server):
 
 
 class App:
-    """The pages of one tablet on one port; ``address`` is good for one browser, once."""
+    """The pages of one tablet on one port; ``address`` is good for one browser, once.
 
-    def __init__(self, keeper: Keeper, lang: str = "zh") -> None:
+    ``host`` and ``tls``: where a phone asks, and with what it is answered.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        lang: str = "zh",
+        *,
+        host: str = HOST,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.keeper = keeper
-        self.desk = Desk(keeper, lang)
+        self.phones = None if tls else Phones(self._for_a_phone)
+        self.desk = Desk(keeper, lang, self.phones)
         pages = build(self.desk)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.bind((HOST, 0))
+        self._socket.bind((host, 0))
         self.port: int = self._socket.getsockname()[1]
-        self.gate = Gate(pages, f"{HOST}:{self.port}", self._entered)
+        where = f"{host}:{self.port}"
+        self.gate = Gate(pages, where, self._entered, "https" if tls else "http")
         self.desk.gate = self.gate
         self._server = _Uvicorn(
             uvicorn.Config(
@@ -158,8 +173,12 @@ class App:
                 date_header=False,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,
+                ssl_context_factory=(lambda *_: tls) if tls else None,
             )
         )
+
+    def _for_a_phone(self, host: str, tls: ssl.SSLContext) -> App:
+        return App(self.keeper.beside(), self.desk.lang, host=host, tls=tls)
 
     def _entered(self) -> None:
         """Whoever comes in by a start address shows the PIN, even while the tablet was unlocked."""
@@ -181,8 +200,14 @@ class App:
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
             self._socket.close()
-            self.keeper.syncing.wait(STOP_SECONDS_MAX)
-            self.keeper.lock()
+            if self.phones is None:
+                self.keeper.leave()
+            else:
+                await asyncio.to_thread(self.phones.stop_all)
+                self.keeper.meeting.stop()
+                self.keeper.meeting.wait(STOP_SECONDS_MAX)
+                self.keeper.syncing.wait(STOP_SECONDS_MAX)
+                self.keeper.lock()
 
     def stop(self) -> None:
         """Ask it to end."""

@@ -61,8 +61,8 @@ class Syncing:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, *, blobs: bool) -> None:
-        """Start one, unless one runs. ``blobs``: photos and sounds too."""
-        if self.running:
+        """Start one, unless one runs, or a meeting. ``blobs``: photos and sounds too."""
+        if self._keeper.exchanging:
             return
         self._tried_ms = self._keeper.clock()
         self.how_far = None
@@ -102,7 +102,7 @@ class Syncing:
         self.how_far = None
         keeper_thread, self._thread = self._thread, None
         del keeper_thread
-        keeper.sync_ended()
+        keeper.work_ended()
 
 
 def _watch(syncing: Syncing, tablet: Tablet) -> _Watch:

@@ -122,6 +122,7 @@ LISTS: dict[str, tuple[str, str]] = {
     "floor": ("{floor} 楼", "Floor {floor}"),
     "further": ("下一页（还有 {count}）", "Next page ({count} more)"),
     "before": ("上一页", "Previous page"),
+    "older": ("更早的", "Older"),
     "open-needs": ("{count} 项需求", "{count} open"),
     "again-since": ("{when}没开门", "Not opened {when}"),
     "due-visit": ("约定走访", "Visit planned"),

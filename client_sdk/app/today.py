@@ -41,8 +41,8 @@ def today_part(request: _Request, part: FromPath[str]) -> Response[Any]:
 
 
 def _part(desk: Desk, part: str, request: _Request) -> Response[Any]:
-    building = _number(request.query_params.get("b"), -1)
-    offset = max(0, _number(request.query_params.get("from"), 0))
+    building = number_of(request.query_params.get("b"), -1)
+    offset = max(0, number_of(request.query_params.get("from"), 0))
 
     def work(tablet: Tablet) -> Response[Any]:
         wanted = building if building >= 0 else None
@@ -90,7 +90,8 @@ def _more(found: Agenda) -> tuple[int | None, int | None]:
     return before, after if after < found.total else None
 
 
-def _number(text: str | None, default: int) -> int:
+def number_of(text: str | None, default: int) -> int:
+    """A number in an address; what is none is the default."""
     return int(text) if text is not None and text.isascii() and text.isdigit() else default
 
 
@@ -102,7 +103,7 @@ def _number(text: str | None, default: int) -> int:
 def route_page(request: _Request) -> Response[Any]:
     """The buildings in the order in which they are walked."""
     desk = desk_of(request)
-    offset = max(0, _number(request.query_params.get("from"), 0))
+    offset = max(0, number_of(request.query_params.get("from"), 0))
 
     def work(tablet: Tablet) -> Response[Any]:
         buildings = tablet.agenda("due", limit=0).buildings
@@ -125,7 +126,7 @@ async def move(request: _Request) -> Response[Any]:
     def work(desk: Desk, form: Form) -> Response[Any]:
         with desk.keeper.tablet() as tablet:
             order = [b.name for b in tablet.agenda("due", limit=0).buildings]
-            at = _number(form.one("at"), -1)
+            at = number_of(form.one("at"), -1)
             step = {"up": -1, "down": 1, "first": -at}.get(form.one("step"), 0)
             if 0 <= at < len(order) and 0 <= at + step < len(order):
                 order.insert(at + step, order.pop(at))

@@ -144,15 +144,18 @@
       { enableHighAccuracy: true, timeout: 20000 },
     ));
   }
-  const sync = document.getElementById("sync");
-  if (sync && sync.dataset.running) {
-    // Only while a sync runs: nothing is asked for otherwise.
+  const going = document.querySelector("[data-watch][data-running='1']");
+  if (going) {
+    // Only while a sync or a meeting runs: nothing is asked for otherwise.
+    let shown = "";
     const watch = async () => {
-      const answer = await ask("/sync/progress").catch(() => null);
+      const answer = await ask(going.dataset.watch).catch(() => null);
       if (!answer || !answer.ok) { location.reload(); return; }
       const text = await answer.text();
-      sync.innerHTML = text;
-      if (text.includes("<form")) location.replace(base + "/sync"); else setTimeout(watch, 700);
+      if (answer.headers.get("doorstep-running") !== "1") { location.reload(); return; }
+      if (text !== shown) going.innerHTML = text;
+      shown = text;
+      setTimeout(watch, 700);
     };
     setTimeout(watch, 400);
   }

@@ -33,7 +33,7 @@ def draft_of(text: str) -> str:
 
 
 def tablet_of(pages: Serving) -> Tablet:
-    found = pages.app.keeper._tablet
+    found = pages.app.keeper._shared.tablet
     assert found is not None
     return found
 
@@ -332,7 +332,7 @@ def test_every_text_of_the_catalogue_is_said_somewhere() -> None:
     folder = TEMPLATES.parent
     said = "".join(p.read_text("utf-8") for p in TEMPLATES.glob("*.html"))
     said += "".join(p.read_text("utf-8") for p in folder.glob("*.py") if "texts" not in p.name)
-    prefixes = {"part-", "part-empty-", "due-", "did-", "phrase-"}
+    prefixes = {"part-", "part-empty-", "due-", "did-", "phrase-", "place-", "log-"}
     kinds = {"photo-kept", "sound-kept", "signature-kept"}
     unsaid = [
         key
