@@ -34,6 +34,7 @@ from server.errors import (
     StoreUnreachable,
     StoreUnsure,
 )
+from server.store.postgres_migrations import ARRIVING, SPAN
 from server.store.postgres_values import register
 
 VERSION_MIN = 150_000
@@ -88,7 +89,8 @@ class Lines:
     """The lines of one store."""
 
     def __init__(self, dsn: str, schema: str, prepare: str) -> None:
-        if not SCHEMA_NAME.fullmatch(schema) or schema.startswith("pg_"):
+        taken = schema.startswith("pg_") or schema in (SPAN, ARRIVING)
+        if taken or not SCHEMA_NAME.fullmatch(schema):
             raise ConfigurationWrong("store_district: a-z, 0-9 and _, at most 40")
         try:
             told = psycopg.conninfo.conninfo_to_dict(dsn)

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from server.store.base import STREAM_ROWS
+from server.store.postgres_migrations import DISTRICT, PARTITIONED
 from server.store.postgres_values import escaped, json_escaped
 
 
@@ -46,8 +47,9 @@ class ManyRows:
             " coalesce(pg_get_expr(adbin, adrelid) LIKE 'nextval%%', false) FROM pg_attribute"
             " LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
             " WHERE attrelid = %s::text::regclass AND attnum > 0 AND NOT attisdropped"
-            " ORDER BY attnum",
-            [table],
+            # The name of the district is its place, not a part of what is in it.
+            " AND NOT (attname = %s AND %s::text = ANY(%s)) ORDER BY attnum",
+            [table, DISTRICT, table, list(PARTITIONED)],
             binary=True,
         ).fetchall()
 

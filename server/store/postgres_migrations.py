@@ -63,6 +63,11 @@ SHARED = (
 )
 """What several processes over one database need: nonces that all know, and a number that moves when
 one of them changed what the others keep in memory, whoever it was and whatever wrote it."""
+DISTRICT = "district"
+PARTITIONED = ("homes", "records", "kinds", "conflicts")
+"""The tables that can be seen over all districts at once; each row names its own."""
+SPAN, ARRIVING = "districts", "districts_arriving"
+"""The schema of what spans all districts, and one for a moment; no district may be named so."""
 _OFTEN_UPDATED = ("CREATE TABLE records ", "CREATE TABLE homes ")
 
 
@@ -91,6 +96,10 @@ def migrate(connection: psycopg.Connection[Any], schema: str) -> None:
             " applied_at timestamptz NOT NULL)"
         )
         done = {row[0] for row in connection.execute("SELECT name FROM migrations")}
+        names = {*(name for name, _ in MIGRATIONS), "shared", DISTRICT}
+        if done and not names <= done:
+            # Tables change alone; whoever wants them among the others takes them in again.
+            detach(connection, schema)
         for name, script in MIGRATIONS:
             if name in done:
                 continue
@@ -101,5 +110,21 @@ def migrate(connection: psycopg.Connection[Any], schema: str) -> None:
             for statement in SHARED:
                 connection.execute(statement.encode())
             connection.execute("INSERT INTO migrations VALUES ('shared', now())")
+        if DISTRICT not in done:
+            for table in PARTITIONED:
+                connection.execute(
+                    f'ALTER TABLE {table} ADD COLUMN {DISTRICT} text COLLATE "C" NOT NULL'
+                    " DEFAULT current_schema()::text".encode()
+                )
+            connection.execute("INSERT INTO migrations VALUES (%s, now())", [DISTRICT])
         # The row that gives commit order is there from the start: writers queue up for it.
         connection.execute("INSERT INTO meta VALUES ('seq', 0) ON CONFLICT DO NOTHING")
+
+
+def detach(connection: psycopg.Connection[Any], district: str) -> None:
+    """Let the tables of a district of this database stand by themselves."""
+    for table in PARTITIONED:
+        parent, own = f"{SPAN}.{table}", f"{district}.{table}"
+        ask = "SELECT 1 FROM pg_inherits WHERE inhparent = to_regclass(%s)"
+        if connection.execute(f"{ask} AND inhrelid = to_regclass(%s)", [parent, own]).fetchall():
+            connection.execute(f"ALTER TABLE {parent} DETACH PARTITION {own}".encode())
