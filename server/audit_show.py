@@ -173,20 +173,23 @@ def row_of(tx: Transaction, n: int) -> Row:
     )
 
 
-def show_conflict(tx: Transaction, schema: Schema, n: int) -> Conflict:
-    """All that is known of one conflict. Raises ConflictUnknown."""
+def show_conflict(tx: Transaction, schema: Schema, n: int, names: Names | None = None) -> Conflict:
+    """All that is known of one conflict; ``names`` where they were read already.
+
+    Raises ConflictUnknown.
+    """
     row = row_of(tx, n)
-    return _Showing(tx, schema, row).conflict()
+    return _Showing(tx, schema, row, names or Names(tx)).conflict()
 
 
 class _Showing:
     """The parts of one showing; made once for each."""
 
-    def __init__(self, tx: Transaction, schema: Schema, row: Row) -> None:
+    def __init__(self, tx: Transaction, schema: Schema, row: Row, names: Names) -> None:
         self.tx = tx
         self.schema = schema
         self.row = row
-        self.names = Names(tx)
+        self.names = names
         self.reader = ChangeReader(tx)
         self.history: History = read_history(tx, row.record, self.reader)
         self.stored: Stored | None = stored_record(tx, row.record)

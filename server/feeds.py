@@ -28,6 +28,7 @@ from sync.feed import (
     genesis,
     next_head,
     segment_digests,
+    segment_slots,
     unpack_segment,
 )
 
@@ -148,6 +149,17 @@ def open_stored(kind: str, body: bytes) -> list[Entry]:
         for counter, slot in enumerate(partial.slots, partial.first)
         if slot.raw
     ]
+
+
+def stored_slots(kind: str, body: bytes) -> tuple[bytes, int, list[tuple[bytes, bytes]]]:
+    """Replica and first counter of a stored run, and salt and bytes of each of its changes.
+
+    They are not read: of two thousand changes of an import a page wants one. No bytes: erased.
+    """
+    source = segment_of(kind, body)
+    if isinstance(source, Segment):
+        return source.replica, source.first, segment_slots(source)
+    return source.replica, source.first, [(slot.salt, slot.raw) for slot in source.slots]
 
 
 def segment_of(kind: str, body: bytes) -> Segment | Partial:

@@ -17,10 +17,10 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from server.errors import NotFound
-from server.feeds import open_stored
+from server.feeds import stored_slots
 from server.set_aside import thaw
 from server.store.base import Transaction
-from sync.change import Entry, own_tips
+from sync.change import Entry, entry_of, own_tips
 from sync.clock import Chains, Dot, VersionVector, counter_of, dots_of
 from sync.packing import decode_causal, unpack_state
 from sync.record import RecordState, apply_change, deliverable
@@ -52,29 +52,46 @@ class ChangeReader:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._opened: OrderedDict[int, dict[Dot, Found]] = OrderedDict()
+        self._opened: OrderedDict[int, _Run] = OrderedDict()
 
     def find(self, d: Dot) -> Found | None:
         """The change that a dot names; None if no feed held has it."""
-        for opened in reversed(self._opened.values()):
-            if d in opened:
-                return opened[d]
+        for run in reversed(self._opened.values()):
+            if (held := run.find(d)) is not None:
+                return held
         counter = counter_of(d)
-        found = self._tx.rows(
+        rows = self._tx.rows(
             "SELECT s.n, s.kind, s.body, s.received_at_ms, s.offset_ms, c.replica, s.contact_ms"
             " FROM segments s JOIN replicas r ON r.n = s.replica"
             " LEFT JOIN replicas c ON c.n = s.carrier"
             " WHERE r.replica = ? AND s.last >= ? AND s.first <= ?",
             [d[:16], counter, counter],
         )
-        for n, kind, body, received, offset, carrier, contact in found:
-            entries = open_stored(kind, bytes(body))
-            self._opened[int(n)] = {
-                e.dot: Found(e, received, offset, bytes(carrier or b""), contact) for e in entries
-            }
+        found = None
+        for n, kind, body, received, offset, carrier, contact in rows:
+            came = (received, offset, bytes(carrier or b""), contact)
+            run = self._opened[int(n)] = _Run(*stored_slots(kind, bytes(body)), came)
+            found = found or run.find(d)
             while len(self._opened) > SEGMENTS_KEPT_MAX:
                 self._opened.popitem(last=False)
-        return next((o[d] for o in reversed(self._opened.values()) if d in o), None)
+        return found
+
+
+class _Run(NamedTuple):
+    """A stored run whose changes are read as they are asked for."""
+
+    replica: bytes
+    first: int
+    slots: list[tuple[bytes, bytes]]
+    came: tuple[int | None, int | None, bytes, int | None]
+
+    def find(self, d: Dot) -> Found | None:
+        """The change that a dot names, where it is of this run and not erased."""
+        at = counter_of(d) - self.first
+        if d[:16] != self.replica or not 0 <= at < len(self.slots) or not self.slots[at][1]:
+            return None
+        entry = entry_of(self.replica, self.first + at, *self.slots[at])
+        return Found(entry, *self.came) if entry.dot == d else None
 
 
 class Moment(NamedTuple):

@@ -181,6 +181,15 @@ def unpack_segment(segment: Segment) -> list[Entry]:
     return entries_of(segment.replica, segment.first, given, body)
 
 
+def segment_slots(segment: Segment) -> list[tuple[bytes, bytes]]:
+    """Salt and bytes of each of a segment's changes, which are not read.
+
+    Raises MessageMalformed or LimitExceeded.
+    """
+    body, given = _opened(segment)
+    return list(zip(given, split_changes(body, segment.count), strict=True))
+
+
 def segment_digests(segment: Segment) -> list[bytes]:
     """The digests of a segment's changes, which are not read: all that a chain is made of.
 

@@ -27,7 +27,9 @@ _WRITES = frozenset({ADD, APPEND, COUNT})
 _SEALED = Annotated[
     str,
     msgspec.Meta(
-        min_length=SEALED_TEXT_CHARS_MIN, max_length=SEALED_TEXT_CHARS_MAX, pattern=f"\\A{SEALED_PATTERN}\\Z"
+        min_length=SEALED_TEXT_CHARS_MIN,
+        max_length=SEALED_TEXT_CHARS_MAX,
+        pattern=f"\\A{SEALED_PATTERN}\\Z",
     ),
 ]
 """A sealed value: what is in it nobody reads here, only that it is none in the clear."""
