@@ -223,11 +223,12 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         store.put("homes_wanted", reply.wanted)
         store.put("server_offset_ms", reply.clock_ms - now_ms)
         differs = take_told(store, asked.wanted, reply) or _compare(store, asked, reply)
+    keys = field_keys.asks_on(store, asked.request.statements)
     # What the server lost and this request did not bring goes at once.
     more = reply.more or asked.rest or succeeded or reply.wanted or forgot
     more = more or store.get(ANSWER, False)
     return Absorbed(
-        more or differs,
+        more or differs or keys,
         succeeded,
         merged,
         waiting,

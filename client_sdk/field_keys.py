@@ -19,6 +19,7 @@ import msgspec
 
 from client_sdk.devices import District, certificate_of, district_of
 from client_sdk.revoked import is_revoked
+from client_sdk.scope import SCRUB
 from client_sdk.store.base import Store
 from client_sdk.store.records import from_json
 from crypto.certificate import Certificate, check_certificate
@@ -115,12 +116,14 @@ def take_keys(store: Store, box_keys: Iterable[BoxKey], data: bytes) -> int:
 
 
 def _look_again(store: Store) -> None:
-    """What can be read of sealed values changed: search texts, and which keys are wanted."""
-    store.run(
-        "INSERT OR IGNORE INTO search_stale (record) SELECT id FROM records"
-        " WHERE instr(body, ?) > 0",
-        (f'"{SEALED}',),
-    )
+    """What can be read of sealed values changed: search texts, and which keys are wanted.
+
+    Texts made with a key that went go at once, and from the write-ahead log after the commit.
+    """
+    sealed = "SELECT id FROM records WHERE instr(body, ?) > 0"
+    store.run(f"DELETE FROM search WHERE record IN ({sealed})", (f'"{SEALED}',))
+    store.run(f"INSERT OR IGNORE INTO search_stale (record) {sealed}", (f'"{SEALED}',))
+    store.put(SCRUB, True)
     store.put(_WANTED, [])
     rows = store.rows("SELECT id, body FROM records WHERE instr(body, ?) > 0", (f'"{SEALED}',))
     want(store, ((record, from_json(body)) for record, body in rows))
@@ -148,6 +151,14 @@ def want(store: Store, records: Iterable[tuple[str, dict[str, Any]]]) -> None:
                 wanted[one] = record
     if len(wanted) != before:
         store.put(_WANTED, [[one, record] for one, record in wanted.items()])
+
+
+def asks_on(store: Store, asked: Sequence[Statement]) -> bool:
+    """Did this answer bring values under keys that are worth asking for at once?
+
+    Only where the request spoke of keys: else the next one would not either.
+    """
+    return bool(store.get(_WANTED, [])) and any(kind == FIELD_KEYS for kind, _ in asked)
 
 
 def forget_wanted(store: Store, asked: Sequence[Statement]) -> None:
