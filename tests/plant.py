@@ -23,12 +23,14 @@ from pathlib import Path
 from queue import Queue
 from typing import NamedTuple
 
+from fixtures.judge import KINDS
 from tests.planted import Plant
 from tests.planted_engine import ENGINE
 from tests.planted_parts import PARTS
 from tests.plants_console import PLANTS_CONSOLE
 from tests.plants_fieldwork import PLANTS_FIELDWORK
 from tests.plants_log import PLANTS_LOG
+from tests.plants_network import PLANTS_NETWORK
 from tests.plants_tablets import PLANTS_TABLETS
 from tests.plants_tiers import PLANTS_TIERS
 
@@ -38,6 +40,8 @@ WORKERS = 2
 RUN_SECONDS_MAX = 100
 FAILED = 1
 """What pytest ends with where tests ran and some failed; anything else is no catch."""
+PROGRAM = "-m "
+"""How tests begin that are a program of the tree: it ends with FAILED and names what it saw."""
 
 
 class Outcome(NamedTuple):
@@ -53,6 +57,7 @@ PLANTS = (
     *ENGINE,
     *PARTS,
     *PLANTS_LOG,
+    *PLANTS_NETWORK,
     *(Plant(*one) for one in (*PLANTS_CONSOLE, *PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
 )
 
@@ -76,10 +81,12 @@ def copy_tree(target: Path) -> Path:
 def run_tests(tree: Path, tests: str) -> tuple[int, str]:
     """Run tests in a copy until one fails: pytest's code, and the first failure or its last
     line."""
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "--tb=no", "-rf"]
+    command = ["-m", "pytest", "-x", "-q", "--tb=no", "-rf", "-m", "not slow", *tests.split()]
+    if tests.startswith(PROGRAM):
+        command = tests.split()
     try:
         done = subprocess.run(
-            [*command, "-m", "not slow", *tests.split()],
+            [sys.executable, "-B", *command],
             cwd=tree,
             capture_output=True,
             text=True,
@@ -89,6 +96,11 @@ def run_tests(tree: Path, tests: str) -> tuple[int, str]:
     except subprocess.TimeoutExpired:
         return -1, f"not done after {RUN_SECONDS_MAX} s"
     failed = re.search(r"^FAILED (\S+?)(\[| - |$)", done.stdout, re.MULTILINE)
+    if tests.startswith(PROGRAM):
+        failed = re.search(f"^({'|'.join(KINDS)}): ", done.stdout, re.MULTILINE)
+        if done.returncode and not failed:
+            # It broke off, or complained of something else than what clients saw.
+            return -1, "no word of its judge"
     lines = (done.stdout + done.stderr).strip().splitlines() or [""]
     return done.returncode, failed.group(1) if failed else lines[-1]
 
@@ -117,12 +129,15 @@ def run_all(plants: Sequence[Plant]) -> list[Outcome]:
         trees: Queue[Path] = Queue()
         for n in range(WORKERS):
             trees.put(copy_tree(Path(folder) / str(n)))
-        tests = sorted({name for one in plants for name in one.tests.split()})
+        listed = [one.tests for one in plants if not one.tests.startswith(PROGRAM)]
+        programs = {one.tests for one in plants if one.tests.startswith(PROGRAM)}
+        together = " ".join(sorted({name for tests in listed for name in tests.split()}))
         tree = trees.get()
-        code, found = run_tests(tree, " ".join(tests))
+        for tests in [*([together] if together else []), *sorted(programs)]:
+            code, found = run_tests(tree, tests)
+            if code:
+                raise SystemExit(f"without any bug the tests fail already: {found}")
         trees.put(tree)
-        if code:
-            raise SystemExit(f"without any bug the tests fail already: {found}")
 
         def one_of(one: Plant) -> Outcome:
             tree = trees.get()
