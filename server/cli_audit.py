@@ -46,15 +46,15 @@ SEEN = option(
 def decided(desk: Desk, what: str, arguments: dict[str, Any]) -> list[Any]:
     """Decide here, or in the server that has the store."""
     from server.control import Caller
-    from server.district import District
+    from server.effecting import Office
     from server.errors import ServerRunning
     from server.resolving import decide
 
     writer = desk.writer
     if isinstance(writer, Caller):
         return writer.decide(what, arguments)
-    if isinstance(writer, District):
-        return decide(writer, what, arguments)
+    if isinstance(writer, Office):
+        return decide(writer.district, what, arguments)
     raise ServerRunning("another kind of writer")
 
 

@@ -40,9 +40,10 @@ _group = click.Group()
 def import_(context: click.Context, /, file: Path, collection: str, check: bool, by: str) -> None:
     """Import."""
     from server.errors import NotFound
-    from server.imports import check_rows, in_parts, plan, read_rows
+    from server.imports import begun, check_rows, check_steps, in_parts, plan, read_rows
     from server.journal import note
     from server.office import reading, writing
+    from sync.effects import Moment
 
     state = state_of(context)
     with (reading if check else writing)(state.settings) as desk:
@@ -51,9 +52,10 @@ def import_(context: click.Context, /, file: Path, collection: str, check: bool,
             raise NotFound(", ".join(desk.schema.collections))
         rows = read_rows(file, declared)
         with desk.store.read() as tx:
-            known = set(tx.causal_of([row.id for row in rows if row.id]))
+            rows, known = begun(tx, rows, declared, Moment(desk.now_ms, by))
+            check_rows(rows, declared, known, state.lang)
+            check_steps(tx, rows, desk.schema, collection, state.lang)
             writes = plan(tx, rows, declared)
-        check_rows(rows, declared, known, state.lang)
         if not check:
             with state.progress("导入 ‖ Importing", len(writes)) as bar:
                 for part in in_parts(writes, bar):

@@ -21,6 +21,7 @@ import msgspec
 from crypto.errors import CryptoError
 from server.api.replies import TOLD, error_answer
 from server.bundles import Lines, TakenBundle, take_bundle
+from server.effecting import Office
 from server.errors import ServerError
 from server.own import Write
 from server.recovery import Recovered, recover
@@ -91,7 +92,7 @@ class Control:
         if name == "write_many":
             worker, writes, reason = arguments
             plain = [(w[0], w[1], w[2], [tuple(o) for o in w[3]]) for w in writes]
-            return self.service.district.write_many(worker, plain, reason)
+            return Office(self.service.district).write_many(worker, plain, reason)
         if name == "reload":
             self.service.reload()
             return None
@@ -120,7 +121,7 @@ class Caller:
         self._socket.close()
 
     def write_many(self, worker: str, writes: Sequence[Write], reason: str = "") -> list[str]:
-        """As ``District.write_many``, inside the server."""
+        """As ``Office.write_many``, inside the server."""
         found: list[str] = self.ask("write_many", worker, list(writes), reason)
         return found
 
@@ -133,7 +134,7 @@ class Caller:
         others: Sequence[tuple[str, str, Value]] = (),
         reason: str = "",
     ) -> str:
-        """As ``District.write``, inside the server."""
+        """As ``Office.write``, inside the server."""
         return self.write_many(worker, [(collection, record, sets, list(others))], reason)[0]
 
     def recover(self, data: bytes) -> Recovered:

@@ -21,16 +21,18 @@ from server.errors import ImportRefused
 from server.own import Write
 from server.store.base import Transaction
 from sync.change import ADD, APPEND, COUNT, ID_CHARS_MAX, Value
+from sync.effects import Moment, Writing, born, missing_steps, record_of
 from sync.labels import field_of, value_of
-from sync.schema import Collection
+from sync.schema import Collection, Schema
 from sync.validation import problems
 
 ID_HEADINGS = frozenset({"id", "编号", "number", "no.", "no"})
 FILE_BYTES_MAX = 200 * 1024 * 1024
 """One file: 100,000 households."""
 PROBLEMS_SHOWN_MAX = 20
-ROWS_PER_WRITE = 500
-"""Rows of one transaction: small enough that a running server goes on with its tablets."""
+ROWS_PER_WRITE = 250
+"""Rows of one transaction: small enough that a running server goes on with its tablets, and that
+what they bring (up to seven records a row) goes into the same run of changes."""
 
 
 class Row(NamedTuple):
@@ -113,6 +115,30 @@ def _json_rows(path: Path) -> Iterator[Row]:
         yield Row(line, str(values.pop("id", "")), values)
 
 
+def begun(
+    tx: Transaction, rows: list[Row], collection: Collection, moment: Moment
+) -> tuple[list[Row], set[str]]:
+    """The rows with the ids that follow from their keys, and those that make a record with what its
+    making fills in; and the ids that the record has.
+
+    Raises ImportRefused where two rows mean one record.
+    """
+    made = [born(collection, row.values, moment) for row in rows]
+    ids = [
+        row.id or record_of(collection, values) or ""
+        for row, values in zip(rows, made, strict=True)
+    ]
+    known = set(tx.causal_of([one for one in ids if one]))
+    out: list[Row] = []
+    seen: set[str] = set()
+    for row, identity, values in zip(rows, ids, made, strict=True):
+        if identity and identity in seen:
+            raise ImportRefused(f"line {row.line}: the same record as another line")
+        seen.add(identity)
+        out.append(Row(row.line, identity, row.values if identity in known else values))
+    return out, known
+
+
 def check_rows(rows: list[Row], collection: Collection, known: set[str], lang: str) -> None:
     """Raise ImportRefused with the lines of all rows that may not be written (the first twenty).
 
@@ -123,6 +149,22 @@ def check_rows(rows: list[Row], collection: Collection, known: set[str], lang: s
         creating = not row.id or row.id not in known
         for problem in problems(collection, row.values, creating):
             found.append(f"{row.line}: {problem.message(lang)}")
+    _refuse(found)
+
+
+def check_steps(tx: Transaction, rows: list[Row], schema: Schema, name: str, lang: str) -> None:
+    """Raise ImportRefused with the lines of all rows that take a step before it may be taken."""
+    collection = schema.collections[name]
+    if not collection.steps:
+        return
+    found: list[str] = []
+    for row, body, write in _changes(tx, rows, collection):
+        for problem in missing_steps(schema, Writing(*write), body):
+            found.append(f"{row.line}: {problem.message(lang)}")
+    _refuse(found)
+
+
+def _refuse(found: list[str]) -> None:
     if found:
         more = len(found) - PROBLEMS_SHOWN_MAX
         shown = found[:PROBLEMS_SHOWN_MAX] + ([f"… +{more}"] if more > 0 else [])
@@ -132,17 +174,25 @@ def check_rows(rows: list[Row], collection: Collection, known: set[str], lang: s
 def plan(tx: Transaction, rows: list[Row], collection: Collection) -> list[Write]:
     """The changes that bring the record to what the rows say; rows that say nothing new are left
     out."""
+    return [
+        write
+        for _, body, write in _changes(tx, rows, collection)
+        if write[2] or write[3] or not body
+    ]
+
+
+def _changes(
+    tx: Transaction, rows: list[Row], collection: Collection
+) -> Iterator[tuple[Row, dict[str, Any], Write]]:
+    """Each row with what is held of its record, and what brings the record to it."""
     held = tx.bodies_of([row.id for row in rows if row.id])
-    writes: list[Write] = []
     for row in rows:
         body: dict[str, Any] = msgspec.json.decode(held[row.id]) if row.id in held else {}
         sets: dict[str, Value] = {}
         others: list[tuple[str, str, Value]] = []
         for name, value in row.values.items():
             _one(collection, name, value, body, sets, others)
-        if sets or others or not body:
-            writes.append((collection.name, row.id or None, sets, others))
-    return writes
+        yield row, body, (collection.name, row.id or None, sets, others)
 
 
 def _one(

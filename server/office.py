@@ -21,6 +21,7 @@ from server.app import open_store, opened_district, wall_clock_ms
 from server.bundles import Lines, TakenBundle, take_bundle
 from server.control import SOCKET_NAME, Caller
 from server.district import District
+from server.effecting import Office
 from server.errors import AlreadyInitialised, ServerRunning
 from server.forms import known_schema
 from server.keys import ServerKeys, read_keys
@@ -37,7 +38,7 @@ from sync.schema import Schema
 
 
 class Writer(Protocol):
-    """What of a district writes; ``District`` and ``control.Caller`` both do."""
+    """What writes for officers, with what that brings; ``Office`` and ``control.Caller`` do."""
 
     def write(
         self,
@@ -61,7 +62,11 @@ class Desk:
     """A store to read and to keep office tables in, and a writer for the record."""
 
     def __init__(
-        self, settings: Settings, keys: ServerKeys, store: Store, writer: Writer | None
+        self,
+        settings: Settings,
+        keys: ServerKeys,
+        store: Store,
+        writer: District | Caller | None,
     ) -> None:
         self.settings = settings
         self.keys = keys
@@ -77,7 +82,7 @@ class Desk:
         """Where changes of the record go. Raises ServerRunning on a desk that only reads."""
         if self._writer is None:
             raise ServerRunning("this desk only reads")
-        return self._writer
+        return Office(self._writer) if isinstance(self._writer, District) else self._writer
 
     def recover(self, data: bytes) -> Recovered:
         """Take in a tablet's sealed outbox. Raises SealRefused."""

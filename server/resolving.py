@@ -27,6 +27,7 @@ from server.audit_errors import (
 )
 from server.audit_show import Row, row_of, seen_digest, shown_sibling
 from server.district import District
+from server.effecting import Office
 from server.field_reading import FieldReader, unsealed
 from server.history import Stored, known_forks, stored_record
 from server.set_aside import thaw
@@ -124,7 +125,7 @@ def resolve(
         _keep(tx, what, district.clock())
         tx.run("UPDATE conflicts SET undone = 0 WHERE n = ?", [conflict])
 
-    district.write_many(
+    Office(district).write_many(
         officer,
         [(row.collection, row.record, {row.field: chosen}, [])],
         reason,

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``doorstep duplicates`` and ``doorstep repair``, from a file of households to a join undone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fixtures.district import district_process
+from server.cli import main
+
+Doorstep = Callable[..., Result]
+AREA = "440103019003"
+HOMES = [
+    {
+        "id": "one",
+        "area": AREA,
+        "address": "龙津东路12号3栋501房",
+        "head_name": "陈桂兰",
+        "phone": "12612345678",
+    },
+    {
+        "id": "two",
+        "area": AREA,
+        "address": "龙津东路１２号三栋501",
+        "head_name": "陈桂兰",
+        "phone": "12612345678",
+        "gas": "bottled",
+    },
+    {"id": "three", "area": "440103014001", "address": "多宝路8号", "head_name": "何小明"},
+]
+
+
+@pytest.fixture
+def doorstep(tmp_path: Path) -> Doorstep:
+    def run(*arguments: str, lang: str = "en", fails: int = 0) -> Result:
+        base = ["--data-dir", str(tmp_path / "district"), "--lang", lang]
+        found = CliRunner(env={"COLUMNS": "240"}).invoke(main, [*base, *arguments])
+        assert found.exit_code == fails, found.output + repr(found.exception)
+        return found
+
+    run("init")
+    file = tmp_path / "homes.json"
+    file.write_text(json.dumps(HOMES), "utf-8")
+    run("import", str(file))
+    return run
+
+
+def test_an_officer_finds_a_double_joins_it_and_takes_it_back(doorstep: Doorstep) -> None:
+    found = doorstep("duplicates", "list").stdout
+    assert "陈桂兰 龙津东路12号3栋501房" in found
+    assert "the same address; heads of the same name; the same telephone" in found
+    assert "地址相同; 户主同名; 电话相同" in doorstep("duplicates", "list", lang="zh").stdout
+    assert "陈桂兰" not in doorstep("duplicates", "list", "--area", "440103014").stdout
+    shown = doorstep("duplicates", "show", "two", "one").stdout
+    assert "龙津东路１２号三栋501" in shown
+
+    said = doorstep("duplicates", "join", "two", "one", "--reason", "one family").stdout
+    assert "two is read as one now" in said
+    assert "陈桂兰" not in doorstep("duplicates", "list").stdout
+    # What the other had and the survivor lacks is shown as the survivor's.
+    line = next(
+        x for x in doorstep("duplicates", "show", "one", "two").stdout.splitlines() if "Gas" in x
+    )
+    assert line.count("Bottled") == 2
+    refused = doorstep("duplicates", "join", "one", "two", "--reason", "again", fails=1)
+    assert "circle" in refused.output
+
+    said = doorstep("duplicates", "undo", "two", "--reason", "two families after all").stdout
+    assert "a household of its own again" in said
+    assert "陈桂兰" in doorstep("duplicates", "list").stdout
+    doorstep("duplicates", "undo", "two", "--reason", "twice", fails=1)
+    # Why it was done stays in the record.
+    assert "two families after all" in doorstep("audit", "history", "two").stdout
+
+    doorstep("duplicates", "apart", "one", "two", "--reason", "father and son")
+    assert "陈桂兰" not in doorstep("duplicates", "list").stdout
+
+
+def test_links_that_broke_are_listed_for_repair(doorstep: Doorstep, tmp_path: Path) -> None:
+    needs = [
+        {"id": "n1", "household": "nobody", "kind": "rice"},
+        {"id": "n2", "household": "one", "kind": "rice", "person": "nobody"},
+    ]
+    file = tmp_path / "needs.json"
+    file.write_text(json.dumps(needs), "utf-8")
+    doorstep("import", str(file), "--collection", "need")
+    listed = doorstep("repair", "list").stdout
+    assert ("n1" in listed, "n2" in listed) == (True, True)
+    assert "the record is not here" in listed
+    assert "所指记录不在" in doorstep("repair", "list", lang="zh").stdout
+    near = doorstep("repair", "list", "--area", AREA).stdout
+    assert ("n1" in near, "n2" in near) == (False, True)
+
+
+@pytest.mark.slow
+def test_a_join_is_made_in_the_server_that_runs(doorstep: Doorstep, tmp_path: Path) -> None:
+    with district_process(tmp_path / "district"):
+        doorstep("duplicates", "join", "two", "one", "--reason", "one family")
+        assert "陈桂兰" not in doorstep("duplicates", "list").stdout
+    doorstep("duplicates", "undo", "two", "--reason", "not so")
+    assert "陈桂兰" in doorstep("duplicates", "list").stdout
