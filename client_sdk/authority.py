@@ -16,10 +16,11 @@ from typing import NamedTuple
 import msgspec
 
 from client_sdk.errors import NotEnrolled
+from client_sdk.roots import roots_of
 from client_sdk.store.base import Store
 from crypto.certificate import Certificate, check_certificate
 from crypto.errors import CertificateRefused
-from crypto.identity import SIGNATURE_BYTES, replica_of
+from crypto.identity import SIGNATURE_BYTES
 
 TABLET, UPSTREAM = "tablet", "upstream"
 RECEIVERS_MAX = 8
@@ -37,11 +38,9 @@ class Authority(NamedTuple):
 
 def authority(store: Store, replica: bytes) -> Authority | None:
     """A server of the tree by its first key, None for anyone else."""
-    found = store.get("district")
-    if found is None:
-        raise NotEnrolled("district")
-    if replica_of(found[0]) == replica:
-        return Authority(found[0], found[1], "", True)
+    root = roots_of(store).get(replica)
+    if root is not None:
+        return Authority(root, store.get("district")[1], "", True)
     row = store.one("SELECT statement FROM devices WHERE replica = ?", (replica,))
     said = _said(bytes(row[0])) if row else None
     if said is None or said.replica != replica or said.role == TABLET:

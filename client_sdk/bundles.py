@@ -36,7 +36,8 @@ from client_sdk.exchange import Absorbed, Asked, absorb_reply, build_request
 from client_sdk.greeting import compare_heads, greet, read_greeting
 from client_sdk.repair import Wanted
 from client_sdk.revoked import check_not_revoked, keep_revocations, revocations_known
-from client_sdk.statements import is_server_keys, take_server_keys
+from client_sdk.roots import root_words, take_server_keys
+from client_sdk.statements import is_server_keys
 from client_sdk.store.base import Store
 from client_sdk.store.records import held_homes, home_digests
 from client_sdk.watching import worst_of
@@ -193,7 +194,7 @@ def for_teammate(store: Store, replica: bytes, now_ms: int, *, bring: bool = Tru
             given = meeting.give(store, read_greeting(known)).data
         contents = msgspec.structs.replace(
             parcel(now_ms),
-            statements=statements_for(store, [store.chain.replica]),
+            statements=[*root_words(store), *statements_for(store, [store.chain.replica])],
             revocations=revocations_known(store),
             greeting=greet(store, replica),
             meeting=given,
@@ -238,8 +239,7 @@ def take(store: Store, schema: Schema, data: bytes, now_ms: int) -> BundleReport
 
     def public_for(sender: bytes, contents: bytes) -> bytes:
         # Each statement proves itself; where the bundle does not hold, they are undone with it.
-        statements = decode_parcel(contents).statements
-        learn(store, [s for s in statements if not is_server_keys(store, s)])
+        learn(store, decode_parcel(contents).statements)
         return public_of(store, sender)
 
     with store.transaction():
@@ -341,7 +341,7 @@ def _take_certificates(store: Store, statements: Sequence[bytes]) -> None:
         except CertificateRefused:
             # A succession: it was checked when it was learnt.
             if is_server_keys(store, statement):
-                take_server_keys(store, district, statement)
+                take_server_keys(store, statement)
             continue
         if certificate.replica in mine:
             mark_certified(store, certificate, statement)

@@ -15,6 +15,7 @@ import msgspec
 
 from client_sdk.authority import TABLET, authority, checked_certificate, known_server
 from client_sdk.errors import NotEnrolled, PeerUnknown
+from client_sdk.roots import root_by, roots_of, take_keys
 from client_sdk.store.base import Chain, Store
 from crypto.certificate import (
     Certificate,
@@ -61,7 +62,7 @@ def district_of(store: Store) -> District:
 def certificate_of(store: Store) -> Certificate | None:
     """This tablet's own certificate, or None where it has none."""
     found = store.get("certificate")
-    return check_certificate(found, district_of(store).public) if found else None
+    return check_certificate(found, root_by(store, found, 7)) if found else None
 
 
 def learn(store: Store, statements: Iterable[bytes]) -> list[bytes]:
@@ -73,6 +74,8 @@ def learn(store: Store, statements: Iterable[bytes]) -> list[bytes]:
     for number, statement in enumerate(statements):
         if number >= STATEMENTS_MAX:
             raise PeerUnknown("too many statements")
+        if take_keys(store, statement):
+            continue
         found = store.one("SELECT replica FROM devices WHERE statement = ?", (statement,))
         if found is not None:
             learnt.append(found[0])
@@ -132,7 +135,7 @@ def _learn_one(store: Store, statement: bytes) -> bytes:
         return known
     try:
         said = checked_certificate(store, statement)
-        parent = b"" if said.issuer == district_of(store).replica else said.issuer
+        parent = b"" if said.issuer in roots_of(store) else said.issuer
         row = (said.replica, said.public, parent, said.name, statement, 1)
     except CryptoError:
         row = (*_succession_row(store, statement), 0)
@@ -160,9 +163,9 @@ def _succession_row(store: Store, statement: bytes) -> tuple[bytes, bytes, bytes
 
 def public_of(store: Store, replica: bytes) -> bytes:
     """The checked public key of a replica. Raises PeerUnknown."""
-    district = district_of(store)
-    if replica == district.replica:
-        return district.public
+    root = roots_of(store).get(replica)
+    if root is not None:
+        return root
     found = store.one("SELECT public FROM devices WHERE replica = ?", (replica,))
     if found is None:
         raise PeerUnknown(replica.hex())

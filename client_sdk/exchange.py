@@ -28,6 +28,7 @@ from client_sdk.errors import ServerRefused
 from client_sdk.merging import Incoming, incoming_of, merge
 from client_sdk.pace import TEXT_BYTES_MAX
 from client_sdk.repair import Wanted, compare, take_told, wanted
+from client_sdk.roots import roots_of
 from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving, purge_strays
 from client_sdk.statements import ANSWER, take_statements
 from client_sdk.store.base import Store
@@ -301,11 +302,12 @@ def _take_lineage(store: Store, asked: Asked, reply: Reply, pages: list[SignedSt
             # For the present feed the server says itself where it stands.
             sql = "UPDATE feed SET receipted = 0 WHERE replica != ? AND receipted = 1"
             set_back = store.run(sql, (store.chain.replica,)).rowcount > 0
+        own = roots_of(store)
         rows = store.rows("SELECT id, incarnation, seq, server FROM pages WHERE unknown = 0")
         lost = [
             (number,)
             for number, signed_in, signed_at, server in rows
-            if server == reply.server
+            if server in own
             and signed_in != reply.incarnation
             and signed_at > known.get(signed_in, -1)
         ]

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from client_sdk import field_keys
+from client_sdk import field_keys, roots
 from client_sdk.devices import (
     STATEMENTS_MAX,
     certificate_of,
@@ -29,7 +29,7 @@ from client_sdk.store.feeds import known_of, own_point, replicas_held
 from client_sdk.watching import told_to_teammate
 from sync.errors import MessageMalformed
 from sync.feed import Replica
-from sync.messages import HOMES_MAX, PROTOCOL, Id, Known, Statements, encode
+from sync.messages import HOMES_MAX, PROTOCOL, Id, Known, Statement, Statements, encode
 from sync.session import DIGEST_MASK, off_my_chain
 
 GREETING_BYTES_MAX = 8 * 1024 * 1024
@@ -84,9 +84,15 @@ def greet(store: Store, other: bytes | None = None) -> bytes:
         [(home, digests.get(home, 0)) for home in sorted(scope_homes(store))],
         _blanks(store),
         revocations_known(store),
-        [*told_to_teammate(store), *field_keys.told_to_teammate(store, other)],
+        _told(store, other),
     )
     return encode(greeting)
+
+
+def _told(store: Store, other: bytes | None) -> list[Statement]:
+    """The district's keys first: the rest is signed by its present root."""
+    found = [*roots.told_to_teammate(store), *told_to_teammate(store)]
+    return [*found, *field_keys.told_to_teammate(store, other)]
 
 
 def _statements(store: Store, held: Sequence[bytes]) -> list[bytes]:

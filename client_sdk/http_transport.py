@@ -18,23 +18,31 @@ from typing import NamedTuple
 import msgspec
 
 from client_sdk.errors import NotFound, Revoked, ServerRefused, Unreachable
+from crypto.errors import PinMismatch
 from crypto.identity import DeviceKey
 from crypto.request import sign_request
 from sync.carry.line import ANSWER_BYTES_MAX, BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
+from sync.carry.standing import ask_standing
 
 
 class Signing(NamedTuple):
     """What signing needs, read anew for each request: the key may change, the nonce does.
 
     ``key`` gives the present key, ``nonce`` the nonce for the next request, ``keep`` stores one;
-    ``server`` is the receiver's replica id.
+    ``server`` gives the receiver's replica id, ``pin`` that of its TLS key. ``follow`` goes by what
+    the server says of its keys, and by the pin it shows; True where that is worth asking again.
     """
 
     key: Callable[[], DeviceKey]
     nonce: Callable[[], bytes]
     keep: Callable[[bytes], None]
-    server: bytes
+    server: Callable[[], bytes]
+    pin: Callable[[], bytes]
+    follow: Callable[[list[bytes], bytes], bool] = lambda statements, seen: False
 
+
+REFUSED = "crypto/request-refused"
+"""How a server refuses what is addressed to a root that it no longer has, among others."""
 
 NONCE_TRIES_MAX = 5
 """Tries of one request: a copy of this tablet that is not told apart yet has the same nonce, and
@@ -57,14 +65,16 @@ class HttpTransport:
     def __init__(
         self,
         addresses: Sequence[str],
-        pin: bytes,
         signing: Signing,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._sleep = sleep
-        self._connection = Connection(addresses, pin)
+        self._addresses = list(addresses)
+        self._pin = signing.pin()
+        self._connection = Connection(addresses, self._pin)
         self._signing = signing
+        self._followed = False
         self._waiting = waiting
 
     def exchange(self, body: bytes) -> bytes:
@@ -122,6 +132,33 @@ class HttpTransport:
         self._connection.close()
 
     def _signed(self, method: str, path: str, body: bytes) -> Answer:
+        try:
+            answer = self._patiently(method, path, body)
+            if answer.status != UNAUTHORIZED or _code_of(answer) != REFUSED:
+                return good(answer)
+        except PinMismatch:
+            if not self._find_again():
+                raise
+        else:
+            if not self._find_again():
+                return good(answer)
+        return good(self._patiently(method, path, body))
+
+    def _find_again(self) -> bool:
+        """Ask the server under which keys it stands, once for each connection: its TLS key or its
+        root may have been replaced while this tablet was away."""
+        if self._followed:
+            return False
+        self._followed = True
+        self._connection.close()
+        said = ask_standing(self._addresses, Unreachable)
+        told = self._signing.follow(said.statements, said.seen)
+        # A teammate or a stick may have told of the new key since this connection was made.
+        before, self._pin = self._pin, self._signing.pin()
+        self._connection = Connection(self._addresses, self._pin)
+        return told or self._pin != before
+
+    def _patiently(self, method: str, path: str, body: bytes) -> Answer:
         answer = self._asked(method, path, body)
         left = BUSY_SECONDS_MAX
         while (seconds := seconds_told(answer)) and seconds <= left:
@@ -130,7 +167,7 @@ class HttpTransport:
             with self._waiting():
                 self._sleep(seconds)
             answer = self._asked(method, path, body)
-        return good(answer)
+        return answer
 
     def _asked(self, method: str, path: str, body: bytes) -> Answer:
         for _ in range(NONCE_TRIES_MAX):
@@ -144,7 +181,8 @@ class HttpTransport:
         signing = self._signing
         # Without a nonce any one is signed: the server's refusal carries the first.
         nonce = signing.nonce() or b"\0"
-        headers = sign_request(signing.key(), method, path, body, nonce, server=signing.server)
+        server = signing.server()
+        headers = sign_request(signing.key(), method, path, body, nonce, server=server)
         headers["content-type"] = BINARY
         cuts = self._connection.cuts
         try:
@@ -171,6 +209,13 @@ class Refusal(msgspec.Struct):
     detail: str = ""
     revocation: bytes = b""
     reply: bytes = b""
+
+
+def _code_of(answer: Answer) -> str:
+    try:
+        return msgspec.msgpack.decode(answer.body, type=Refusal).code
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 def seconds_told(answer: Answer) -> int:

@@ -29,6 +29,7 @@ from msgspec import Meta
 from client_sdk.devices import learn, public_of, statements_for
 from client_sdk.errors import MeetingRefused, PeerUnknown, Unreachable
 from client_sdk.revoked import check_not_revoked, keep_revocations, revocations_known
+from client_sdk.roots import root_words
 from client_sdk.store.base import Store
 from crypto.errors import SignatureRefused
 from crypto.identity import verify
@@ -270,7 +271,7 @@ def _proof(store: Store, nonce: bytes, purpose: bytes, message: bytes) -> Proof:
         PROTOCOL,
         nonce,
         replica,
-        statements_for(store, [replica]),
+        [*root_words(store), *statements_for(store, [replica])],
         revocations_known(store),
         store.key.sign(purpose, message + replica),
     )

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from client_sdk import field_keys, watching
+from client_sdk import field_keys, roots, watching
 from client_sdk.devices import (
     PAGE,
     SEGMENT,
@@ -120,6 +120,7 @@ def give(store: Store, greeting: Greeting, bytes_max: int = GIVEN_BYTES_MAX) -> 
     Raises PeerUnknown where the other's certificate does not lead to the district, PeerRevoked.
     """
     with store.transaction():
+        roots.hear(store, greeting.logs)
         learn(store, greeting.statements)
         keep_revocations(store, greeting.revocations)
         if not _is_known(store, greeting.replica):
@@ -231,6 +232,7 @@ def take(store: Store, schema: Schema, greeting: Greeting, data: bytes) -> Taken
     """
     meeting = decode_meeting(data)
     with store.transaction():
+        roots.hear(store, greeting.logs)
         learn(store, greeting.statements)
         keep_revocations(store, greeting.revocations)
         if meeting.replica != greeting.replica:

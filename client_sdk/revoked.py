@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from client_sdk.devices import district_of, own_replicas
+from client_sdk.devices import own_replicas
 from client_sdk.errors import PeerRevoked
+from client_sdk.roots import root_by
 from client_sdk.store.base import Store
 from crypto.certificate import check_revocation
 
@@ -37,7 +38,7 @@ def keep_revocations(store: Store, statements: Iterable[bytes]) -> int:
     for statement in statements:
         if statement in held:
             continue
-        named = check_revocation(statement, district_of(store).public)
+        named = check_revocation(statement, root_by(store, statement, 3))
         if named.replica not in mine and len(known) + len(added) < REVOCATIONS_MAX:
             added.append([named.replica, statement])
             held.add(statement)

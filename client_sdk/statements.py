@@ -21,6 +21,7 @@ from client_sdk.devices import (
     own_replicas,
 )
 from client_sdk.revoked import keep_revocations
+from client_sdk.roots import SERVER_KEYS, root_by, take_server_keys
 from client_sdk.store.base import Store
 from crypto.certificate import check_certificate
 from crypto.erasure import ERASURE, READINGS_HELD
@@ -33,10 +34,8 @@ from sync.sealing import FIELD_KEYS, FIELD_RING
 LEASE = "lease"
 REVOCATION = "revocation"
 CERTIFICATE = "certificate"
-SERVER_KEYS = "server-keys"
 HELD = "held"
 _HELD_AT = "held_at_ms"
-_SERIAL = "server_keys_serial"
 SERVER_KEY = "server"
 ANSWER = "answer"
 """Set where an erasure was carried out whose answer is still to go."""
@@ -58,7 +57,7 @@ def take_statements(
         elif kind == HELD:
             _take_held(store, district, data, now_ms)
         elif kind == SERVER_KEYS:
-            take_server_keys(store, district, data)
+            take_server_keys(store, data)
         elif kind == ERASURE:
             if erasing.take_erasure(store, data, now_ms):
                 # The district is to hear at once that it is done.
@@ -84,18 +83,10 @@ def _take_certificate(store: Store, district: District, data: bytes) -> None:
         _check_mine(store, given.replica, "a certificate of another tablet")
         return
     held = store.get("certificate")
-    if held and check_certificate(held, district.public).issued_at_ms >= given.issued_at_ms:
+    if held and check_certificate(held, root_by(store, held, 7)).issued_at_ms >= given.issued_at_ms:
         return
     store.put("certificate", data)
     mark_certified(store, given, data)
-
-
-def take_server_keys(store: Store, district: District, data: bytes) -> None:
-    """The district uses a new box key: what is sealed from now on is sealed to it."""
-    said = check_server_keys(data, district.public)
-    if said.serial > store.get(_SERIAL, 0):
-        store.put("district", [district.public, said.box_public, district.name])
-        store.put(_SERIAL, said.serial)
 
 
 def _take_field_keys(store: Store, data: bytes) -> None:

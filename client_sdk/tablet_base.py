@@ -16,6 +16,7 @@ from typing import Self
 
 import msgspec
 
+from client_sdk import roots
 from client_sdk.beside import keep_beside
 from client_sdk.blobs import Blobs
 from client_sdk.devices import District, learn, name_of, succeed
@@ -207,13 +208,20 @@ class TabletBase:
             with store.transaction():
                 store.put("nonce", nonce)
 
+        def follow(statements: list[bytes], seen: bytes) -> bool:
+            found = roots.follow(store, statements, seen)
+            keep_beside(store.directory, store.get("addresses"), store.get("pin", b""))
+            return found
+
         signing = Signing(
             lambda: store.key,
             lambda: store.get("nonce", b""),
             keep,
-            District(*store.get("district")).replica,
+            lambda: District(*store.get("district")).replica,
+            lambda: store.get("pin"),
+            follow,
         )
-        return HttpTransport(store.get("addresses"), store.get("pin"), signing, self._around_waits)
+        return HttpTransport(store.get("addresses"), signing, self._around_waits)
 
     def _around_waits(self) -> AbstractContextManager[None]:
         """Looked up at each wait: an app may say what it wants after the connection was made."""

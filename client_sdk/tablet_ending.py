@@ -12,10 +12,11 @@ import contextlib
 from pathlib import Path
 
 from client_sdk import lease
-from client_sdk.devices import District, own_replicas
+from client_sdk.devices import own_replicas
 from client_sdk.ending import sign_proof, tell_proof, wipe
 from client_sdk.errors import LeaseClosed, LeaseErased, Revoked, ServerRefused, Unreachable
 from client_sdk.keys import Keys
+from client_sdk.roots import root_by
 from client_sdk.scope import scrub
 from client_sdk.syncing import Syncing
 from client_sdk.tablet_base import TabletBase
@@ -41,12 +42,10 @@ class TabletEnding(TabletBase):
 
         The outbox is left for the office. Raises RevocationRefused for a statement of anyone else.
         """
-        district = District(*self._store.get("district"))
-        named = check_revocation(statement, district.public)
+        public = root_by(self._store, statement, 3)
+        named = check_revocation(statement, public)
         mine = {*own_replicas(self._store)}
-        check_revocation(
-            statement, district.public, next(iter(mine & {named.replica}), self.replica)
-        )
+        check_revocation(statement, public, next(iter(mine & {named.replica}), self.replica))
         if named.wipe:
             sign_proof(self._store, named.serial, self._clock())
             self.wipe()

@@ -72,7 +72,7 @@ def opened_district(
         store = open_store(settings, keys)
         schema = known_schema(settings) if schema is None else schema
         try:
-            district = District(store, schema, keys.sign, keys.boxes, clock)
+            district = District(store, schema, keys.roots, keys.boxes, clock)
             check_counter(district, keys)
             refresh_views(store, schema)
             try:

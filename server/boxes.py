@@ -37,11 +37,19 @@ class Made(NamedTuple):
 
 
 class Boxes:
-    """All box keys, oldest first. ``pin`` is that of the TLS key, which the word names too."""
+    """All box keys, oldest first. ``pin`` is that of the TLS key, which the word names too;
+    ``others_ms`` are when that one and the root were last changed, 0 for never."""
 
-    def __init__(self, keys: list[Made], pin: bytes = bytes(32), folder: Path | None = None):
+    def __init__(
+        self,
+        keys: list[Made],
+        pin: bytes = bytes(32),
+        folder: Path | None = None,
+        others_ms: tuple[int, ...] = (0,),
+    ):
         self._keys = keys
         self._pin = pin
+        self._others_ms = others_ms
         self._folder = folder
         self._seen_ns = 0
         self._word = b""
@@ -55,9 +63,9 @@ class Boxes:
         return cls([Made(key, 0)])
 
     @classmethod
-    def read(cls, folder: Path, pin: bytes) -> Boxes:
+    def read(cls, folder: Path, pin: bytes, others_ms: tuple[int, ...] = (0,)) -> Boxes:
         """Those of a key folder. Raises KeyFileWrong, KeyRefused."""
-        found = cls([], pin, folder)
+        found = cls([], pin, folder, others_ms)
         found._look()
         return found
 
@@ -94,14 +102,18 @@ class Boxes:
         return out
 
     def word(self, key: DeviceKey) -> tuple[bytes, int]:
-        """What the server's root says of the present key, and since when; empty for the first."""
+        """What the server's root says of its present keys, and since when; empty where all are
+        those it was made with."""
         made = self._look()[-1]
-        if not made.at_ms:
+        at_ms = max(made.at_ms, *self._others_ms)
+        if not at_ms:
             return b"", 0
         if not self._word:
-            body = ServerKeys(key.public, made.at_ms, made.at_ms, made.key.public, (self._pin,))
+            # The sum rises with each of them, also where a clock was set back in between.
+            serial = made.at_ms + sum(self._others_ms)
+            body = ServerKeys(key.public, serial, at_ms, made.key.public, (self._pin,))
             self._word = issue_server_keys(key, body)
-        return self._word, made.at_ms
+        return self._word, at_ms
 
     def is_due(self, now_ms: int) -> bool:
         """Is it time for a new key?"""

@@ -110,14 +110,16 @@ def make(
     district: District, lines: Lines, receiver: bytes, box_public: bytes, contents: Parcel
 ) -> tuple[int, bytes]:
     """Number, seal and sign contents for any peer; the bundle's number and bytes."""
-    line = lines.line("out", receiver)
+    # Under another root the line begins anew: whoever takes it knows no number of it yet.
+    way = f"out.{district.key.replica.hex()}" if district.roots.words else "out"
+    line = lines.line(way, receiver)
     last = line[-1] if line else Taken(0, FIRST_BEFORE, b"")
     earlier = [made.name for made in reversed(line)]
     whole = encode(msgspec.structs.replace(contents, earlier=earlier))
     number = last.sequence + 1
     data = make_bundle(district.key, receiver, box_public, number, last.name, whole)
     # Stored before it is handed out: a number is never given twice.
-    lines.keep("out", receiver, [*line, Taken(number, read_head(data).name, last.name)])
+    lines.keep(way, receiver, [*line, Taken(number, read_head(data).name, last.name)])
     return number, data
 
 
@@ -142,7 +144,7 @@ def read(
     ``public_for(sender, contents)`` raises.
     """
     boxes = district.boxes.in_grace(district.clock())
-    opened = open_bundle(data, [district.key.replica], boxes, public_for)
+    opened = open_bundle(data, district.roots.replicas, boxes, public_for)
     head, contents = opened.head, decode_parcel(opened.contents)
     place = place_of(lines.line("in", head.sender), head.sequence, head.name, head.before)
     return Read(head, contents, place.missing, place.branch)
@@ -208,7 +210,9 @@ def _told_of_key(district: District, lines: Lines, head: BundleHead) -> TakenBun
         name, box_public = tx.rows("SELECT name, box_public FROM devices WHERE id = ?", [found[0]])[
             0
         ]
-    told = msgspec.structs.replace(parcel(district.clock()), statements=[word])
+    told = msgspec.structs.replace(
+        parcel(district.clock()), statements=[*district.roots.words, word]
+    )
     number, made = make(district, lines, head.sender, bytes(box_public), told)
     return TakenBundle(
         head.sender,
@@ -307,7 +311,8 @@ def _recovered(district: District, data: bytes) -> int:
 def _answer(
     district: District, device: str, head: BundleHead, answers: list[Answer], revoked: bool
 ) -> Parcel:
-    """The contents of the bundle that goes back: replies, certificates, revocations."""
+    """The contents of the bundle that goes back: replies, keys, certificates, revocations."""
+    word, _ = district.boxes.word(district.key)
     with district.store.read() as tx:
         wipe = b""
         if revoked:
@@ -319,7 +324,7 @@ def _answer(
         parcel(district.clock()),
         answers=head.name,
         replies=answers,
-        statements=certificates,
+        statements=[*district.roots.words, *([word] if word else []), *certificates],
         revocations=revocations,
         wipe=wipe,
     )

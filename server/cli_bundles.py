@@ -59,12 +59,15 @@ def import_(context: click.Context, /, stick: Path, room_bytes: int | None, by: 
     refused = 0
     with writing(state.settings) as desk:
         lines = Lines(state.settings.data)
-        found = read_stick(stick, desk.keys.sign.replica)
         inbox = Inbox(lines.incoming)
-        wholes, missing = inbox.add(found.pieces)
-        for name in found.damaged:
+        # What is addressed to an earlier root of this server is for it too.
+        sticks = [read_stick(stick, replica) for replica in desk.keys.roots.replicas]
+        pieces = [piece for found in sticks for piece in found.pieces]
+        wholes, missing = inbox.add(pieces)
+        for name in [name for found in sticks for name in found.damaged]:
             state.warn("已损坏的文件：{name} ‖ Damaged file: {name}", name=name)
-        for data in [*found.bundles, *wholes]:
+        bundles = [data for found in sticks for data in found.bundles]
+        for data in [*bundles, *wholes]:
             try:
                 taken = desk.take_bundle(data)
                 _write(state, lines, stick, taken, room_bytes)
@@ -79,7 +82,7 @@ def import_(context: click.Context, /, stick: Path, room_bytes: int | None, by: 
                 note(tx, desk.now_ms, by, "bundle", taken.device, str(taken.sequence))
             _tell(state, taken)
         changes = sum(_outboxes(state, desk, stick))
-        seen = bool(found.bundles or wholes or found.pieces or changes)
+        seen = bool(bundles or wholes or pieces or changes)
     if missing:
         state.warn(
             "数据包尚缺 {missing} 字节，已收到的各段已保存，请接着插入下一个 U 盘 ‖ "

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``doorstep keys renew box``: a new key that is sealed to.
+"""``doorstep keys renew box, tls, root``: a new key that is sealed to, shown, or signs.
 
-What must not live here: keys (``boxes.py``), when it is time (``renewing.py``).
+What must not live here: keys (``boxes.py``, ``keys.py``, ``roots.py``), when it is time
+(``renewing.py``).
 """
 
 from __future__ import annotations
@@ -52,4 +53,63 @@ def box(context: click.Context, /, by: str) -> None:
         "A new box key is in use; tablets hear of it at their next contact. Bundles sealed to the"
         " old one are taken for {days} days. Keep a new offline copy of the key folder",
         days=GRACE_MS // 86_400_000,
+    )
+
+
+@spoken(
+    renew,
+    "tls",
+    "换新的 TLS 密钥和证书（先停止服务）；平板和下级服务器自动改认新的 ‖ "
+    "Make a new TLS key and certificate (stop the server first); tablets and servers below follow.",
+)
+@BY
+@click.pass_context
+def tls(context: click.Context, /, by: str) -> None:
+    """Renew the TLS key."""
+    from server.app import opened_district
+    from server.journal import note
+    from server.keys import renew_tls
+    from server.setup import host_names
+
+    state = state_of(context)
+    with opened_district(state.settings) as (district, keys):
+        now_ms = district.clock()
+        renew_tls(keys.folder, tuple(host_names(state.settings)), now_ms)
+        with district.store.write() as tx:
+            note(tx, now_ms, by, "tls-renewed", str(now_ms), "")
+    state.say(
+        "已换新的 TLS 密钥，下次启动时使用。平板和下级服务器凭本服务器根密钥的签名改认新密钥；"
+        "之前打印的登记票作废。请把密钥目录再离线另存一份 ‖ "
+        "A new TLS key is used from the next start. Tablets and servers below follow by the word of"
+        " this server's root; tickets made before no longer work. Keep a new offline copy of the"
+        " key folder"
+    )
+
+
+@spoken(
+    renew,
+    "root",
+    "换新的根密钥，由旧根密钥签名指定（先停止服务）‖ "
+    "Replace the root key by a successor that the old one signs (stop the server first).",
+)
+@BY
+@click.pass_context
+def root(context: click.Context, /, by: str) -> None:
+    """Replace the root."""
+    from server.app import opened_district
+    from server.journal import note
+
+    state = state_of(context)
+    with opened_district(state.settings) as (district, keys):
+        now_ms = district.clock()
+        new = keys.roots.renew(keys.folder, now_ms).present
+        with district.store.write() as tx:
+            note(tx, now_ms, by, "root-renewed", keys.sign.replica.hex(), new.replica.hex())
+    state.say(
+        "新的根密钥：{root}，下次启动时使用。平板、上级和下级服务器凭旧根密钥的签名改认新的；"
+        "离线的平板日后也能找回。请把密钥目录再离线另存一份 ‖ "
+        "The new root is {root}, used from the next start. Tablets and servers above and below"
+        " follow by the old root's signature, whenever they come. Keep a new offline copy of the"
+        " key folder",
+        root=new.replica.hex(),
     )

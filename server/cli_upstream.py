@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from server.cli_devices import wait_for
 from server.cli_words import BY, SpokenGroup, State, option, spoken, state_of, when
+
+if TYPE_CHECKING:
+    from server.district import District
+    from server.linking import Met
+    from server.uplinks import Link
 
 
 def add_to(main: click.Group) -> None:
@@ -128,19 +134,27 @@ def remove(context: click.Context, /, by: str) -> None:
 def sync(context: click.Context, /) -> None:
     """Exchange once; the server itself is to be stopped, since it exchanges by itself."""
     from server.app import opened_district
-    from server.line import ServerLine
-    from server.linking import Linking
+    from server.climbing import EXPECTED
+    from server.errors import LinkDown
+    from server.following import LOST, find_again
     from server.uplinks import note_try
     from server.upstream import need_upstream
+    from sync.carry.standing import ask_standing
 
     state = state_of(context)
-    with opened_district(state.settings) as (district, keys):
+    with opened_district(state.settings) as (district, _):
         with district.store.read() as tx:
             link = need_upstream(tx)
-        known = [link.certificate] if link.certificate else []
-        line = ServerLine(link.addresses, link.pin, keys.sign, link.server, known)
-        with closing(line):
-            met = Linking(district, link.server).run(line)
+        try:
+            met = _exchange(district, link)
+        except EXPECTED as error:
+            if error.code not in LOST:
+                raise
+            again = find_again(district, ask_standing(link.addresses, LinkDown))
+            if again is None:
+                raise
+            link = again
+            met = _exchange(district, link)
         with district.store.write() as tx:
             note_try(tx, link.server, "", district.clock())
     state.say(
@@ -150,6 +164,17 @@ def sync(context: click.Context, /) -> None:
         received=met.received,
         records=met.records,
     )
+
+
+def _exchange(district: District, link: Link) -> Met:
+    from server.line import ServerLine
+    from server.linking import Linking
+
+    known = [link.certificate] if link.certificate else []
+    known += district.roots.words
+    line = ServerLine(link.addresses, link.pin, district.key, link.server, known)
+    with closing(line):
+        return Linking(district, link.server).run(line)
 
 
 @spoken(servers, "enrol", "为下级服务器出登记票 ‖ Make a ticket for a server below this one.")

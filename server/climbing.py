@@ -15,13 +15,15 @@ from contextlib import ExitStack
 from functools import partial
 
 from crypto.errors import CryptoError
-from server.errors import ServerError
+from server.errors import LinkDown, ServerError
+from server.following import LOST, find_again
 from server.line import ServerLine
 from server.linking import Linking, Met
 from server.logs import log, log_fault
 from server.service import Service
 from server.uplinks import Link, note_try
 from server.upstream import upstream_of
+from sync.carry.standing import ask_standing
 from sync.errors import SyncError
 
 FIRST_WAIT_SECONDS = 2.0
@@ -59,8 +61,13 @@ class Climbing:
             # Of several processes over one database one talks to the upstream.
             if not await self._service.run(partial(held.enter_context, lease)):
                 return ""
-            talk = exchange(self._service, link)
-            (found,) = await asyncio.gather(talk, return_exceptions=True)
+            (found,) = await asyncio.gather(exchange(self._service, link), return_exceptions=True)
+            if isinstance(found, EXPECTED) and found.code in LOST:
+                again = await self._find_again(link)
+                if again is not None:
+                    link = again
+                    talk = exchange(self._service, link)
+                    (found,) = await asyncio.gather(talk, return_exceptions=True)
         code = ""
         if isinstance(found, EXPECTED):
             code = found.code
@@ -74,6 +81,14 @@ class Climbing:
             log("upstream", sent=found.sent, received=found.received, rounds=found.rounds)
         await self._service.run(lambda: self._note(link, code))
         return code
+
+    async def _find_again(self, link: Link) -> Link | None:
+        """The link by the upstream's own words on its keys; None where they tell nothing new."""
+        try:
+            said = await asyncio.to_thread(ask_standing, link.addresses, LinkDown)
+        except EXPECTED:
+            return None
+        return await self._service.run(partial(find_again, self._service.district, said))
 
     def _link(self) -> Link | None:
         with self._service.district.store.read() as tx:
@@ -89,6 +104,7 @@ def line_to(service: Service, link: Link) -> ServerLine:
     """The line of a link, in the store's thread."""
     district = service.district
     statements = [link.certificate] if link.certificate else []
+    statements += district.roots.words
     line = ServerLine(link.addresses, link.pin, district.key, link.server, statements)
     line.keep_nonce(link.nonce)
     return line

@@ -29,8 +29,8 @@ from server.boxes import Boxes
 from server.copies import note_contact, superseded, tell_apart
 from server.erasing import Erasing
 from server.errors import DeviceUnknown
-from server.field_keys import FieldKeys, OfficeSeal
 from server.feeds import Run, leaves_of
+from server.field_keys import FieldKeys, OfficeSeal
 from server.forgotten import take_in_own
 from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
@@ -44,6 +44,7 @@ from server.readings import take_readings
 from server.relaying import Relaying
 from server.reorganising import areas_before, settle_areas
 from server.replying import Done, Speaker, reply_of
+from server.roots import Roots, follow_roots, keep_earlier
 from server.scope import Device, bump_scopes_of_areas, device_row, revoked_among
 from server.set_aside import within_limits
 from server.statements import Terms, statements_for
@@ -60,7 +61,8 @@ from sync.session import off_my_chain
 class District:
     """One server over one store.
 
-    ``key`` signs pages, receipts and the server's own feed; ``box`` opens what is sealed to it;
+    ``key`` is its root or all its roots: it signs pages, receipts and the server's own feed;
+    ``box`` opens what is sealed to it;
     ``clock`` gives wall milliseconds, which decide nothing about causality.
     """
 
@@ -68,21 +70,22 @@ class District:
         self,
         store: Store,
         schema: Schema,
-        key: DeviceKey,
+        key: DeviceKey | Roots,
         box: BoxKey | Boxes,
         clock: Callable[[], int],
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.store = store
         self.schema = schema
-        self.key = key
+        self.roots = key if isinstance(key, Roots) else Roots([key])
+        self.key = self.roots.present
         self.boxes = box if isinstance(box, Boxes) else Boxes.of(box)
         self.fields = FieldKeys(self.boxes)
         self.clock = clock
         self._lock = threading.RLock()
         self._limits = Limits(schema)
         self.devices: dict[bytes, tuple[str, bytes]] = {}
-        self.trust = Trust(key.public)
+        self.trust = Trust(self.key.public, [root.public for root in self.roots.keys[:-1]])
         self.erasing = Erasing(self)
         self.check = Check(
             self.trust.verify_feed,
@@ -99,8 +102,9 @@ class District:
         self.loads = 0
         with store.write() as tx:
             self.lineage = Lineage.start(tx, random(8), clock())
-            self.own = OwnFeed.load(tx, key, clock, random)
+            self.own = OwnFeed.load(tx, self.key, clock, random)
             begin_log(tx)
+            keep_earlier(tx, self.roots, clock())
             self.load(tx)
             self.around = Around(self, tx.seen(), random)
 
@@ -132,7 +136,8 @@ class District:
 
     def learn(self, tx: Transaction, statements: Sequence[bytes], now_ms: int) -> None:
         """Take in keys whose statements lead to this server's key: its own tablets' and others'."""
-        if take_in_own(tx, self.key, self.devices, statements, now_ms):
+        followed = follow_roots(tx, self.key, self.trust, statements, now_ms)
+        if take_in_own(tx, self.roots, self.devices, statements, now_ms) or followed:
             self.load(tx)
         if self.trust.learn(tx, statements, now_ms):
             self._note_servers()

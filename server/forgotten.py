@@ -23,13 +23,14 @@ from server import devices
 from server.devices import ACTIVE, add_key
 from server.errors import DeviceRevoked, DeviceUnknown
 from server.journal import note
+from server.roots import Roots
 from server.store.base import Transaction
 from server.trust import TABLET
 
 
 def take_in_own(
     tx: Transaction,
-    key: DeviceKey,
+    roots: Roots,
     known: Container[bytes],
     statements: Sequence[bytes],
     now_ms: int,
@@ -48,13 +49,13 @@ def take_in_own(
             named = _decoded(statement, 2 * SIGNATURE_BYTES, Succession)
             if named is not None and _is_own_tablet(tx, named.old_replica):
                 followed.add(named.new_replica)
-                changed |= _take_succession(tx, key, statement, now_ms)
-        elif said.issuer == key.replica and said.role == TABLET and said.replica not in known:
+                changed |= _take_succession(tx, roots.present, statement, now_ms)
+        elif said.issuer in roots.replicas and said.role == TABLET and said.replica not in known:
             certificates.append((statement, said))
     for statement, said in certificates:
         # A later key of a tablet, perhaps a revoked one, is not a tablet of its own.
         if said.replica not in followed:
-            changed |= _take_certificate(tx, key, statement, said, now_ms)
+            changed |= _take_certificate(tx, roots, statement, said, now_ms)
     return changed
 
 
@@ -89,14 +90,15 @@ def _take_succession(tx: Transaction, key: DeviceKey, statement: bytes, now_ms: 
 
 
 def _take_certificate(
-    tx: Transaction, key: DeviceKey, statement: bytes, said: Certificate, now_ms: int
+    tx: Transaction, roots: Roots, statement: bytes, said: Certificate, now_ms: int
 ) -> bool:
     if tx.rows("SELECT 1 FROM device_keys WHERE replica = ?", [said.replica]):
         return False
     if not tx.rows("SELECT 1 FROM teams WHERE id = ?", [said.team]):
         return False
     try:
-        check_certificate(statement, key.public)
+        issuer = next(root for root in roots.keys if root.replica == said.issuer)
+        check_certificate(statement, issuer.public)
     except CryptoError:
         return False
     device = said.replica.hex()

@@ -14,7 +14,7 @@ import secrets
 from pathlib import Path
 from typing import NamedTuple
 
-from crypto.errors import KeyRefused, PinMismatch
+from crypto.errors import KeyRefused, PinMismatch, StatementRefused
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from crypto.secret import SecretBytes
@@ -22,8 +22,10 @@ from crypto.tls import TlsIdentity, make_tls_identity, pem_to_der, tls_pin
 from server.boxes import Boxes
 from server.errors import AlreadyInitialised, KeyFileWrong
 from server.key_files import KEY_BYTES, read_file, read_key, write_file
+from server.roots import Roots
 
 STORE, SIGN, BOX, TLS_KEY, TLS_CERTIFICATE = "store", "sign", "box", "tls.key.pem", "tls.pem"
+TLS_AT = "tls.at"
 COUNTER = "counter"
 
 
@@ -31,7 +33,7 @@ class ServerKeys(NamedTuple):
     """Everything secret a server has. ``store`` is the raw SQLCipher key (32 bytes)."""
 
     store: SecretBytes
-    sign: DeviceKey
+    roots: Roots
     boxes: Boxes
     tls: TlsIdentity
     folder: Path
@@ -40,6 +42,11 @@ class ServerKeys(NamedTuple):
     def store_hex(self) -> str:
         """The raw key as the store takes it; for that one call."""
         return self.store.reveal().hex()
+
+    @property
+    def sign(self) -> DeviceKey:
+        """The root that signs now."""
+        return self.roots.present
 
     @property
     def box(self) -> BoxKey:
@@ -76,15 +83,32 @@ def read_keys(folder: Path) -> ServerKeys:
     try:
         certificate, private = read_file(folder / TLS_CERTIFICATE), read_file(folder / TLS_KEY)
         pin = tls_pin(pem_to_der(certificate))
+        roots = Roots.read(folder)
         return ServerKeys(
             SecretBytes(read_key(folder / f"{STORE}.key")),
-            DeviceKey.from_private(read_key(folder / f"{SIGN}.key")),
-            Boxes.read(folder, pin),
+            roots,
+            Boxes.read(folder, pin, (roots.at_ms, read_at(folder))),
             TlsIdentity(certificate, SecretBytes(private), pin),
             folder,
         )
-    except (KeyRefused, PinMismatch) as error:
+    except (KeyRefused, PinMismatch, StatementRefused) as error:
         raise KeyFileWrong(error.code) from None
+
+
+def renew_tls(folder: Path, names: tuple[str, ...], now_ms: int) -> None:
+    """Make a new TLS key and certificate; a server that runs uses the old ones until its next
+    start. Who pinned the old key is led to the new one by the server's word on its keys."""
+    write_file(folder / TLS_AT, f"{max(now_ms, read_at(folder) + 1)}\n".encode("ascii"))
+    _make_tls(folder, names)
+
+
+def read_at(folder: Path) -> int:
+    """Since when the TLS key is in use, by the server's clock; 0 for the first."""
+    path = folder / TLS_AT
+    text = read_file(path).decode("ascii", "replace").strip() if path.exists() else "0"
+    if not text.isdigit():
+        raise KeyFileWrong(f"{TLS_AT}: not a number")
+    return int(text)
 
 
 def read_counter(folder: Path, replica: bytes) -> int:

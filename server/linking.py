@@ -17,6 +17,7 @@ import msgspec
 from server.erasing_places import TOLD_MAX
 from server.errors import LinkWrong
 from server.feeds import Run, open_stored
+from server.following import hear_above, told_above
 from server.ingest import Sender
 from server.log_words import hear_linked, shown_to
 from server.made import take_in
@@ -168,6 +169,7 @@ class Linking:
                 total = points_sum(all_points(tx))
             own = district.own
             keys = keys_for(tx, district.key.replica, [own.key.replica]) + keys
+            keys = [*district.roots.words, *keys]
             want = WANT_STATES if pull and total is not None and not link.compare else 0
             request = Request(
                 EXCHANGE,
@@ -186,7 +188,12 @@ class Linking:
                 chosen.segments if chosen else [],
                 chosen.partials if chosen else [],
                 handed,
-                statements=[*shown_to(tx, link.server), *told, *self._answers],
+                statements=[
+                    *shown_to(tx, link.server),
+                    *told_above(district),
+                    *told,
+                    *self._answers,
+                ],
                 relay=Relay(keys, total, listed),
             )
         return _Asked(request, chosen, upto, listed)
@@ -266,6 +273,7 @@ class Linking:
             link = self._take_receipts(link, believed, asked, reply)
             link = self._take_points(link, believed, asked, relayed)
             hear_linked(tx, link, asked.request, reply, now_ms)
+            link = hear_above(tx, district, link, reply.statements, now_ms)
             revoked = revoked_among(tx, district.devices_of(runs))
             sender = Sender(self._server, "", "", reply.clock_ms - now_ms, revoked)
             batch = (runs, states)

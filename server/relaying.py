@@ -19,6 +19,7 @@ import msgspec
 
 from crypto.errors import RequestRefused
 from server.feeds import Run
+from server.following import hear_below, told_below
 from server.ingest import Outcome, Sender
 from server.log_words import look_at_logs, words_for
 from server.made import take_in
@@ -30,7 +31,7 @@ from server.replying import Done
 from server.scope import Device, homes_in_scope, revoked_among
 from server.store.base import Transaction
 from server.told import known_of
-from server.trust import TABLET, Key, keys_for, servers_after
+from server.trust import SERVER, TABLET, Key, keys_for, servers_after
 from sync.messages import WANT_STATES, Known, Page, Relay, Relayed, Reply, Request, encode_state
 from sync.packing import decode_causal
 
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 
 NOBODY = Device("", "", "active", 0, 0, None)
 """Who brings what others wrote: a server has no team."""
-
 ANSWERS_MAX = 16
 """Erasures that one message may bring, and be answered for in one: the limit of statements."""
+
 _load = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -91,8 +92,8 @@ class Relaying:
         now_ms = district.clock()
         with district.writing() as tx:
             district.learn(tx, relay.keys, now_ms)
-        key = district.trust.keys.get(request.replica)
             answers = district.erasing.take(tx, request.statements, now_ms)
+        key = district.trust.keys.get(request.replica)
         if key is None or key.device != device:
             raise RequestRefused("another writer signed")
         runs = open_relayed(request.segments, request.partials, district.check)
@@ -100,8 +101,8 @@ class Relaying:
         with district.writing() as tx:
             district.look_at_own_chain(tx, request.known)
             look_at_logs(tx, district.key, district.trust, request.statements, now_ms)
-            known = known_of(tx, request.replica)
             district.erasing.hear(tx, request.statements)
+            known = known_of(tx, request.replica)
             believed = Believed(tx, device)
             revoked = revoked_among(tx, district.devices_of(runs))
             offset_ms = request.clock_ms - now_ms
@@ -117,11 +118,11 @@ class Relaying:
                 [now_ms, offset_ms, device],
             )
             words = words_for(tx, district.key, request, out.receipts, now_ms)
-        district.forks |= out.forked
             if key.role == SERVER:
                 hear_below(tx, device, request.statements)
                 words += told_below(tx, district, device, now_ms)
             words += [*answers[:ANSWERS_MAX], *district.erasing.told(tx, device)]
+        district.forks |= out.forked
         lineage = district.lineage.told(request.incarnation)
         done = Done(known, out, pulled, [], lineage, seq, words)
         reply = district.signed_reply(done, request, nonce, now_ms)
@@ -190,6 +191,7 @@ class Relaying:
             believed.extend(first, before, end, offered=True)
         me = district.key.replica
         keys = servers_after(tx, me, stand.states) + keys_for(tx, me, new)
+        keys = [*district.roots.words, *keys]
         relayed = Relayed(keys, chosen.segments, chosen.partials)
         now_seq = district.lineage.last_seq(tx)
         if chosen.more:

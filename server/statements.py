@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from crypto.certificate import Revocation, check_revocation, issue_revocation
-from crypto.errors import RevocationRefused
+from crypto.certificate import Revocation, issue_revocation
 from crypto.identity import DeviceKey
 from crypto.statement import DAY_MS, issue_lease
 from server.boxes import Boxes
 from server.custody import held_word
-from server.devices import renewed
+from server.devices import renewed, revocation_of
 from server.store.base import Transaction
 from server.trust import servers_after
 from sync.messages import PROTOCOL, STATEMENTS_MAX, Request, Statement
@@ -99,12 +98,9 @@ def revocations(tx: Transaction, key: DeviceKey, since_ms: int, count_max: int) 
 
 def _naming(key: DeviceKey, replica: bytes, statement: bytes) -> bytes:
     """A revocation that names this key of its device: its own statement names the first one."""
-    try:
-        said = check_revocation(statement, key.public)
-    except RevocationRefused:
-        # Signed by a key this server had before: it says what it says, and no more.
+    # It stands in this server's own store: an earlier root may have signed it.
+    said = revocation_of(statement)
+    if said.replica == replica and said.issuer == key.replica:
         return statement
-    if said.replica == replica:
-        return statement
-    body = Revocation(replica, said.serial, said.revoked_at_ms, said.issuer, said.reason, said.wipe)
+    body = Revocation(replica, said.serial, said.revoked_at_ms, key.replica, said.reason, said.wipe)
     return issue_revocation(key, body)

@@ -26,6 +26,7 @@ from crypto.certificate import (
 )
 from crypto.errors import CryptoError
 from crypto.identity import SIGNATURE_BYTES, replica_of, verify
+from crypto.statement import Root, check_root
 from server.errors import DeviceUnknown
 from server.store.base import Transaction
 
@@ -57,22 +58,27 @@ class Key(NamedTuple):
 class Trust:
     """All keys this server knows, and by what."""
 
-    def __init__(self, public: bytes) -> None:
+    def __init__(self, public: bytes, earlier: Iterable[bytes] = ()) -> None:
         self.me = replica_of(public)
         self._own = Key(self.me, public, SERVER, FIRST, self.me.hex(), "", "", "")
-        self.keys: dict[bytes, Key] = {self.me: self._own}
+        roots = [self._own._replace(replica=replica_of(one), public=one) for one in earlier]
+        self._roots = {key.replica: key for key in [self._own, *roots]}
+        """The server's present root, and those it succeeded: what they signed holds."""
+        self.keys: dict[bytes, Key] = dict(self._roots)
 
     def load(self, tx: Transaction) -> None:
         """Read all keys again."""
-        keys = {self.me: self._own}
+        keys = dict(self._roots)
         for replica, public in tx.rows("SELECT replica, public FROM server_keys"):
             key = self._own._replace(replica=bytes(replica), public=bytes(public), line=LATER)
             keys.setdefault(key.replica, key)
-        for replica, public, device, name, team, role, area in tx.rows(
-            "SELECT k.replica, k.public, k.device, d.name, d.team, d.role, d.area"
+        for replica, public, device, name, team, role, area, succession in tx.rows(
+            "SELECT k.replica, k.public, k.device, d.name, d.team, d.role, d.area, k.succession"
             " FROM device_keys k JOIN devices d ON d.id = k.device"
         ):
-            line = FIRST if bytes(replica).hex() == device else LATER
+            # A server's new root has a certificate of its own; what a succession names has not.
+            renewed = role == SERVER and succession is None
+            line = FIRST if renewed or bytes(replica).hex() == device else LATER
             key = Key(bytes(replica), bytes(public), role, line, device, name, team, area)
             keys.setdefault(key.replica, key)
         for replica, public, role, line, device, name, team, area in tx.rows(
@@ -194,7 +200,7 @@ class Trust:
         if issuer.line != FIRST or issuer.role == TABLET:
             return False
         if said.role == UPSTREAM:
-            return issuer.replica == self.me or issuer.role == UPSTREAM
+            return issuer.replica in self._roots or issuer.role == UPSTREAM
         # A tablet has a team and no area of its own.
         return said.role == TABLET or said.area.startswith(issuer.area)
 
@@ -205,10 +211,42 @@ class Trust:
             if old is None:
                 return None
             said = check_succession(statement, old.public)
-        except (msgspec.DecodeError, CryptoError):
+        except msgspec.DecodeError:
+            return self._read_root(statement)
+        except CryptoError:
             return None
         key = old._replace(replica=said.new_replica, public=said.new_public, line=LATER)
         return key, old.replica, said.new_box_public
+
+    def _read_root(self, statement: bytes) -> tuple[Key, bytes, bytes] | None:
+        """A server's root and its successor, who both signed: from either to the other."""
+        said = root_said(statement)
+        if said is None:
+            return None
+        for known, other in (
+            (said.old_public, said.new_public),
+            (said.new_public, said.old_public),
+        ):
+            found = self.keys.get(replica_of(known))
+            if found is None or found.line != FIRST or found.role == TABLET:
+                continue
+            if replica_of(other) in self.keys:
+                return None
+            try:
+                check_root(statement, said.old_public)
+            except CryptoError:
+                return None
+            key = found._replace(replica=replica_of(other), public=other)
+            return key, found.replica, b""
+        return None
+
+
+def root_said(statement: bytes) -> Root | None:
+    """What a statement says if it is a word on a root; nothing is checked yet."""
+    try:
+        return msgspec.msgpack.decode(statement[2 * SIGNATURE_BYTES :], type=Root)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def note_servers(tx: Transaction) -> None:

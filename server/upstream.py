@@ -186,9 +186,23 @@ def keep_upstream(tx: Transaction, keys: ServerKeys, new: NewLink, now_ms: int) 
     tx.run("DELETE FROM known_keys WHERE replica = ?", [server])
     name = new.addresses[0] if new.addresses else "upstream"
     word = vouch(tx, keys.sign, name, "", new.public, new.box_public, now_ms)
-    trust = Trust(keys.sign.public)
+    trust = Trust(keys.sign.public, [root.public for root in keys.roots.keys[:-1]])
     trust.load(tx)
     trust.learn(tx, [word], now_ms)
+
+
+def told_serial(tx: Transaction, server: bytes, serial: int) -> bool:
+    """Is a server's word on its keys the newest so far? It is kept in mind then."""
+    key = f"keys of {server.hex()}"
+    found = tx.rows("SELECT value FROM meta WHERE key = ?", [key])
+    if found and int(found[0][0]) > serial:
+        return False
+    tx.run(
+        "INSERT INTO meta (key, value) VALUES (?, ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [key, serial],
+    )
+    return True
 
 
 def upstream_of(tx: Transaction) -> Link | None:

@@ -9,6 +9,7 @@ the protocol version, sizes checked before decoding.
     POST /v1/enrol           Prove   → 202 Waiting, or 200 Enrolled
     GET  /v1/enrol/{ticket}          → 202 Waiting, or 200 Enrolled      (ticket id in hex)
     POST /v1/succeed         Succeed → 200 Succeeded
+    GET  /v1/keys                    → 200 Keys                          (which the roots signed)
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ TabletName = Annotated[str, Meta(min_length=1, max_length=80)]
 Version = Annotated[int, Meta(ge=PROTOCOL, le=PROTOCOL)]
 
 
-INTRODUCED_MAX = 8
-"""Statements from a server of the tree to a key that comes as a guest."""
+KEYS_MAX = 80
+"""Roots of a long life, and the word of the last."""
+INTRODUCED_MAX = 80
+"""Statements from a server of the tree to a key that comes as a guest, roots in between."""
 
 
 class Begin(msgspec.Struct, array_like=True, frozen=True):
@@ -133,13 +136,20 @@ class Introduced(msgspec.Struct, array_like=True, frozen=True):
     nonce: Annotated[bytes, Meta(max_length=48)]
 
 
+class Keys(msgspec.Struct, array_like=True, frozen=True):
+    """Under which keys a server stands now: statements that lead there from any root it had."""
+
+    protocol: Version
+    statements: Annotated[list[Statement], Meta(max_length=KEYS_MAX)]
+
+
 encode = msgspec.msgpack.Encoder().encode
 _M = TypeVar("_M", bound=msgspec.Struct)
 
 
 def decode(data: bytes, kind: type[_M]) -> _M:
     """Read one of these messages. Raises LimitExceeded, MessageMalformed."""
-    limit = ENROLLED_BYTES_MAX if kind is Enrolled else ENROLMENT_BYTES_MAX
+    limit = ENROLLED_BYTES_MAX if kind in (Enrolled, Keys, Introduce) else ENROLMENT_BYTES_MAX
     if len(data) > limit:
         raise LimitExceeded(f"enrolment message of {len(data)} bytes, at most {limit}")
     try:

@@ -41,6 +41,7 @@ from sync.enrolment import (
     Enrolled,
     Introduce,
     Introduced,
+    Keys,
     Offer,
     Prove,
     Succeed,
@@ -216,6 +217,21 @@ async def introduce(request: AnyRequest) -> Response[bytes]:
     return await respond(request, "/v1/introduce", INTRODUCED_MAX * STATEMENT_BYTES_MAX, work)
 
 
+@get("/v1/keys")
+async def server_keys(request: AnyRequest) -> Response[bytes]:
+    """Under which keys this server stands now: the words that join its roots, oldest first, and its
+    word on its box and TLS keys: ``Keys``. Signed inside; it tells nobody anything else."""
+    service = service_of(request)
+
+    def work(_: bytes) -> Answer:
+        district = service.district
+        word = district.boxes.word(district.key)[0]
+        told = [*district.roots.words, *([word] if word else [])]
+        return Answer(200, encode(Keys(PROTOCOL, told)))
+
+    return await respond(request, "/v1/keys", 0, work)
+
+
 @post("/v1/wiped", status_code=200)
 async def wiped(request: AnyRequest) -> Response[bytes]:
     """Keep a tablet's proof that it was wiped on its revocation, signed by its own key: ``[1]``."""
@@ -359,6 +375,7 @@ ENDPOINTS = [
     enrol_ask,
     succeed,
     introduce,
+    server_keys,
     wiped,
     outbox_post,
     blob_put,

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from client_sdk.devices import district_of
-from client_sdk.statements import take_server_keys
+from client_sdk.roots import take_server_keys
 from crypto.errors import BundleOldKey, SealRefused, StatementRefused
 from crypto.identity import DeviceKey
 from crypto.statement import DAY_MS
@@ -126,12 +126,12 @@ def test_only_the_districts_own_and_newest_word_on_its_keys_counts(world: Any) -
     renewed(world, 1)
     new, _ = district.boxes.word(district.key)
     foreign, _ = district.boxes.word(DeviceKey.generate())
-    store, office = a._store, district_of(a._store)
+    store = a._store
     with store.transaction():
-        take_server_keys(store, office, new)
-        take_server_keys(store, office, old)
+        take_server_keys(store, new)
+        take_server_keys(store, old)
         with pytest.raises(StatementRefused):
-            take_server_keys(store, office, old[:-1] + bytes([old[-1] ^ 1]))
+            take_server_keys(store, old[:-1] + bytes([old[-1] ^ 1]))
     assert district_of(store).box_public == district.box.public
     assert foreign
 

@@ -97,9 +97,11 @@ def test_a_busy_district_answers_503_with_seconds_and_the_tablet_comes_back_by_i
     nonces = [second.nonce]
     enrolment = second.enrolment
     server = District(enrolment.server_public, enrolment.server_box_public, "").replica
-    signing = Signing(lambda: enrolment.key, lambda: nonces[-1], nonces.append, server)
+    signing = Signing(
+        lambda: enrolment.key, lambda: nonces[-1], nonces.append, lambda: server, lambda: pin
+    )
     pin = served.keys.tls.tls_pin
-    transport = HttpTransport([f"127.0.0.1:{served.port}"], pin, signing, sleep=nap)
+    transport = HttpTransport([f"127.0.0.1:{served.port}"], signing, sleep=nap)
     segment = second.feed.segment([household()])
     decode_reply(transport.exchange(encode(second.request(segments=[segment]))))
     transport.close()
@@ -116,9 +118,11 @@ def test_a_tablet_does_not_wait_for_ever(served: Local) -> None:
     naps: list[float] = []
     enrolment = speaker.enrolment
     server = District(enrolment.server_public, enrolment.server_box_public, "").replica
-    signing = Signing(lambda: enrolment.key, lambda: b"\0", lambda _: None, server)
+    signing = Signing(
+        lambda: enrolment.key, lambda: b"\0", lambda _: None, lambda: server, lambda: pin
+    )
     pin = served.keys.tls.tls_pin
-    transport = HttpTransport([f"127.0.0.1:{served.port}"], pin, signing, sleep=naps.append)
+    transport = HttpTransport([f"127.0.0.1:{served.port}"], signing, sleep=naps.append)
     with pytest.raises(ServerRefused) as caught:
         transport.exchange(encode(speaker.request()))
     transport.close()
