@@ -19,6 +19,7 @@ from client_sdk.store.records import from_json
 from client_sdk.tablet_writing import TabletWriting
 from client_sdk.views import Hit
 from sync.change import Value
+from sync.sealing import SEALED
 
 NAMING = ("name", "head_name", "title", "text", "building", "on")
 """Fields that name a record, the best first."""
@@ -119,7 +120,10 @@ class TabletDay(TabletWriting):
         for record, name, body, voided, conflicts in self._store.run(
             sql, (home, home, *collections)
         ):
-            out[name].append(Hit(record, from_json(body), bool(voided), conflicts))
+            values = from_json(body)
+            if f'"{SEALED}' in body:
+                values = self._reader.record(record).values
+            out[name].append(Hit(record, values, bool(voided), conflicts))
         self._readings.opened(self.worker, home, [name for name, hits in out.items() if hits])
         return out
 

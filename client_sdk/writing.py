@@ -53,6 +53,10 @@ class Writer:
         self._salter = Salter(store)
         self._sealed = Sealed(store, schema)
 
+    def may_write(self, collection: str, field: str) -> bool:
+        """Is a field not sealed, or is the key that seals it at hand?"""
+        return self._sealed.may_write(collection, field)
+
     def write(self, draft: Writing, worker: str) -> Entry:
         """Write one change durably; returns it with its dot and the record's id.
 

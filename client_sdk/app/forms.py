@@ -4,7 +4,7 @@
 What lives here: the way from a field to a widget and from a form's texts to values. What must not:
 checks (``sync.validation``) and any collection's own form. Invariants: fields come in the order of
 their declaration, which is that of the talk at the door; what a form cannot hold (a record of
-another office, a list) is left out, never shown dead.
+another office, a list, a sealed value that is not for this tablet) is left out, never shown dead.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from client_sdk.views import Record
 from sync import labels
 from sync.collections.declare import GPS_PATTERN, PHONE_PATTERN
 from sync.schema import REGISTERS, Collection, Field
+from sync.sealing import is_sealed
 from sync.validation import Problem
 
 LOCAL = "%Y-%m-%dT%H:%M"
@@ -121,6 +122,8 @@ class Maker:
         kind, mode = _kind(field)
         if not kind or name in UNASKED or (field.refers_to and field.refers_to not in OF_HOME):
             return None
+        if field.sealed and not self._is_open(declared, name, given):
+            return None
         options: tuple[Option, ...] = ()
         if kind in ("radio", "check"):
             options = tuple(self._options(field, given))
@@ -139,6 +142,10 @@ class Maker:
             problem,
             self._creating and name in LATER and not problem,
         )
+
+    def _is_open(self, declared: Collection, name: str, given: list[str]) -> bool:
+        """May a sealed field be written here, and is what it holds read?"""
+        return self._tablet.may_write(declared.name, name) and not any(map(is_sealed, given))
 
     def _is_filled(self, declared: Collection, name: str, field: Field) -> bool:
         """Is it known without asking: who writes, and when?"""
@@ -206,7 +213,7 @@ def _kind(field: Field) -> tuple[str, str]:
         return "number", "decimal"
     if field.kind in _KINDS:
         return _KINDS[field.kind]
-    if field.kind != "text" or field.policy == "union" or field.sealed:
+    if field.kind != "text" or field.policy == "union":
         return "", ""
     if field.pattern == GPS_PATTERN:
         return "gps", "decimal"
@@ -272,6 +279,9 @@ def read_changes(declared: Collection, record: Record, form: Form) -> Changes:
     for name in form.all("asked"):
         field = declared.field(name)
         value, before = read_value(field, name, form), record[name]
+        if is_sealed(before):
+            # What was not read is not replaced by a form that could not show it.
+            continue
         if field.policy in REGISTERS:
             if value != before and not (value is None and before in (None, "")):
                 out.sets[name] = value
@@ -295,6 +305,9 @@ def texts_of(declared: Collection, record: Record) -> dict[str, list[str]]:
     for name, field in declared.fields.items():
         value = record[name]
         if value is None or field.policy in ("sum", "append"):
+            continue
+        if is_sealed(value):
+            out[name] = [value]
             continue
         if isinstance(value, list):
             out[name] = [str(one) for one in value]
