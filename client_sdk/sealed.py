@@ -66,7 +66,8 @@ class Sealed:
     ) -> dict[str, Value]:
         """What a change writes, its sealed fields sealed for ``writer``, replica and counter.
 
-        None, which is no value, stays. Raises EntryRefused where the key is lacking.
+        None, which is no value, stays. Raises EntryRefused where the key is lacking, ChangeInvalid
+        for a value that is too long.
         """
         sealed = self._fields.get(collection)
         if not sealed or not sealed.keys() & sets.keys():
@@ -82,7 +83,10 @@ class Sealed:
                 lacking.append(no_key(self._schema.collections[collection], name))
                 continue
             place = Place(record, name, *writer)
-            out[name] = sealed_text(key.seal(place, encode_value(out[name])))
+            try:
+                out[name] = sealed_text(key.seal(place, encode_value(out[name])))
+            except SealRefused:
+                raise ChangeInvalid(f"{name}: too long to be sealed") from None
         if lacking:
             raise EntryRefused(lacking)
         return out

@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 
+from sync.behaviour import Fill, Follows, Opens, Step
 from sync.collections import SCHEMA
+from sync.collections.declare import READERS
 from sync.schema import (
     FIELDS_MAX,
     NAME_CHARS_MAX,
+    SEALED_CHARS_MAX,
+    SENSITIVE,
     UNDECLARED,
     Collection,
     Field,
@@ -94,3 +98,84 @@ def test_a_label_is_chinese_where_no_english_is_declared() -> None:
     assert Label(zh="电话").text("en") == "电话"
     assert Label(zh="电话", en="Phone").text("en") == "Phone"
     assert Label(zh="电话", en="Phone").text("zh") == "电话"
+
+
+REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"policy": "highest"}, {}, "ask or latest, not highest"),
+    ({"policy": "lowest"}, {}, "ask or latest, not lowest"),
+    ({"policy": "union"}, {}, "ask or latest, not union"),
+    ({"policy": "sum"}, {}, "ask or latest, not sum"),
+    ({"policy": "append"}, {}, "ask or latest, not append"),
+    ({"refers_to": "person"}, {}, "a reference is followed"),
+    ({"names": "team"}, {}, "a reference is followed"),
+    ({"chars_max": SEALED_CHARS_MAX + 1}, {}, "at most 2000 characters"),
+    ({"readers": "two words"}, {}, "a word of 24 letters"),
+    ({"readers": "x" * 25}, {}, "a word of 24 letters"),
+    ({}, {"one_per": ("f",)}, "tells no records apart"),
+    ({}, {"fills": (Fill(why="w", field="f", sets={"g": 1}),)}, "nothing follows"),
+    ({}, {"fills": (Fill(why="w", field="g", sets={"g": "=f"}),)}, "nothing follows"),
+    (
+        {},
+        {"opens": (Opens(why="w", field="g", collection="x", key=("=f",), sets={}),)},
+        "nothing follows",
+    ),
+    (
+        {},
+        {"follows": (Follows(why="w", field="g", values=("1",), link="f", sets={}),)},
+        "nothing follows",
+    ),
+    ({}, {"steps": (Step(why="w", field="f", values=("x",)),)}, "nothing follows"),
+]
+
+
+@pytest.mark.parametrize(("field", "more", "words"), REFUSED)
+def test_whatever_needs_the_value_of_a_sealed_field_is_refused_by_name_and_with_the_reason(
+    field: dict[str, Any], more: dict[str, Any], words: str
+) -> None:
+    fields = {"f": Field(sealed=True, **field), "g": Field()}
+    declared = Collection(name="thing", label=Label(zh="x"), fields=fields, **more)
+    with pytest.raises(SchemaInvalid, match=words) as refused:
+        check_schema(Schema({"thing": declared}))
+    assert str(refused.value).startswith("thing.f: ")
+
+
+def test_no_field_is_asked_for_by_what_nobody_may_read() -> None:
+    asked = {"f": Field(sealed=True), "g": Field(asked_when=("f", "x"))}
+    with pytest.raises(SchemaInvalid, match="no field is asked for"):
+        check_schema(schema(asked))
+
+
+@pytest.mark.parametrize("name", ["household", "area"])
+def test_what_decides_who_holds_a_record_is_never_sealed(name: str) -> None:
+    with pytest.raises(SchemaInvalid, match="not sealed"):
+        check_schema(schema({name: Field(sealed=True)}))
+
+
+def test_a_sealed_field_has_a_class_of_readers_and_no_other_field_has_one() -> None:
+    assert Field(sealed=True).reader_class == SENSITIVE
+    assert Field(sealed=True, readers="child").reader_class == "child"
+    assert Field().reader_class == ""
+    with pytest.raises(SchemaInvalid, match="readers are named"):
+        check_schema(schema({"f": Field(readers="child")}))
+
+
+def test_identity_illness_and_child_protection_are_sealed_each_for_its_readers() -> None:
+    found = {
+        (name, field): one.reader_class
+        for name, collection in SCHEMA.collections.items()
+        for field, one in collection.fields.items()
+        if one.sealed
+    }
+    assert found == {
+        ("person", "identity_number"): "identity",
+        ("person", "illness"): "illness",
+        ("person", "protection"): "child",
+        ("child_check", "concern"): "child",
+    }
+    assert set(found.values()) == {choice.value for choice in READERS}
+
+
+def test_a_declaration_of_before_sealed_fields_reads_as_it_was() -> None:
+    old = plain_schema({"person": {"illnesses": "union", "illness": {"sealed": True}}})
+    assert old.policy("person", "illnesses") == "union"
+    assert old.field("person", "illness").reader_class == SENSITIVE
