@@ -22,7 +22,14 @@ from sync.clock import Chains, Dot, Stamp, VersionVector
 from sync.errors import SyncError
 from sync.packing import birth
 from sync.schema import Schema
-from sync.session import DIGEST_MASK, HOME_FIELD, home_of, homes_of, record_digest
+from sync.session import (
+    DIGEST_MASK,
+    HOME_FIELD,
+    home_of,
+    homes_of,
+    record_digest,
+    record_digests,
+)
 
 _json = msgspec.json.Encoder().encode
 _lines = msgspec.json.Encoder().encode_lines
@@ -102,20 +109,20 @@ class BatchRows:
         """The rows of new records that are one plain change each."""
         entries = list(batch.births.values())
         bodies = [dict(zip(e.change.names, e.change.values, strict=True)) for e in entries]
-        seq, kind_of, number_of, touch = (
-            self.seq,
-            self.tx.kind_of,
-            self.tx.number_of,
-            self._touch,
-        )
+        digests = record_digests([(e.record, e.dot) for e in entries])
+        kinds = {name: self.tx.kind_of(name) for name in {e.change.collection for e in entries}}
+        origins = {by: self.tx.number_of(by) for by in {e.dot[:16] for e in entries}}
+        seq, touch = self.seq, self._touch
         rows = []
-        for entry, body, text in zip(entries, bodies, json_texts(bodies), strict=True):
+        for entry, body, text, digest in zip(
+            entries, bodies, json_texts(bodies), digests, strict=True
+        ):
             change, d, record = entry.change, entry.dot, entry.record
             home = home_of(record, body)
             causal = birth(d, change.stamp_ms, change.stamp_n, change.worker)
-            kind, origin = kind_of(change.collection), number_of(d[:16])
+            kind, origin = kinds[change.collection], origins[d[:16]]
             rows.append(NewRow(record, home, kind, seq, origin, 0, causal, text))
-            touch(home, record_digest(record, d))
+            touch(home, digest)
             if home == record:
                 self._note_area(record, body, True)
         self.applied += len(rows)
@@ -125,25 +132,29 @@ class BatchRows:
         """The rows of records that were edited by those who had seen them as they were."""
         rows = []
         seq, touch = self.seq, self._touch
-        paths = {name: json_path(name) for slot in edited for name in slot.patch}
+        names = {name for slot in edited for name in slot.patch}
+        paths = {name: json_path(name) for name in names}
         texts = iter(json_texts([value for slot in edited for value in slot.patch.values()]))
-        for slot in edited:
-            record, patch, vector = slot.record, slot.patch, slot.vector()
-            old = held[record]
+        before = record_digests([(slot.record, slot.vector_before) for slot in edited])
+        after = record_digests([(slot.record, slot.vector()) for slot in edited])
+        for slot, was, now in zip(edited, before, after, strict=True):
+            record, patch = slot.record, slot.patch
+            home, n = held[record][1], held[record][3]
             values = [(paths[name], next(texts)) for name in patch]
-            rows.append(PatchRow(seq, self._origin(slot), slot.causal_bytes(), values, old.n))
-            before = record_digest(record, slot.vector_before)
-            touch(old.home, record_digest(record, vector) - before)
-            if old.home == record:
+            rows.append(PatchRow(seq, self._origin(slot), slot.causal_bytes(), values, n))
+            touch(home, now - was)
+            if home == record:
                 self._note_area(record, patch, False)
         return rows
 
     def _origin(self, slot: Touched) -> int:
-        if slot.applied[-1] in self._cut:
-            # Its writer holds what is in quarantine too, which is another state than this.
+        if slot.beside or slot.applied[-1] in self._cut:
+            # Its writer holds another state than this: without what others wrote beside it, or with
+            # what is in quarantine.
             return 0
-        replica = slot.applied[0][:16]
-        if len(slot.applied) > 1 and any(d[:16] != replica for d in slot.applied):
+        applied = slot.applied
+        replica = applied[0][:16]
+        if len(applied) > 1 and any(d[:16] != replica for d in applied):
             return 0
         return self.tx.number_of(replica)
 

@@ -186,13 +186,10 @@ class District:
             with self.writing() as tx:
                 self.learn(tx, keys, now_ms)
                 self.erasing.take(tx, handed, now_ms)
-        opened = [apart(partial(open_request, one, self.check)) for one in asked]
         with self._lock:
-            good = [one for one in opened if isinstance(one, Opened)]
-            for one in good:
+            for one in asked:
                 self._tell_apart(one.request)
-            came = iter(self._exchange_together(good, now_ms))
-            done = [next(came) if isinstance(one, Opened) else one for one in opened]
+            done = self._exchange_together(asked, now_ms)
         return [
             found
             if isinstance(found, Exception)
@@ -200,30 +197,47 @@ class District:
             for one, found in zip(asked, done, strict=True)
         ]
 
-    def _exchange_together(self, opened: list[Opened], now_ms: int) -> Sequence[Done | Exception]:
+    def _exchange_together(self, asked: Sequence[Asked], now_ms: int) -> Sequence[Done | Exception]:
         """Exchanges in one transaction; where one of them fails, each in its own."""
-        if len(opened) > 1:
+        if len(asked) > 1:
             # Where it fails all is undone; each alone shows whose error it was.
             with suppress(Exception):
-                return self._committed(opened, now_ms)
-        return [apart(partial(self._committed_alone, one, now_ms)) for one in opened]
+                return self._committed(asked, now_ms)
+        return [found for one in asked for found in self._committed_alone(one, now_ms)]
 
-    def _committed_alone(self, one: Opened, now_ms: int) -> Done:
-        return again(partial(self._committed, [one], now_ms))[0]
+    def _committed_alone(self, one: Asked, now_ms: int) -> Sequence[Done | Exception]:
+        found = apart(partial(again, partial(self._committed, [one], now_ms)))
+        return [found] if isinstance(found, Exception) else found
 
-    def _committed(self, opened: list[Opened], now_ms: int) -> list[Done]:
-        """Exchanges in one transaction, durable when this returns."""
-        done = []
+    def _committed(self, asked: Sequence[Asked], now_ms: int) -> list[Done | Exception]:
+        """Exchanges in one transaction, durable when this returns.
+
+        What one brings is opened when it is its turn: read just before, it is still in the
+        processor's cache. What cannot be opened has its error, and hinders no other.
+        """
+        done: list[Done | Exception] = []
         with self._writing() as tx:
             forks = set(self.forks)
-            for one in opened:
+            for one in asked:
                 tx.next_part()
-                found = self._exchange(tx, one, forks, now_ms)
-                forks |= found.out.forked
+                found = self._opened_exchange(tx, one, forks, now_ms)
+                if isinstance(found, Done):
+                    forks |= found.out.forked
                 done.append(found)
-            add_words(tx, self.key, zip(opened, done, strict=True), now_ms)
+            pairs = [
+                (a.request, d) for a, d in zip(asked, done, strict=True) if isinstance(d, Done)
+            ]
+            add_words(tx, self.key, pairs, now_ms)
         self.forks |= forks
         return done
+
+    def _opened_exchange(
+        self, tx: Transaction, one: Asked, forks: set[bytes], now_ms: int
+    ) -> Done | Exception:
+        opened = apart(partial(open_request, one, self.check))
+        return (
+            opened if isinstance(opened, Exception) else self._exchange(tx, opened, forks, now_ms)
+        )
 
     def _exchange(self, tx: Transaction, one: Opened, forks: set[bytes], now_ms: int) -> Done:
         request, runs = one.request, one.runs

@@ -57,7 +57,6 @@ from server.log_tree import (
     stand_of,
     with_nodes,
 )
-from server.opening import Opened
 from server.replying import Done
 from server.store.base import Transaction
 from server.trust import Trust
@@ -116,11 +115,11 @@ def look_at_logs(
 
 
 def add_words(
-    tx: Transaction, key: DeviceKey, pairs: Iterable[tuple[Opened, Done]], now_ms: int
+    tx: Transaction, key: DeviceKey, pairs: Iterable[tuple[Request, Done]], now_ms: int
 ) -> None:
     """Give every exchange of one commit the word on the log as it is at that commit."""
-    for one, done in pairs:
-        done.statements.extend(words_for(tx, key, one.request, done.out.receipts, now_ms))
+    for request, done in pairs:
+        done.statements.extend(words_for(tx, key, request, done.out.receipts, now_ms))
 
 
 def words_for(

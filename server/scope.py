@@ -65,8 +65,9 @@ def outside(tx: Transaction, team: str, homes: set[str]) -> set[str]:
     if not homes:
         return set()
     listed = list(homes)
-    found = tx.rows_in("SELECT home, team FROM assigned WHERE home IN (?*)", listed)
-    left = homes - {home for home, of in found if of == team}
+    # A team's assignments lie together; the same homes by themselves lie all over the store.
+    found = tx.rows_in("SELECT home FROM assigned WHERE team = ? AND home IN (?*)", listed, [team])
+    left = homes - {home for (home,) in found}
     if not left:
         return left
     areas = [r[0] for r in tx.rows("SELECT area FROM team_areas WHERE team = ?", [team])]

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sync.change import Entry, own_tips
+from sync.change import Change, Entry, own_tips
 from sync.clock import DOT_BYTES, Chains, Dot
 from sync.happenings import Conflicts, Happening, conflicts_of, happenings
 from sync.packing import (
@@ -47,12 +47,14 @@ class Touched:
 
     ``patch`` are shown values to set over what is stored; ``body`` replaces them all where it is
     not None. ``applied`` are the dots that were merged, ``waiting`` the changes that came too
-    early. ``happenings`` tell what became of conflicts, in the order it came about. ``joined`` are
-    the vectors of the states that brought what the changes here did not.
+    early. ``beside``: some of it was written beside what its writer had not seen. ``happenings``
+    tell what became of conflicts, in the order it came about. ``joined`` are the vectors of the
+    states that brought what the changes here did not.
     """
 
     __slots__ = (
         "applied",
+        "beside",
         "body",
         "causal",
         "collection",
@@ -86,6 +88,7 @@ class Touched:
         self.last_vector: bytes | None = None
         self.stamp = (0, 0)
         self.vector_before = b""
+        self.beside = False
         self.new = True
         self.loaded = False
         self.dirty = False
@@ -191,7 +194,8 @@ class Batch:
         slot.dirty = True
 
     def _quick_edit(self, slot: Touched, entry: Entry) -> bool:
-        """A plain edit whose writer had seen the record exactly as it is: no sibling remains."""
+        """A plain edit beside which no sibling remains: its writer had seen the record exactly as
+        it is, or others wrote other fields meanwhile."""
         causal = slot.causal
         if not isinstance(causal, list):
             causal = slot.causal = decode_causal(causal or b"")
@@ -200,9 +204,12 @@ class Batch:
         packed: bytes
         packed, _, _, writes, losers, voids, edits, older, preds = causal
         replica, names = d[:16], change.names
-        if packed != change.vector or losers or voids or edits is not None or preds:
+        if losers or voids or edits is not None or preds:
             return False
         if replica in self.forks or HOME_FIELD in names:
+            return False
+        beside = packed != change.vector
+        if beside and (self.forks or not _apart(causal, change, replica)):
             return False
         at = packed.find(replica)
         # A replica id found across the border of two dots is none; the full rules take that.
@@ -231,6 +238,7 @@ class Batch:
         writes.append([index, back, change.stamp_n, change.worker, False, sorted(names)])
         slot.patch.update(zip(names, change.values, strict=True))
         slot.applied.append(d)
+        slot.beside = slot.beside or beside
         slot.stamp = (causal[1], causal[2])
         slot.dirty = True
         return True
@@ -362,3 +370,30 @@ class Batch:
                 before = after
             slot.waiting = left
         return before
+
+
+def _apart(causal: list[Any], change: Change, replica: bytes) -> bool:
+    """Did the change's writer see all of the record but what wrote other fields?
+
+    Every tip that the writer names must be one that is held, or stand in the list before it: what
+    the list was cut of, and what is not held at all, is for the full rules.
+    """
+    packed, writes, older, vector = causal[0], causal[3], causal[7], change.vector
+    held = {packed[i : i + 16]: packed[i : i + DOT_BYTES] for i in range(0, len(packed), DOT_BYTES)}
+    listed = {older[i : i + DOT_BYTES] for i in range(0, len(older), DOT_BYTES)}
+    seen = {}
+    for i in range(0, len(vector), DOT_BYTES):
+        d = vector[i : i + DOT_BYTES]
+        if held.get(d[:16]) != d and d not in listed:
+            return False
+        seen[d[:16]] = d
+    if held.get(replica) != seen.get(replica) or len(held) * DOT_BYTES != len(packed):
+        return False
+    for row in writes:
+        at = row[0]
+        d = packed[at * DOT_BYTES : (at + 1) * DOT_BYTES] if type(at) is int else at
+        if d[16:24] <= seen.get(d[:16], b"")[16:24]:
+            continue
+        if len(row) != 6 or row[4] or not set(change.names).isdisjoint(row[5]):
+            return False
+    return True

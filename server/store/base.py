@@ -63,8 +63,11 @@ class Transaction(Protocol):
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one portable statement for many rows."""
 
-    def rows_in(self, sql: str, ids: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Rows of a portable query in which ``(?*)`` stands for a set of values."""
+    def rows_in(
+        self, sql: str, ids: Sequence[Any], before: Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Rows of a portable query in which ``(?*)`` stands for a set of values; ``before`` are
+        the parameters that stand before it."""
 
     def causal_of(self, ids: Sequence[str]) -> dict[str, Held]:
         """What merging needs of those of these records that the store has."""

@@ -96,9 +96,11 @@ class PostgresTransaction(ManyRows):
         with self._db.cursor() as cursor:
             cursor.executemany(portable(sql).encode(), rows)
 
-    def rows_in(self, sql: str, ids: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def rows_in(
+        self, sql: str, ids: Sequence[Any], before: Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """Rows of a portable query in which ``(?*)`` stands for a set of texts or numbers."""
-        return self.rows(sql, [list(ids)]) if ids else []
+        return self.rows(sql, [*before, list(ids)]) if ids else []
 
     def causal_of(self, ids: Sequence[str]) -> dict[str, Held]:
         """What merging needs of those of these records that the store has."""

@@ -14,6 +14,7 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -117,15 +118,19 @@ class SqliteTransaction(ManyRows):
         """Run one portable statement for many rows."""
         self._db.executemany(sql, rows)
 
-    def rows_in(self, sql: str, ids: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def rows_in(
+        self, sql: str, ids: Sequence[Any], before: Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """Rows of a portable query in which ``(?*)`` stands for a set of texts or numbers."""
-        return self._with_set(sql.replace("(?*)", "(SELECT value FROM json_each(?))"), ids)
+        return self._with_set(sql.replace("(?*)", "(SELECT value FROM json_each(?))"), ids, before)
 
-    def _with_set(self, sql: str, ids: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _with_set(
+        self, sql: str, ids: Sequence[Any], before: Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
         for start in range(0, len(ids), IDS_PER_QUERY_MAX):
             part = _json(ids[start : start + IDS_PER_QUERY_MAX]).decode()
-            found += self._db.execute(sql, [part]).fetchall()
+            found += self._db.execute(sql, [*before, part]).fetchall()
         return found
 
     def causal_of(self, ids: Sequence[str]) -> dict[str, Held]:
@@ -150,11 +155,17 @@ class SqliteTransaction(ManyRows):
 
     def insert_records(self, rows: Sequence[NewRow]) -> None:
         """Store records that are new."""
-        numbers = self._home_numbers
+        if not rows:
+            return
+        ids, homes, kinds, seqs, origins, voided, causals, bodies = zip(*rows, strict=True)
+        numbers = map(self._home_numbers.__getitem__, homes)
         self._db.executemany(
             "INSERT INTO records (id, home, kind, seq, origin, voided, causal, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(r[0], numbers[r[1]], *r[2:6], bytearray(r[6]), r[7]) for r in rows],
+            zip(
+                *(ids, numbers, kinds, seqs, origins, voided, map(bytearray, causals), bodies),
+                strict=True,
+            ),
         )
 
     def replace_records(self, rows: Sequence[FullRow]) -> None:
@@ -169,12 +180,9 @@ class SqliteTransaction(ManyRows):
         """Store causal data and set some shown values, in groups of equally many values."""
         groups: dict[int, list[list[Any]]] = {}
         # In the order they lie in the file: neighbours are on one page.
-        for row in sorted(rows, key=_number):
-            flat: list[Any] = [row.seq, row.origin, bytearray(row.causal)]
-            for path, value in row.values:
-                flat += (path, value)
-            flat.append(row.n)
-            groups.setdefault(len(row.values), []).append(flat)
+        for seq, origin, causal, values, n in sorted(rows, key=_number):
+            flat = [seq, origin, bytearray(causal), *chain.from_iterable(values), n]
+            groups.setdefault(len(values), []).append(flat)
         for count, many in groups.items():
             sets = ", ".join("?, json(?)" for _ in range(count))
             self._db.executemany(

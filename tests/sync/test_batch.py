@@ -286,3 +286,62 @@ def test_the_stamp_of_a_record_never_falls_back(stamp: tuple[int, int]) -> None:
     assert slot.stamp == max((1_000, 5), stamp)
     state = unpack_state(decode_causal(slot.causal_bytes()), slot.patch)
     assert pack_state(state, SCHEMA, "thing") == full_rules(first, second)
+
+
+def by_full_rules(entries: list[Entry]) -> RecordState:
+    state = RecordState()
+    forks: set[bytes] = set()
+    for entry in entries:
+        note_forks(state, entry, forks)
+        apply_change(state, entry, chains_for(state, forks))
+    return state
+
+
+def test_edits_of_other_fields_meanwhile_stay_on_the_quick_path() -> None:
+    office, mine, hers = Desk(b"O" * 16), Desk(), Desk(b"B" * 16)
+    born = office.change({"a": 1, "b": 2})
+    a = mine.change({"a": 3}, vector=born.dot, stamp=(3_000, 0))
+    b = hers.change({"b": 4}, vector=born.dot, stamp=(2_000, 0))
+    again = hers.change({"b": 5}, vector=b.dot + born.dot, stamp=(4_000, 0))
+    slot = settled([born, a, b, again], {}).touched["r"]
+    assert slot.full is None
+    assert slot.beside
+    assert slot.patch == {"a": 3, "b": 5}
+    state = unpack_state(decode_causal(slot.causal_bytes()), slot.patch)
+    wanted = by_full_rules([born, a, b, again])
+    assert pack_state(state, SCHEMA, "thing") == pack_state(wanted, SCHEMA, "thing")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [({"a": 3}, {"a": 4}), ({"a": 3}, {"a": 4, "b": 5}), ({"a": 3, "b": 4}, {"b": 5})],
+)
+def test_edits_of_one_field_meanwhile_are_for_the_full_rules(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    office, mine, hers = Desk(b"O" * 16), Desk(), Desk(b"B" * 16)
+    born = office.change({"a": 1, "b": 2})
+    a = mine.change(first, vector=born.dot, stamp=(2_000, 0))
+    b = hers.change(second, vector=born.dot, stamp=(3_000, 0))
+    slot = settled([born, a, b], {}).touched["r"]
+    assert slot.full is not None
+    assert [h.kind for h in slot.happenings] == ["opened"]
+
+
+def test_an_edit_beside_a_birth_that_its_writer_had_not_seen_is_for_the_full_rules() -> None:
+    office, mine = Desk(b"O" * 16), Desk()
+    born = office.change({"a": 1})
+    beside = mine.change({"b": 2}, vector=b"", stamp=(2_000, 0))
+    assert settled([born, beside], {}).touched["r"].full is not None
+
+
+def test_an_edit_that_names_a_branch_that_is_not_listed_is_for_the_full_rules() -> None:
+    office, mine, copy, hers = Desk(b"O" * 16), Desk(), Desk(), Desk(b"B" * 16)
+    born = office.change({"a": 1, "b": 2})
+    mine_1 = mine.change({"a": 3}, vector=born.dot, stamp=(2_000, 0))
+    mine_2 = mine.change({"a": 4}, vector=mine_1.dot + born.dot, stamp=(3_000, 0))
+    other_1 = copy.change({"a": 9}, vector=born.dot, stamp=(2_000, 0))
+    upon = hers.change({"b": 5}, vector=other_1.dot + born.dot, stamp=(4_000, 0))
+    batch = settled([born, mine_1, mine_2, upon], {})
+    assert batch.forks == {b"A" * 16}
+    assert batch.touched["r"].waiting == [upon]
