@@ -62,7 +62,8 @@ def household(request: _Request, home: FromPath[str]) -> Response[Any]:
         own = tablet.read(home)
         kept = tablet.listed(home, *SHOWN)
         visits = sorted(kept["visit"], key=lambda v: -_number(v, "at_ms"))
-        photos = [a for a in kept["attachment"] if str(a.values.get("media_type"))[:5] == "image"]
+        kinds = ("image", "audio")
+        photos = [a for a in kept["attachment"] if str(a.values.get("media_type"))[:5] in kinds]
         return desk.page(
             "household.html",
             tablet,

@@ -26,7 +26,12 @@ SIGNATURE_BYTES_MAX = 200 * 1024
 FAINT_MAX = 200
 """Grey of the darkest point of an empty glass, of 255."""
 SOUND_BYTES_MAX = 8 * 1024 * 1024
-_SOUNDS = ((b"OggS", "audio/ogg"), (b"RIFF", "audio/wav"), (b"ID3", "audio/mpeg"))
+_SOUNDS = (
+    (b"OggS", "audio/ogg"),
+    (b"RIFF", "audio/wav"),
+    (b"ID3", "audio/mpeg"),
+    (b"\x1aE\xdf\xa3", "audio/webm"),
+)
 
 
 def photo(data: bytes) -> bytes:

@@ -21,7 +21,7 @@ ENTRY: dict[str, tuple[str, str]] = {
     "until": ("{day} 前", "by {day}"),
     "last-visits": ("最近三次走访", "The last three visits"),
     "no-visits": ("还没有走访。", "No visits yet."),
-    "photos": ("照片", "Photos"),
+    "photos": ("照片和录音", "Photos and sounds"),
     "enter-new": ("新增", "Enter"),
     "all-fields": ("全部栏目、更改", "All fields, correct"),
     "voided": ("已作废：{reason}", "Void: {reason}"),
@@ -79,6 +79,7 @@ ENTRY: dict[str, tuple[str, str]] = {
     "mode": ("方式", "How"),
     "photo": ("拍照", "Photo"),
     "sound": ("录音", "Sound"),
+    "record": ("开始录音（最多 5 分钟）", "Record (5 minutes at most)"),
     "signature": ("签名", "Signature"),
     "consent": (
         "本人同意记录并用于关爱服务。",

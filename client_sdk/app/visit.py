@@ -34,7 +34,7 @@ ASKED = (
     "minutes",
 )
 """The fields of a visit that come as plain widgets, in the order of the talk."""
-READ = (*ASKED, "mode", "outcome", "shortages")
+READ = (*ASKED, "mode", "outcome", "shortages", "gps")
 QUICK = {
     "well": {"mode": "door", "outcome": "met", "mood": "good", "follow_up": "none"},
     "shut": {"mode": "door", "outcome": "not_opened"},

@@ -144,6 +144,14 @@ VISIT = Collection(
             label=Label(zh="短缺", en="Shortages"),
             choices=declare.SHORTAGES,
         ),
+        "gps": Field(
+            policy="latest",
+            why="Every reading is a little off; the last is as good as the one before.",
+            label=Label(zh="定位", en="Position"),
+            unit="°",
+            chars_max=26,
+            pattern=declare.GPS_PATTERN,
+        ),
         "follow_up": Field(
             policy="highest",
             why="The earliest return visit that anyone thought necessary is kept.",

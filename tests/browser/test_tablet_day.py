@@ -12,20 +12,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 import segno
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Response, expect
 
+from client_sdk.app import media
 from client_sdk.keys import VAULT_FILE, Keys
 from client_sdk.tablet import Tablet
 from crypto.ticket import encode_ticket, ticket_id
 from crypto.unlock import encode_vault
-from fixtures.browser import CHROMIUM, WAIT_MS
+from fixtures.browser import CHROMIUM, CHROMIUM_ARGS, WAIT_MS
 from fixtures.district import Process, add_team, district_process, make_ticket
 from fixtures.pictures_tablet import SCALE, SHAPES
 from server import enrolment
@@ -90,7 +91,9 @@ def tab(browser: Browser, profile: Path) -> Iterator[Page]:
     context = browser.browser_type.launch_persistent_context(
         str(profile),
         executable_path=CHROMIUM,
-        args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        args=[*CHROMIUM_ARGS, "--use-fake-device-for-media-stream"],
+        permissions=["geolocation", "microphone"],
+        geolocation={"latitude": 23.12911, "longitude": 113.264385},
         viewport={"width": int(width / SCALE), "height": int(height / SCALE)},
         has_touch=True,
         is_mobile=True,
@@ -197,9 +200,8 @@ def test_a_day_from_enrolment_by_qr_to_the_evening_sync(
         with tab(browser, profile) as page:
             enrols(page, app.start(), server)
             counts_taps(page)
-            server.kill()
             is_killed_in_the_middle(page, app)
-            sync(page, "text=连接不上服务器")
+            server_dies_in_the_middle(page, server)
             server.start()
             disagrees(page, mate)
             sync(page, "text=同步完成")
@@ -210,8 +212,13 @@ def test_a_day_from_enrolment_by_qr_to_the_evening_sync(
     finally:
         app.end()
     mate.sync()
-    outcomes = [r["outcome"] for h in mate.households() for r in mate.of_household(h.id, "visit")]
-    assert sorted(map(str, outcomes)) == ["met", "met", "met"]
+    visits = [r for h in mate.households() for r in mate.of_household(h.id, "visit")]
+    assert sorted(str(visit["outcome"]) for visit in visits) == ["met", "met", "met"]
+    (heard,) = [visit for visit in visits if visit["gps"]]
+    assert heard["gps"] == "23.129110,113.264385"
+    (sound,) = mate.of_household(heard.home, "attachment")
+    assert (sound["about_record"], sound["purpose"]) == (heard.id, "voice")
+    assert media.sound(mate.attachment_bytes(sound.id)) == sound["media_type"]
     (found,) = mate.search("单雄信")
     assert mate.read(found.id).fields["phone"].conflict is False
     mate.close()
@@ -259,9 +266,15 @@ def is_killed_in_the_middle(page: Page, app: App) -> None:
     page.locator(".door:has-text('程咬金')").tap()
     page.locator(".act .main").tap()
     page.locator("label.chip:has(input[name=outcome][value=met])").tap()
-    page.fill("#notes", "药吃完了")
-    page.wait_for_selector("text=已存好")
-    page.wait_for_timeout(900)
+    page.locator("[data-record]").tap()
+    page.wait_for_selector("text=停止 0:0")
+    page.locator("[data-record]").tap()
+    page.wait_for_selector("text=附件已存好")
+    page.locator("[data-gps]").tap()
+    expect(page.locator("#f-gps")).to_have_value("23.129110,113.264385")
+    with page.expect_response(keeps("药吃完了")) as kept:
+        page.fill("#notes", "药吃完了")
+    assert kept.value.status == 204
     app.end(signal.SIGKILL)
     address = app.start()
     page.goto(address)
@@ -275,8 +288,37 @@ def is_killed_in_the_middle(page: Page, app: App) -> None:
     page.locator(".said a:has-text('没填完')").first.tap()
     assert page.is_checked("input[name=outcome][value=met]")
     assert page.input_value("#notes") == "药吃完了"
+    assert page.input_value("#f-gps") == "23.129110,113.264385"
+    assert "已附 1 个文件" in page.inner_text("main")
     page.locator(".bar .main").tap()
     page.wait_for_selector("h1:has-text('已保存')")
+
+
+def keeps(words: str) -> Callable[[Response], bool]:
+    """Is this the answer to a draft with these words?"""
+
+    def is_it(answer: Response) -> bool:
+        sent = answer.request.post_data_buffer or b""
+        return answer.url.endswith("/keep") and words.encode() in sent
+
+    return is_it
+
+
+def server_dies_in_the_middle(page: Page, server: Process) -> None:
+    """The evening sync waits for an answer when the server is gone; work goes on meanwhile."""
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        page.locator("nav a >> nth=3").tap()
+        owed = page.inner_text(".strip .owed")
+        page.locator("#sync form .main").tap()
+        page.wait_for_selector("#sync progress")
+        home_page(page)
+        assert "正在同步" in page.inner_text(".strip")
+    finally:
+        server.kill()
+    page.locator("nav a >> nth=3").tap()
+    page.wait_for_selector("text=连接不上服务器", timeout=30_000)
+    assert page.inner_text(".strip .owed") == owed
 
 
 def disagrees(page: Page, mate: Tablet) -> None:

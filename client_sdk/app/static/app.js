@@ -111,6 +111,44 @@
     glass.addEventListener("pointerup", () => { if (drawn) glass.toBlob((blob) => { signature = blob; glass.dataset.drawn = "1"; }, "image/png"); });
   }
 
+  // -- the recorder ---------------------------------------------------------------------------
+  const recorder = document.querySelector("[data-record]");
+  const KINDS = ["audio/ogg;codecs=opus", "audio/mp4", "audio/webm;codecs=opus"];
+  const SOUND_MS = 300000, SOUND_BITS = 24000;
+  if (recorder && form && !(window.MediaRecorder && navigator.mediaDevices)) recorder.remove();
+  else if (recorder && form) {
+    const label = recorder.querySelector("span"), words = label.textContent;
+    let taking = null;
+    recorder.addEventListener("click", async () => {
+      if (taking) { taking.stop(); return; }
+      let stream;
+      try { stream = await navigator.mediaDevices.getUserMedia({ audio: true }); } catch {
+        label.textContent = english ? "No microphone; choose a file" : "没有麦克风，请选文件"; return;
+      }
+      const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
+      const parts = [], begun = Date.now();
+      taking = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: SOUND_BITS });
+      // Whoever speaks touches nothing: the pages must not lock meanwhile.
+      const clock = setInterval(() => {
+        const s = Math.round((Date.now() - begun) / 1000);
+        label.textContent = `${english ? "Stop" : "停止"} ${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
+        touch();
+        if (Date.now() - begun >= SOUND_MS) taking.stop();
+      }, 500);
+      taking.addEventListener("dataavailable", (event) => parts.push(event.data));
+      taking.addEventListener("stop", async () => {
+        clearInterval(clock);
+        for (const track of stream.getTracks()) track.stop();
+        taking = null;
+        label.textContent = words;
+        await upload("sound", new File(parts, "sound", { type: mimeType }));
+      });
+      taking.start();
+    });
+    // Out of sight the pages lock: what was said until then is kept first.
+    document.addEventListener("visibilitychange", () => { if (document.hidden && taking) taking.stop(); });
+  }
+
   // -- search, pad, position, progress ----------------------------------------------------------
   const live = document.querySelector("form[data-live]");
   if (live) {
@@ -133,7 +171,7 @@
     });
   }
   for (const button of document.querySelectorAll("[data-gps]")) {
-    if (!navigator.geolocation) { button.remove(); continue; }
+    if (!navigator.geolocation) { (button.closest("[data-needs=gps]") || button).remove(); continue; }
     button.addEventListener("click", () => navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
         const field = document.getElementById(button.dataset.gps);

@@ -62,6 +62,7 @@ def test_a_visit_holds_what_was_tapped_and_opens_what_is_needed(
         "degrees": "37",
         "tenths": "3",
         "blood_pressure": "１３０/８０",
+        "gps": "23.129110,113.264385",
         "needs": ["repair"],
         "urgency": "urgent",
         "phrase": ["按时服药。"],
@@ -71,6 +72,7 @@ def test_a_visit_holds_what_was_tapped_and_opens_what_is_needed(
     visit = tablet_of(pages).read(draft)
     assert visit["temperature_c"] == 37.3
     assert visit["blood_pressure"] == "130/80"
+    assert visit["gps"] == "23.129110,113.264385"
     assert visit["notes"] == ["按时服药。", "想要一张轮椅。"]
     kept = tablet_of(pages).listed(home, "need", "shortage")
     (need,) = [n for n in kept["need"] if n.values["kind"] == "repair"]
@@ -274,6 +276,7 @@ def test_what_is_no_photo_is_refused(data: bytes) -> None:
 
 def test_a_sound_is_known_by_its_bytes_not_by_its_name() -> None:
     assert media.sound(b"OggS" + bytes(20)) == "audio/ogg"
+    assert media.sound(b"\x1aE\xdf\xa3" + bytes(20)) == "audio/webm"
     assert media.sound(bytes(4) + b"ftypM4A " + bytes(20)) == "audio/mp4"
     with pytest.raises(AttachmentRefused):
         media.sound(b"MZ" + bytes(20))
