@@ -10,32 +10,10 @@ from __future__ import annotations
 import click
 
 from server.cli_words import SpokenGroup, officer, option, spoken, state_of
+from server.repair_words import REASON_WORDS, WRONG_WORDS
 
 BY = option("--by", default=officer, show_default="account", text="经办人 ‖ the officer")
 REASON = option("--reason", required=True, text="理由，写入记录 ‖ why; it stays in the record")
-
-REASON_WORDS = {
-    "address-same": "地址相同 ‖ the same address",
-    "address-part": "地址相同，一方不全 ‖ the same address, one of them shorter",
-    "address-slip": "地址只差一个数字 ‖ addresses that differ in one digit",
-    "address-other": "地址不同 ‖ different addresses",
-    "people-same": "至少两人同名 ‖ at least two people of the same names",
-    "head-same": "户主同名 ‖ heads of the same name",
-    "head-among-people": "一方户主是另一方成员 ‖ the head of one lives in the other",
-    "person-same": "有成员同名 ‖ a person of the same name",
-    "head-alike": "户主姓名只差一字 ‖ heads whose names differ in one character",
-    "name-other": "姓名都不同 ‖ no name in common",
-    "phone-same": "电话相同 ‖ the same telephone",
-    "phone-of-contact": "紧急联系电话相同 ‖ the same telephone of a contact",
-    "phone-other": "电话不同 ‖ different telephones",
-}
-WRONG_WORDS = {
-    "missing": "所指记录不在 ‖ the record is not here",
-    "voided": "所指记录已作废 ‖ the record is void",
-    "moved": "此人已转到别户 ‖ the person is in another household now",
-    "dissolved": "小组已不存在 ‖ the team is no more",
-    "circle": "互相并入，成了圈 ‖ joined in a circle",
-}
 
 
 def add_to(main: click.Group) -> None:

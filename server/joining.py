@@ -43,10 +43,21 @@ def _household(tx: Transaction, home: str) -> Stored:
     return stored
 
 
+def _way(tx: Transaction, home: str) -> list[str]:
+    """A household and all that it was joined into, one after the other."""
+    way = [home]
+    while (stored := stored_record(tx, way[-1])) is not None:
+        into = stored.body.get(JOINED_INTO)
+        if not into or into in way:
+            break
+        way.append(str(into))
+    return way
+
+
 def joining(tx: Transaction, away: str, into: str) -> list[Write]:
     """The change that joins ``away`` into ``into``. Raises NotFound, JoinRefused for a circle."""
     seen, _ = _household(tx, away), _household(tx, into)
-    if joins_in(tx).of(into) == away or away == into:
+    if away in _way(tx, into):
         raise JoinRefused("they would be joined in a circle")
     sets: dict[str, Any] = {JOINED_INTO: into, JOINED_SEEN: seen_text(seen.vector)}
     return [("household", away, sets, [])]
@@ -82,4 +93,15 @@ def both(tx: Transaction, schema: Schema, one: str, two: str) -> Both:
     aliases = [_household(tx, alias) for alias in found.aliases(survivor)]
     forks = set(known_forks(tx))
     state = combined(kept.state, [(a.state, a.body.get(JOINED_SEEN)) for a in aliases], forks)
+    return Both(first.body, second.body, shown_fields(state, schema, "household"))
+
+
+def as_joined(tx: Transaction, schema: Schema, away: str, into: str) -> Both:
+    """Two households, and what the second would show if the first were joined into it now.
+
+    Raises NotFound.
+    """
+    first, second = _household(tx, away), _household(tx, into)
+    seen = seen_text(first.vector)
+    state = combined(second.state, [(first.state, seen)], set(known_forks(tx)))
     return Both(first.body, second.body, shown_fields(state, schema, "household"))

@@ -51,15 +51,22 @@ class Results:
     def __init__(self, service: Service) -> None:
         self._clock = service.district.clock
         self._run = service.counters.submit
+        self._run_long = service.exporters.submit
         self._held: OrderedDict[Key, Counted] = OrderedDict()
         self._running: dict[Key, Future[Counted]] = {}
         self._lock = threading.Lock()
 
     def get(
-        self, key: Key, count: Count, until: float, *, kept_ms: int = KEPT_MS
+        self,
+        key: Key,
+        count: Count,
+        until: float,
+        *,
+        kept_ms: int = KEPT_MS,
+        long: bool = False,
     ) -> Counted | None:
         """The result of a key, waited for until a moment of ``time.monotonic``; None where it is
-        being counted and there is none to show.
+        being counted and there is none to show. What is ``long`` holds up no figures.
 
         Raises what the count raises.
         """
@@ -69,7 +76,7 @@ class Results:
             if held is not None and now_ms - held.at_ms <= kept_ms:
                 self._held.move_to_end(key)
                 return held
-            future = self._running.get(key) or self._start(key, count)
+            future = self._running.get(key) or self._start(key, count, long)
         if held is not None and now_ms - held.at_ms <= SHOWN_MS:
             return held._replace(again=True)
         if future is None:
@@ -89,10 +96,11 @@ class Results:
             for key in [key for key in self._held if key[0] in kinds]:
                 del self._held[key]
 
-    def _start(self, key: Key, count: Count) -> Future[Counted] | None:
+    def _start(self, key: Key, count: Count, long: bool) -> Future[Counted] | None:
         if len(self._running) >= QUEUE_MAX:
             return None
-        future = self._running[key] = self._run(lambda store: self._count(store, key, count))
+        run = self._run_long if long else self._run
+        future = self._running[key] = run(lambda store: self._count(store, key, count))
         return future
 
     def _count(self, store: Store, key: Key, count: Count) -> Counted:

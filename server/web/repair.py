@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from server.accounts import AUDIT, READ
+from server.accounts import AUDIT, READ, TABLETS
 from server.audit_words import value_words
 from server.history import stored_record
 from server.resolving import release, unseen_fields
-from server.web import lookup
+from server.web.doubles import proposals
+from server.web.links import broken
+from server.web.remembered import Counted
 from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.scoped import Scoped
 
@@ -29,7 +31,7 @@ REASON_WORDS = {
 }
 
 
-@page("/repair", READ, prepare=lookup.prepare)
+@page("/repair", READ)
 def repair(visit: Visit) -> Result:
     """All that wants repair, with what to do."""
     visit.purpose = "repair"
@@ -50,11 +52,17 @@ def repair(visit: Visit) -> Result:
                 one for one in scoped.tablets() if abs(one["offset_ms"] or 0) > CLOCK_OFF_MS
             ],
             "forks": scoped.forked(),
-            "doubles": scoped.doubles(),
+            "doubles": _count(proposals(visit, scoped)),
+            "links": _count(broken(visit, scoped)),
+            "may_tablets": visit.account.may(TABLETS),
             "marks": scoped.marks(),
             "may_audit": visit.account.may(AUDIT),
         }
     return Shown("repair.html", values)
+
+
+def _count(held: Counted | None) -> int | None:
+    return None if held is None else len(held.result)
 
 
 @page("/repair/quarantine/{dot:str}", READ)

@@ -13,7 +13,8 @@ from server.audit import Filter, Page, count_conflicts, list_conflicts
 from server.audit_show import Conflict, row_of, show_conflict
 from server.errors import NotFound
 from server.resolving import Quarantined, quarantined
-from server.web.scoped_base import Read, ScopedBase, end_of
+from server.web.scoped_base import Read, end_of
+from server.web.scoped_repair import ScopedRepair
 from sync.clock import DOT_BYTES
 
 __all__ = ["Read", "Scoped"]
@@ -33,7 +34,7 @@ class Hit(NamedTuple):
     title: str
 
 
-class Scoped(ScopedBase):
+class Scoped(ScopedRepair):
     """A transaction as one account sees it."""
 
     def _within(self, wanted: Filter) -> Filter | None:
@@ -188,68 +189,6 @@ class Scoped(ScopedBase):
         self.saw(place[1], place[0], found[0].entry.record, found[0].entry.change.names)
         return found[0]
 
-    # ---- what wants repair -----------------------------------------------------------------------
-
-    def waiting(self, limit: int = 50) -> list[tuple[str, int, int]]:
-        """Records with changes that wait for others: record, how many, since when."""
-        found = self.tx.rows(
-            "SELECT record, count(*), min(since_ms) FROM waiting GROUP BY record"
-            " ORDER BY min(since_ms) LIMIT ?",
-            [QUARANTINE_LOOKS_MAX],
-        )
-        out = []
-        for record, count, since_ms in found:
-            try:
-                home, area = self.place(str(record))
-            except NotFound:
-                continue
-            self.saw(area, home, str(record), ())
-            out.append((str(record), int(count), int(since_ms)))
-            if len(out) == limit:
-                break
-        return out
-
-    def forked(self) -> list[tuple[str, str, int]]:
-        """Tablets whose chain forked: device, name, when it was found."""
-        mine = {one["id"]: one["name"] for one in self.tablets()}
-        found = self.tx.rows(
-            "SELECT k.device, f.at_ms FROM forks f JOIN device_keys k ON k.replica = f.replica"
-            " ORDER BY f.at_ms DESC"
-        )
-        return [(str(d), str(mine[d]), int(at_ms)) for d, at_ms in found if d in mine]
-
-    def doubles(self, limit: int = 20) -> list[tuple[str, list[str]]]:
-        """Households of one address and head: the words, and the records."""
-        area, values = self._area_sql("area")
-        found = self.tx.rows(
-            "SELECT title, min(area) FROM lookup WHERE collection = 'household' AND title <> ''"
-            f"{area} GROUP BY title HAVING count(*) > 1 ORDER BY title LIMIT ?",
-            [*values, limit],
-        )
-        out = []
-        for title, _ in found:
-            rows = self.tx.rows(
-                "SELECT record, home, area FROM lookup WHERE collection = 'household'"
-                f" AND title = ?{area} ORDER BY record LIMIT 10",
-                [title, *values],
-            )
-            for record, home, place in rows:
-                self.saw(str(place), str(home), str(record), ("address", "head_name"))
-            out.append((str(title), [str(row[0]) for row in rows]))
-        return out
-
-    def marks(self, limit: int = 50) -> list[tuple[str, str, int]]:
-        """Work on households that were another team's by then: record, home, when."""
-        area, values = self._area_sql("h.area")
-        found = self.tx.rows(
-            "SELECT m.record, m.home, m.at_ms, h.area FROM marks m JOIN homes h ON h.id = m.home"
-            f" WHERE m.kind = 'reassigned'{area} ORDER BY m.at_ms DESC LIMIT ?",
-            [*values, limit],
-        )
-        for record, home, _, place in found:
-            self.saw(str(place), str(home), str(record), ())
-        return [(str(r), str(h), int(at)) for r, h, at, _ in found]
-
     # ---- search ----------------------------------------------------------------------------------
 
     def search(self, holds: str, words: str, after: int, limit: int) -> list[Hit]:
@@ -267,8 +206,3 @@ class Scoped(ScopedBase):
         for hit in hits:
             self.saw(hit.area, hit.home, hit.record, ("name", "address"))
         return hits
-
-    def _area_sql(self, column: str) -> tuple[str, list[Any]]:
-        if not self.area:
-            return "", []
-        return f" AND {column} >= ? AND {column} < ?", [self.area, end_of(self.area)]

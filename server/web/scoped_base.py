@@ -388,3 +388,8 @@ class ScopedBase:
             raise NotFound("ticket") from None
         self.team(found.team)
         return found
+
+    def _area_sql(self, column: str) -> tuple[str, list[Any]]:
+        if not self.area:
+            return "", []
+        return f" AND {column} >= ? AND {column} < ?", [self.area, end_of(self.area)]

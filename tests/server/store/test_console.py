@@ -8,6 +8,7 @@ from crypto.seal import BoxKey
 from server.accounts import Account, accounts_in, add_account, new_account
 from server.audit import Filter
 from server.district import District
+from server.duplicates import Proposal
 from server.errors import NotFound
 from server.people import Area as Place
 from server.people import add_team, add_worker, assign_area, store_areas
@@ -16,6 +17,7 @@ from server.web import care, lookup
 from server.web.access import read_log
 from server.web.scoped import Scoped
 from sync.collections import SCHEMA
+from sync.links import Broken
 from tests.server.pens import START_MS, Office, Pen
 
 HERE, ELSEWHERE = "440103019003", "440104001001"
@@ -121,8 +123,13 @@ def test_the_search_finds_by_characters_pinyin_and_initials_within_the_area(
             assert [hit.record for hit in scoped.search(holds, words, 0, 10)] == [mine], typed
             assert {hit.record for hit in everyone.search(holds, words, 0, 10)} == {mine, theirs}
         assert scoped.search(holds, "%", 0, 10) == []
-        assert scoped.doubles() == []
-        assert everyone.doubles() == [("东漖陈秀英路 陈秀英", sorted([mine, theirs]))]
+        pair = Proposal(mine, theirs, 4.0, ())
+        assert everyone.still_doubles([pair], 5) == [pair]
+        assert scoped.still_doubles([pair], 5) == []
+        broken = [Broken(one, "household", one, "area", HERE, "missing") for one in (mine, theirs)]
+        assert scoped.still_broken(broken, 5) == broken[:1]
+        assert scoped.amounts(mine) == {}
+        assert scoped.joined() == []
 
 
 def test_another_connection_reads_what_was_committed_and_writes_nothing(

@@ -37,6 +37,8 @@ LISTS = {
     "/conflicts/bulk",
     "/conflicts/live",
     "/repair",
+    "/repair/doubles",
+    "/repair/links",
     "/search",
     "/tablets",
     "/people",
@@ -74,6 +76,9 @@ FIELDS = {
     "name": "某人",
     "agree": "yes",
     "what": "unassign",
+    "into": "h1",
+    "away": "h1",
+    "now": "h2",
 }
 """What forms are sent with: nothing that is missing may hide a missing look at the area."""
 
@@ -132,6 +137,9 @@ def examples(world: World) -> dict[str, str]:
         "{ticket:str}": ticket,
         "{team:str}": "t1",
         "{account:str}": "officer",
+        "{one:str}": "h1",
+        "{two:str}": "h2",
+        "{field:str}": "joined_into",
         "{report:str}": "coverage",
         "{figure:str}": "due",
         "{format:str}": "csv",
