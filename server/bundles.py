@@ -19,15 +19,22 @@ from typing import NamedTuple
 import msgspec
 
 from crypto.bundle import FIRST_BEFORE, BundleHead, make_bundle, open_bundle, read_head
-from crypto.certificate import check_succession
 from crypto.errors import BundleOldKey, RequestRefused, SealRefused
 from server import devices
-from server.devices import old_replica_of
+from server.bundle_keys import public_for, take_successions
 from server.district import District
-from server.errors import DeviceRevoked, DeviceUnknown
+from server.errors import DeviceRevoked
 from server.recovery import recover
 from server.statements import revocations as revocations_told
 from server.store.base import Transaction
+from server.tier_bundles import (
+    answers_below,
+    for_upstream,
+    keep_question,
+    public_above,
+    take_answer,
+)
+from server.trust import TABLET
 from sync.carry.stick import write_atomically
 from sync.messages import WANT_STATES, Reply, Request, decode_request, encode, encode_exchange
 from sync.parcel import (
@@ -58,8 +65,9 @@ class TakenBundle(NamedTuple):
 
     ``missing`` are numbers before it that did not arrive ((0, 0): none), ``branch``: it comes from
     a copy of its sender or one that was set back. ``outboxes``: changes taken from sealed outboxes.
-    ``old_key``: nothing was taken, since the key it was sealed to is too old; the answer tells the
-    present one.
+    ``above``: it is an answer of the upstream, to which none goes back; ``records`` changed by it,
+    and ``more``: there is more to be sent. ``old_key``: nothing was taken, since the key it was
+    sealed to is too old; the answer tells the present one.
     """
 
     sender: bytes
@@ -71,9 +79,12 @@ class TakenBundle(NamedTuple):
     revoked: bool
     segments: int
     outboxes: int
-    answer_sequence: int
-    answer: bytes
+    answer_sequence: int = 0
+    answer: bytes = b""
     old_key: bool = False
+    above: bool = False
+    records: int = 0
+    more: bool = False
 
 
 class Lines:
@@ -165,21 +176,35 @@ def take_bundle(district: District, lines: Lines, data: bytes) -> TakenBundle:
     """
     try:
         with district.store.read() as tx:
-            found = read(district, lines, data, _public_for(district, tx))
+            found = read(district, lines, data, public_for(district, tx))
     except BundleOldKey:
         return _told_of_key(district, lines, read_head(data))
     head, contents = found.head, found.contents
+    if _is_upstream(district, head.sender, contents):
+        records, more = take_answer(district, lines, contents)
+        keep_taken(lines, found)
+        return _from_above(found, records, more)
     request = decode_request(contents.request) if contents.request else None
-    if request is not None and request.replica != head.sender:
-        raise RequestRefused("another replica signed")
-    _take_successions(district, contents.statements)
+    take_successions(district, contents.statements)
     device = district.device_of(head.sender)
+    if request is not None and request.replica != head.sender:
+        # A server signs with its root, and writes under a key that may be another.
+        key = district.trust.keys.get(request.replica)
+        if key is None or key.role == TABLET or key.device != device:
+            raise RequestRefused("another replica signed")
     with district.store.read() as tx:
         name, box_public, state = tx.rows(
             "SELECT name, box_public, state FROM devices WHERE id = ?", [device]
         )[0]
     revoked = state == devices.REVOKED
-    answers = _answers(district, device, request, revoked) if request else []
+    below = district.trust.keys[head.sender].role != TABLET
+    if below and revoked:
+        raise DeviceRevoked()
+    answers: list[Answer] = []
+    if request is not None and below:
+        answers = answers_below(district, device, request)
+    elif request is not None:
+        answers = _answers(district, device, request, revoked)
     outboxes = sum(_recovered(district, one) for one in contents.outboxes)
     keep_taken(lines, found)
     answer = _answer(district, device, head, answers, revoked)
@@ -197,6 +222,41 @@ def take_bundle(district: District, lines: Lines, data: bytes) -> TakenBundle:
         number,
         made,
     )
+
+
+def _is_upstream(district: District, sender: bytes, contents: Parcel) -> bool:
+    with district.store.read() as tx:
+        return public_above(tx, sender, contents) is not None
+
+
+def _from_above(found: Read, records: int, more: bool) -> TakenBundle:
+    """What an answer of the upstream came to: nothing goes back."""
+    head = found.head
+    return TakenBundle(
+        head.sender,
+        "",
+        "",
+        head.sequence,
+        found.missing,
+        found.branch,
+        False,
+        0,
+        0,
+        above=True,
+        records=records,
+        more=more,
+    )
+
+
+def make_for_upstream(district: District, lines: Lines) -> tuple[bytes, int, bytes]:
+    """A bundle for the upstream: its replica id, the bundle's number and bytes.
+
+    Raises NotFound where there is no upstream.
+    """
+    link, contents, asked = for_upstream(district)
+    number, data = make(district, lines, link.server, link.box_public, contents)
+    keep_question(lines, data, link, asked)
+    return link.server, number, data
 
 
 def _told_of_key(district: District, lines: Lines, head: BundleHead) -> TakenBundle:
@@ -228,38 +288,6 @@ def _told_of_key(district: District, lines: Lines, head: BundleHead) -> TakenBun
         made,
         old_key=True,
     )
-
-
-def _public_for(district: District, tx: Transaction) -> Callable[[bytes, bytes], bytes]:
-    """The key of a sender: of a tablet known here, or of one that its successions lead to."""
-
-    def public_for(sender: bytes, contents: bytes) -> bytes:
-        known = {replica: public for replica, (_, public) in district.devices.items()}
-        if sender not in known:
-            for statement in decode_parcel(contents).statements:
-                old = known.get(old_replica_of(statement))
-                if old is not None:
-                    said = check_succession(statement, old)
-                    known[said.new_replica] = said.new_public
-        if sender not in known:
-            raise DeviceUnknown(sender.hex())
-        return known[sender]
-
-    return public_for
-
-
-def _take_successions(district: District, statements: Sequence[bytes]) -> None:
-    """Keys by which tablets go on, before anything signed with them is looked at."""
-    if not statements:
-        return
-    for statement in statements:
-        try:
-            with district.store.write() as tx:
-                devices.succeed(tx, district.key, statement, district.clock())
-        except (DeviceUnknown, DeviceRevoked):
-            # Of a tablet that was enrolled after this server's backup, or of a revoked one.
-            continue
-    district.reload()
 
 
 def _answers(district: District, device: str, request: Request, revoked: bool) -> list[Answer]:
@@ -318,7 +346,8 @@ def _answer(
         if revoked:
             found = tx.rows("SELECT revocation FROM devices WHERE id = ?", [device])
             wipe = bytes(found[0][0] or b"")
-        certificates = [] if revoked else team_certificates(tx, device)
+        below = district.trust.keys[head.sender].role != TABLET
+        certificates = [] if revoked or below else team_certificates(tx, device)
         revocations = [] if revoked else revocations_told(tx, district.key, 0, REVOCATIONS_MAX)
     return msgspec.structs.replace(
         parcel(district.clock()),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from server.bundles import Lines, TakenBundle
     from server.office import Desk
 
+UPSTREAM = "upstream"
 _STICK = click.Path(exists=True, file_okay=False, path_type=Path)
 _ROOM = option(
     "--room-bytes", type=click.IntRange(1), default=None, text="最多写多少字节 ‖ write at most"
@@ -38,8 +39,8 @@ def bundle() -> None:
 @spoken(
     bundle,
     "import",
-    "从 U 盘导入平板的数据包和密封发件箱，并写回回程数据包 ‖ "
-    "Take in tablets' bundles and sealed outboxes from a stick, and write the answers to it.",
+    "从 U 盘导入平板和其他服务器的数据包及密封发件箱，并写回回程数据包 ‖ "
+    "Take in bundles of tablets and other servers, and sealed outboxes, and write the answers.",
 )
 @click.argument("stick", type=_STICK)
 @_ROOM
@@ -70,7 +71,8 @@ def import_(context: click.Context, /, stick: Path, room_bytes: int | None, by: 
         for data in [*bundles, *wholes]:
             try:
                 taken = desk.take_bundle(data)
-                _write(state, lines, stick, taken, room_bytes)
+                if not taken.above:
+                    _write(state, lines, stick, taken, room_bytes)
             except (SyncError, CryptoError, ServerError) as error:
                 refused += 1
                 text = error.message("en" if state.lang == "en" else "zh")
@@ -116,7 +118,47 @@ def _outboxes(state: State, desk: Desk, stick: Path) -> Iterator[int]:
         yield found.changes
 
 
+def _export_up(state: State, stick: Path, room_bytes: int | None) -> None:
+    """The next bundle for the upstream, or the rest of one that did not fit."""
+    from crypto.bundle import read_head
+    from server.bundles import Lines
+    from server.office import writing
+    from server.upstream import need_upstream
+    from sync.carry.spool import Outgoing
+    from sync.carry.stick import Label
+
+    with writing(state.settings) as desk:
+        outgoing = Outgoing(Lines(state.settings.data).outgoing)
+        with desk.store.read() as tx:
+            above = need_upstream(tx).server
+        data = outgoing.waiting(above)
+        if data is None:
+            above, _, data = desk.make_for_upstream()
+    head = read_head(data)
+    label = Label(head.sender, head.sequence, head.name)
+    written = outgoing.write(stick, above, label, data, room_bytes=room_bytes)
+    state.say(
+        "给上级的第 {number} 号数据包已写到 U 盘；在上级 bundle import 后把回程数据包带回来 ‖ "
+        "Bundle {number} for the upstream is on the stick; import it there, and bring its answer"
+        " back",
+        number=head.sequence,
+    )
+    _tell_part(state, written.done_bytes, written.total_bytes)
+
+
 def _tell(state: State, taken: TakenBundle) -> None:
+    if taken.above:
+        state.say(
+            "上级的第 {number} 号回程数据包已导入，更新 {records} 条记录 ‖ "
+            "Answer {number} of the upstream taken in; {records} records changed",
+            number=taken.sequence,
+            records=taken.records,
+        )
+        if taken.more:
+            state.warn(
+                "还有内容要带给上级，请再导出一次 ‖ There is more for the upstream: export again"
+            )
+        return
     if taken.old_key:
         state.warn(
             "平板“{name}”的数据包用的是已停用的旧密钥，未导入；新密钥已写到 U 盘："
@@ -185,7 +227,12 @@ def _tell_part(state: State, done_bytes: int, total_bytes: int) -> None:
     "Write the last answer to a tablet again, or the rest of it.",
 )
 @click.argument("stick", type=_STICK)
-@option("--to", "device", required=True, text="平板 ‖ the tablet")
+@option(
+    "--to",
+    "device",
+    required=True,
+    text="平板或下级服务器；upstream 为上级 ‖ the tablet or server below; upstream: the one above",
+)
 @_ROOM
 @click.pass_context
 def export(context: click.Context, /, stick: Path, device: str, room_bytes: int | None) -> None:
@@ -199,6 +246,9 @@ def export(context: click.Context, /, stick: Path, device: str, room_bytes: int 
     from sync.carry.stick import Label
 
     state = state_of(context)
+    if device == UPSTREAM:
+        _export_up(state, stick, room_bytes)
+        return
     with reading(state.settings) as desk, desk.store.read() as tx:
         found = find(tx, device)
         newest = tx.rows(

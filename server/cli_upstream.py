@@ -167,11 +167,11 @@ def sync(context: click.Context, /) -> None:
 
 
 def _exchange(district: District, link: Link) -> Met:
+    from server.climbing import line_statements
     from server.line import ServerLine
     from server.linking import Linking
 
-    known = [link.certificate] if link.certificate else []
-    known += district.roots.words
+    known = line_statements(district, link)
     line = ServerLine(link.addresses, link.pin, district.key, link.server, known)
     with closing(line):
         return Linking(district, link.server).run(line)

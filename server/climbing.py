@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from crypto.errors import CryptoError
+from server.district import District
 from server.errors import LinkDown, ServerError
 from server.following import LOST, find_again
 from server.line import ServerLine
@@ -103,11 +104,15 @@ class Climbing:
 def line_to(service: Service, link: Link) -> ServerLine:
     """The line of a link, in the store's thread."""
     district = service.district
-    statements = [link.certificate] if link.certificate else []
-    statements += district.roots.words
+    statements = line_statements(district, link)
     line = ServerLine(link.addresses, link.pin, district.key, link.server, statements)
     line.keep_nonce(link.nonce)
     return line
+
+
+def line_statements(district: District, link: Link) -> list[bytes]:
+    """The statements that lead from the upstream to this server's present root."""
+    return [*([link.certificate] if link.certificate else []), *district.roots.words]
 
 
 async def exchange(service: Service, link: Link) -> Met:

@@ -20,7 +20,7 @@ import msgspec
 
 from crypto.errors import CryptoError
 from server.api.replies import TOLD, error_answer
-from server.bundles import Lines, TakenBundle, take_bundle
+from server.bundles import Lines, TakenBundle, make_for_upstream, take_bundle
 from server.effecting import Office
 from server.errors import ServerError
 from server.own import Write
@@ -103,6 +103,8 @@ class Control:
             taken = take_bundle(district, Lines(settings.data), arguments[0])
             self.service.reload()
             return taken
+        if name == "bundle_up":
+            return make_for_upstream(self.service.district, Lines(self.service.settings.data))
         if name == "decide":
             return decide(self.service.district, *arguments)
         raise ServerError(f"no such operation: {name[:20]}")
@@ -145,6 +147,11 @@ class Caller:
         """As ``bundles.take_bundle``, inside the server."""
         found = TakenBundle(*self.ask("take_bundle", data))
         return found._replace(missing=(found.missing[0], found.missing[1]))
+
+    def make_for_upstream(self) -> tuple[bytes, int, bytes]:
+        """As ``bundles.make_for_upstream``, inside the server."""
+        server, number, data = self.ask("bundle_up")
+        return server, number, data
 
     def decide(self, what: str, arguments: dict[str, Any]) -> list[Any]:
         """As ``resolving.decide``, inside the server."""

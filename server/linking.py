@@ -81,7 +81,9 @@ class Met(NamedTuple):
     bytes_down: int
 
 
-class _Asked(NamedTuple):
+class Asking(NamedTuple):
+    """A request and what it brought, so that the answer can be understood."""
+
     request: Request
     chosen: Chosen | None
     states_upto: int
@@ -96,13 +98,21 @@ class Linking:
     """
 
     def __init__(
-        self, district: District, server: bytes, *, push: bool = True, pull: bool = True
+        self,
+        district: District,
+        server: bytes,
+        *,
+        push: bool = True,
+        pull: bool = True,
+        piece_bytes: int = PIECE_BYTES,
     ) -> None:
         self._district = district
         self._server = server
         self._push = push
         self._pull = pull
-        self._asked: _Asked | None = None
+        self._piece_bytes = piece_bytes
+        self.asked: Asking | None = None
+        """What was asked last; None once its answer was taken."""
         self._answers: list[Statement] = []
         self._telling = False
         self._missed: dict[bytes, int] = {}
@@ -122,23 +132,32 @@ class Linking:
 
     def ask(self) -> bytes:
         """The next request, encoded."""
-        self._asked = self._ask(self._push, self._pull)
-        body = encode_exchange(self._asked.request)
+        self.asked = self._ask(self._push, self._pull)
+        body = encode_exchange(self.asked.request)
         self._up += len(body)
         return body
 
     def hear(self, answer: bytes) -> bytes | None:
         """Take in an answer; the next request, None where all is said. Raises LinkWrong."""
-        if self._asked is None:
+        return self.ask() if self.take(answer) and self._rounds < ROUNDS_MAX else None
+
+    def take(self, answer: bytes) -> bool:
+        """Take in an answer; True where there is more to say. Raises LinkWrong."""
+        if self.asked is None:
             raise LinkWrong("nothing was asked")
+        asked, self.asked = self.asked, None
         self._rounds += 1
         self._down += len(answer)
-        more = self._absorb(self._asked, decode_reply(answer), self._push, self._pull)
-        return self.ask() if more and self._rounds < ROUNDS_MAX else None
+        return self._absorb(asked, decode_reply(answer), self._push, self._pull)
+
+    def ask_on(self) -> Asking:
+        """What is asked next of a server that has all of this one's: states and runs alone."""
+        self.asked = self._ask(False, True)
+        return self.asked
 
     # ---- asking ----------------------------------------------------------------------------------
 
-    def _ask(self, push: bool, pull: bool) -> _Asked:
+    def _ask(self, push: bool, pull: bool) -> Asking:
         district = self._district
         with district.writing() as tx:
             link = link_to(tx, self._server)
@@ -159,7 +178,7 @@ class Linking:
             elif push:
                 choice = Choice(tx, believed, district.forks, None)
                 choice.without = {r for r, times in self._missed.items() if times > 1}
-                chosen = choice.runs(link.up_seq, PIECE_BYTES)
+                chosen = choice.runs(link.up_seq, self._piece_bytes)
                 new = [e.replica for _, _, e in chosen.ends if e.replica not in believed.points]
                 keys = keys_for(tx, district.key.replica, list(dict.fromkeys(new)))
                 if not chosen.more:
@@ -196,7 +215,7 @@ class Linking:
                 ],
                 relay=Relay(keys, total, listed),
             )
-        return _Asked(request, chosen, upto, listed)
+        return Asking(request, chosen, upto, listed)
 
     def _known(self, tx: Transaction, link: Link) -> list[Known]:
         """Points of the other's own feed, under whatever keys it is known to have written."""
@@ -252,7 +271,7 @@ class Linking:
 
     # ---- the answer ------------------------------------------------------------------------------
 
-    def _absorb(self, asked: _Asked, reply: Reply, push: bool, pull: bool) -> bool:
+    def _absorb(self, asked: Asking, reply: Reply, push: bool, pull: bool) -> bool:
         district = self._district
         if reply.server != self._server or reply.relayed is None:
             raise LinkWrong("another server answered")
@@ -292,7 +311,7 @@ class Linking:
     def _more(
         self,
         link: Link,
-        asked: _Asked,
+        asked: Asking,
         reply: Reply,
         relayed: Relayed,
         push: bool,
@@ -318,7 +337,7 @@ class Linking:
         told = reply.seq if at != reply.incarnation else max(seq, reply.seq)
         return link._replace(told_incarnation=reply.incarnation, told_seq=told)
 
-    def _take_receipts(self, link: Link, believed: Believed, asked: _Asked, reply: Reply) -> Link:
+    def _take_receipts(self, link: Link, believed: Believed, asked: Asking, reply: Reply) -> Link:
         points: set[tuple[bytes, int, bytes]] = set()
         if reply.receipts is not None:
             receipts = reply.receipts
@@ -343,7 +362,7 @@ class Linking:
         upto = chosen.upto if chosen.more else asked.states_upto
         return link if link.compare else link._replace(up_seq=upto)
 
-    def _take_points(self, link: Link, believed: Believed, asked: _Asked, relayed: Relayed) -> Link:
+    def _take_points(self, link: Link, believed: Believed, asked: Asking, relayed: Relayed) -> Link:
         if asked.listed is not None and relayed.points is not None:
             # All that is listed the other holds; or it lacks something, and says what it has.
             believed.replace(relayed.points if relayed.lacks else asked.listed)

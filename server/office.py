@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from server.app import open_store, opened_district, wall_clock_ms
-from server.bundles import Lines, TakenBundle, take_bundle
+from server.bundles import Lines, TakenBundle, make_for_upstream, take_bundle
 from server.control import SOCKET_NAME, Caller
 from server.district import District
 from server.effecting import Office
@@ -98,6 +98,14 @@ class Desk:
             return take_bundle(self._writer, Lines(self.settings.data), data)
         if isinstance(self._writer, Caller):
             return self._writer.take_bundle(data)
+        raise ServerRunning("this desk only reads")
+
+    def make_for_upstream(self) -> tuple[bytes, int, bytes]:
+        """A bundle for the upstream: its replica id, its number, its bytes. Raises NotFound."""
+        if isinstance(self._writer, District):
+            return make_for_upstream(self._writer, Lines(self.settings.data))
+        if isinstance(self._writer, Caller):
+            return self._writer.make_for_upstream()
         raise ServerRunning("this desk only reads")
 
     @property
