@@ -3,7 +3,8 @@
 
 What lives here: the sizes and the rule. What must not: sending. Invariants: a line that never broke
 is given a whole day in one round trip; one that broke while it carried something gets pieces that
-ten seconds of the weakest signal carry, until it proves to be quick; the size of text outlives the
+ten seconds of the weakest signal carry, until it proves to be quick; what is fetched comes in such
+pieces until a line was quick at all, for nobody knows beforehand how much it is; both outlive the
 program, because a tablet at the edge of signal is opened and shut all day.
 """
 
@@ -26,7 +27,9 @@ QUICK_SECONDS = 0.5
 """A piece that was answered in less shows a line that carries more at once."""
 SLOW_SECONDS = 4.0
 """A piece that took longer shows a line that carries less: half of ten seconds of signal."""
-_KEY = "text_bytes"
+BRISK_SECONDS = 1.0
+"""A round trip of less shows a line that a large answer comes over in a few seconds."""
+_KEY, _BRISK = "text_bytes", "line_brisk"
 
 
 def text_bytes(store: Store) -> int:
@@ -36,14 +39,28 @@ def text_bytes(store: Store) -> int:
 
 def text_cut(store: Store, body_bytes: int) -> None:
     """The line broke while it carried a request of so many bytes; a small one tells nothing."""
+    _note(store, False)
     if body_bytes > PACKED_BYTES_MAX:
         _keep(store, TEXT_BYTES_MIN)
 
 
 def text_went(store: Store, seconds: float) -> None:
     """A request was answered after so many seconds; a slow server alone makes nothing smaller."""
+    if seconds < BRISK_SECONDS:
+        _note(store, True)
     if seconds < QUICK_SECONDS:
         _keep(store, min(text_bytes(store) * 2, TEXT_BYTES_MAX))
+
+
+def in_pieces(store: Store) -> bool:
+    """Is what the server has to come in small pieces?"""
+    return not store.get(_BRISK, False)
+
+
+def _note(store: Store, brisk: bool) -> None:
+    if brisk == in_pieces(store):
+        with store.transaction():
+            store.put(_BRISK, brisk)
 
 
 def _keep(store: Store, size: int) -> None:

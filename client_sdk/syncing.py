@@ -21,7 +21,7 @@ from client_sdk.devices import (
 )
 from client_sdk.errors import Revoked, ServerRefused, Unreachable
 from client_sdk.exchange import Absorbed, Asked, absorb_reply, build_request, take_last
-from client_sdk.pace import TEXT_BYTES_MAX, text_bytes, text_cut, text_went
+from client_sdk.pace import TEXT_BYTES_MAX, in_pieces, text_bytes, text_cut, text_went
 from client_sdk.store.base import Clock, Store
 from client_sdk.transport import Transport
 from client_sdk.views import Progress, SyncReport
@@ -31,6 +31,7 @@ from sync import enrolment
 from sync.messages import (
     EXCHANGE,
     PROTOCOL,
+    WANT_PIECES,
     WANT_STATES,
     Notice,
     decode_reply,
@@ -139,10 +140,11 @@ class Syncing:
         store = self._store
 
         def ask(version: int) -> tuple[Asked, bytes]:
+            pieces = WANT_PIECES if want and in_pieces(store) else 0
             found = build_request(
                 store,
                 self._clock(),
-                want=want,
+                want=want | pieces,
                 bring=bring,
                 piece_bytes=min(piece_bytes, text_bytes(store)),
                 version=version,

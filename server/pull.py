@@ -25,12 +25,15 @@ from server.scope import (
     take_list,
 )
 from server.store.base import Transaction
-from sync.messages import PAGE_STATES_MAX, Page, Request, encode_state
+from sync.messages import PAGE_STATES_MAX, WANT_PIECES, Page, Request, encode_state
 from sync.ranges import Scope, Told
 from sync.session import DIGEST_MASK, page_message, state_digest
 
 REPLY_STATES_BYTES_MAX = 512 * 1024
 """States of one reply, not yet compressed: about 500 households; more follows at once."""
+PIECE_STATES_BYTES_MAX = 36 * 1024
+"""The same where small pieces are asked for: with receipts and statements 16 KB as it travels;
+one household is never divided."""
 REPLY_HOMES_MAX = 2_000
 """Homes that may enter in one reply."""
 
@@ -100,6 +103,8 @@ class Pull:
         self.own = own
         self.sign = sign
         self.now_seq, self.now_ms = now
+        small = request.want & WANT_PIECES
+        self.bytes_max = PIECE_STATES_BYTES_MAX if small else REPLY_STATES_BYTES_MAX
         self.states: list[bytes] = []
         self.size = 0
 
@@ -123,7 +128,7 @@ class Pull:
         entered: list[str] = []
         if not more:
             for home in entering:
-                if self.size > REPLY_STATES_BYTES_MAX or len(entered) >= REPLY_HOMES_MAX:
+                if self.size > self.bytes_max or len(entered) >= REPLY_HOMES_MAX:
                     more = True
                     break
                 self._add(states_of_home(tx, home, 0, set()))
@@ -173,7 +178,7 @@ class Pull:
             floor = 0 if whole else cursor.seq
             self._add(states_of_home(self.tx, home, floor, set() if whole else self.own))
             gone += _gone(self.tx, home, floor, staying)
-            if self.size > REPLY_STATES_BYTES_MAX and i + 1 < len(todo) and not differing:
+            if self.size > self.bytes_max and i + 1 < len(todo) and not differing:
                 return cursor.seq, f"{upto:x}:{home}", gone
         return upto, "", gone
 

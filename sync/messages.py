@@ -67,6 +67,8 @@ KEYS_MAX = 4_000
 KEY_BYTES_MAX = 8 * 1024
 
 WANT_STATES = 1
+WANT_PIECES = 2
+"""Beside ``WANT_STATES``: no more at once than ten seconds of a weak signal carry."""
 
 
 class Known(msgspec.Struct, array_like=True, frozen=True, gc=False):

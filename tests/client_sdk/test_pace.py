@@ -12,6 +12,7 @@ from client_sdk.pace import (
     PACKED_BYTES_MAX,
     TEXT_BYTES_MAX,
     TEXT_BYTES_MIN,
+    in_pieces,
     next_piece,
     text_bytes,
     text_cut,
@@ -99,3 +100,67 @@ def test_pieces_of_a_photo_are_as_large_as_the_line_is_quick() -> None:
     for _ in range(5):
         size = next_piece(size, 9.0)
     assert size == BLOB_BYTES_MIN
+
+
+HOMES = 60
+
+
+def answers(tablet: Any) -> list[int]:
+    """The sizes of what comes down, from now on."""
+    sizes: list[int] = []
+    inner = tablet.transport.exchange
+
+    def exchange(body: bytes) -> bytes:
+        answer: bytes = inner(body)
+        sizes.append(len(answer))
+        return answer
+
+    tablet.transport.exchange = exchange
+    return sizes
+
+
+def full_district(world: Any, fields: dict[str, Any]) -> Any:
+    """A district whose households are much text, and a tablet that has nothing of it yet."""
+    other, text = world.tablet("b", checked=False), Generator(7, "zipf").text
+    for _ in range(HOMES):
+        home = other.create_record("household", fields)
+        for _ in range(2):
+            other.create_record("visit", {"household": home, "notes": text(200, 300)})
+    other.sync()
+    return world.tablet("a")
+
+
+def test_a_first_download_comes_in_small_pieces_until_the_line_was_quick(
+    world: Any, fields: dict[str, Any]
+) -> None:
+    tablet = full_district(world, fields)
+    sizes = answers(tablet)
+    tablet.sync()
+    assert len(tablet.households()) == HOMES
+    assert len(sizes) == 2
+    assert sizes[0] <= PACKED_BYTES_MAX < sizes[1]
+
+
+def test_over_a_slow_line_no_answer_is_larger_than_one_small_piece(
+    world: Any, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client_sdk.pace.BRISK_SECONDS", 0.0)
+    tablet = full_district(world, fields)
+    sizes = answers(tablet)
+    tablet.sync()
+    assert len(tablet.households()) == HOMES
+    assert len(sizes) > 3
+    assert max(sizes) <= PACKED_BYTES_MAX
+    assert min(sizes[:-1]) > PACKED_BYTES_MAX / 4
+
+
+def test_a_line_that_breaks_is_asked_for_small_pieces_again(
+    world: Any, fields: dict[str, Any]
+) -> None:
+    tablet = world.tablet("a")
+    tablet.sync()
+    assert not in_pieces(tablet._store)
+    broken(tablet, cut=True)
+    assert in_pieces(tablet._store)
+    tablet.sync()
+    assert not in_pieces(tablet._store)
