@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from client_sdk.consents import check_consent
 from client_sdk.entering import entries_of, values_of
 from client_sdk.errors import NotFound
 from client_sdk.tablet_base import TabletBase
 from sync.change import ADD, APPEND, COUNT, REMOVE, Value
-from sync.effects import Writing
+from sync.effects import Writing, day_of
 
 
 class TabletWriting(TabletBase):
@@ -42,6 +43,8 @@ class TabletWriting(TabletBase):
         """
         given: Mapping[str, Value] = fields or {}
         here = False
+        if collection == "consent" and self._checked:
+            check_consent(self._store, given, signed=False)
         if record is None and self._checked:
             record, given, here = self._effecting.born(collection, given, self.worker)
         return self._write(self._entering.creates(collection, record, given, here=here))
@@ -161,6 +164,47 @@ class TabletWriting(TabletBase):
         with self._store.transaction():
             self._blobs.note(blob.name, record)
         return record
+
+    def consent(
+        self,
+        person: str,
+        purpose: str,
+        answer: str,
+        *,
+        signature: bytes,
+        media_type: str = "image/png",
+        guardian: str = "",
+        guardian_relation: str = "",
+        words: str = "",
+    ) -> str:
+        """Record what a person, or the guardian of a child, agreed to, refused or took back.
+
+        ``answer`` is ``given``, ``refused`` or ``withdrawn``; ``signature`` the picture of it;
+        ``words`` the version of the notice that was shown. Returns the id of the consent. Raises
+        NotFound, EntryRefused where a guardian must sign and none is named, AttachmentRefused.
+        """
+        home = self._reader.record(person).home
+        fields: dict[str, Value] = {
+            "household": home,
+            "person": person,
+            "purpose": purpose,
+            "answer": answer,
+            "on": day_of(self._clock()),
+            "signed_by": "guardian" if guardian else "self",
+            "guardian": guardian or None,
+            "guardian_relation": guardian_relation or None,
+            "words": words or None,
+        }
+        fields = {name: value for name, value in fields.items() if value is not None}
+        check_consent(self._store, fields, signed=bool(signature))
+        signed = self.attach(
+            signature,
+            household=home,
+            media_type=media_type,
+            purpose="signature",
+            about=("person", person, "consent"),
+        )
+        return self.create_record("consent", fields | {"signature": signed})
 
     def attachment_bytes(self, record: str) -> bytes:
         """The photo, sound or signature of an attachment; fetched where it is not here.

@@ -26,6 +26,7 @@ READINGS: Final = "readings"
 READINGS_HELD: Final = "readings-held"
 """Kinds of statement: contents that are to be gone, that they are, what was read on a tablet, and
 how far the district holds that."""
+CERTIFICATE: Final = b"erasure-certificate"
 CASE_BYTES: Final = 16
 CHANGE_BYTES: Final = 12
 """One change of a feed as an erasure names it: counter (8), tag (4)."""
@@ -247,3 +248,17 @@ def _decoded(body: bytes, kind: type[_S]) -> _S:
         return msgspec.msgpack.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise StatementRefused("malformed") from None
+
+
+def issue_certificate(key: DeviceKey, body: bytes) -> bytes:
+    """Sign the certificate of an erasure: signature (65 bytes) ‖ the body, JSON, as it is."""
+    return key.sign(CERTIFICATE, body) + body
+
+
+def check_certificate(data: bytes, public: bytes) -> bytes:
+    """Check a certificate against its issuer's key; its body. Raises StatementRefused."""
+    try:
+        verify(public, CERTIFICATE, data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
+    except CryptoError as error:
+        raise StatementRefused(error.detail) from None
+    return data[SIGNATURE_BYTES:]

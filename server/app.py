@@ -25,6 +25,7 @@ from server.api.replies import SECURITY_HEADERS, error_answer
 from server.api.sync import PATH, SyncEndpoint
 from server.api.watching import ENDPOINTS
 from server.district import District
+from server.erasing_keeping import hear_outside
 from server.errors import NotFound, ServerError
 from server.forms import known_schema
 from server.keys import ServerKeys, read_counter, read_keys, write_counter
@@ -74,6 +75,7 @@ def opened_district(
         try:
             district = District(store, schema, keys.roots, keys.boxes, clock)
             check_counter(district, keys)
+            hear_outside(district, settings.data)
             refresh_views(store, schema)
             try:
                 yield district, keys

@@ -129,6 +129,7 @@ def _add_families() -> None:
         cli_people,
         cli_reorganise,
         cli_reports,
+        cli_rights,
         cli_upstream,
     )
 
@@ -140,6 +141,7 @@ def _add_families() -> None:
         cli_custody,
         cli_districts,
         cli_reports,
+        cli_rights,
         cli_duplicates,
         cli_fields,
         cli_forms,

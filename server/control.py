@@ -22,6 +22,7 @@ from crypto.errors import CryptoError
 from server.api.replies import TOLD, error_answer
 from server.bundles import Lines, TakenBundle, make_for_upstream, take_bundle
 from server.effecting import Office
+from server.erasing_keeping import erase_here
 from server.errors import ServerError
 from server.own import Write
 from server.recovery import Recovered, recover
@@ -98,6 +99,8 @@ class Control:
             return None
         if name == "recover":
             return recover(self.service.district, arguments[0])
+        if name == "erase":
+            return erase_here(self.service.district, self.service.settings.data, *arguments)
         if name == "take_bundle":
             district, settings = self.service.district, self.service.settings
             taken = take_bundle(district, Lines(settings.data), arguments[0])

@@ -40,7 +40,7 @@ from server.made import take_in
 from server.opening import Asked, Check, Opened, open_request
 from server.own import OwnFeed
 from server.pull import Pull, Pulled, read_cursor
-from server.readings import take_readings
+from server.readings import hear_tablet
 from server.relaying import Relaying
 from server.reorganising import areas_before, settle_areas
 from server.replying import Done, Speaker, reply_of
@@ -53,7 +53,7 @@ from server.told import known_of, notices_for
 from server.trust import TABLET, Trust
 from sync.change import Entry, Value
 from sync.limits import Limits
-from sync.messages import PROTOCOL, STATEMENTS_MAX, WANT_STATES, Known, Reply, Request, Statement
+from sync.messages import STATEMENTS_MAX, WANT_STATES, Known, Reply, Request, Statement
 from sync.schema import Schema
 from sync.session import off_my_chain
 
@@ -247,7 +247,7 @@ class District:
             raise DeviceUnknown(device_id)
         self.look_at_own_chain(tx, request.known)
         look_at_logs(tx, self.key, self.trust, request.statements, now_ms)
-        heard = self._hear(tx, device, request, now_ms)
+        heard = hear_tablet(self, tx, device, request, now_ms)
         # What is known of the sender's chain is read before anything of this batch is joined.
         known = known_of(tx, request.replica)
         sender = Sender(
@@ -276,17 +276,6 @@ class District:
         lineage = self.lineage.told(request.incarnation)
         told = [*heard, *told][: STATEMENTS_MAX - 1]
         return Done(known, out, pulled, notices, lineage, seq, told)
-
-    def _hear(
-        self, tx: Transaction, device: Device, request: Request, now_ms: int
-    ) -> list[Statement]:
-        """What a tablet says of erasures and readings, and what it is answered."""
-        self.erasing.hear(tx, request.statements)
-        offset_ms = request.clock_ms - now_ms
-        held = take_readings(tx, self.trust, self.key, request.statements, offset_ms)
-        if request.protocol == PROTOCOL or device.state == "revoked":
-            return held
-        return [*held, *self.erasing.told(tx, device.id)]
 
     def _tell_apart(self, request: Request) -> None:
         """A key that named its successor writes on: its store was copied, or set back."""

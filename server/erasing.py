@@ -35,7 +35,7 @@ from crypto.erasure import (
     statement_digest,
 )
 from crypto.errors import CryptoError
-from server.blanks import are_erased
+from server.blanks import are_erased, erased_dots
 from server.erasing_places import ask_places, told_to
 from server.erasing_rows import remove
 from server.errors import RecordErased
@@ -76,15 +76,28 @@ class Erasing:
     def __init__(self, district: District) -> None:
         self._district = district
         self.records: set[str] = set()
+        self._dots: dict[bytes, set[bytes]] = {}
+        self._upto = -1
 
     def load(self, tx: Transaction) -> None:
-        """Read again what is kept in memory."""
+        """Read again what is kept in memory, where there is more of it."""
+        upto = int(tx.rows("SELECT coalesce(max(n), 0) FROM erasure_parts")[0][0])
+        if upto == self._upto:
+            return
+        self._upto, self._dots = upto, {}
         self.records = {str(row[0]) for row in tx.rows("SELECT record FROM erased")}
+        for d in erased_dots(tx):
+            self._dots.setdefault(d[:16], set()).add(d[16:])
 
     def covers(self, replica: bytes, blanks: Sequence[tuple[int, bytes]]) -> bool:
         """Is the content of all these changes erased by a statement held here?"""
-        with self._district.store.read() as tx:
-            return are_erased(tx, replica, blanks)
+        known = self._dots.get(replica, set())
+        return all(counter.to_bytes(8, "big") + digest[:4] in known for counter, digest in blanks)
+
+    def _remember(self, part: Erasure) -> None:
+        self.records |= set(part.records)
+        for replica, counter, tag in part.dots():
+            self._dots.setdefault(replica, set()).add(counter.to_bytes(8, "big") + tag)
 
     def refuse(self, records: Iterable[str | None]) -> None:
         """Raises RecordErased where one of these records was erased."""
@@ -106,7 +119,6 @@ class Erasing:
             ask_places(tx, parts, homes, writers, case.area, b"", now_ms)
             note(tx, now_ms, case.who, "erasure", case.subject, number.hex())
             _tell_others(tx)
-        self.records |= case.records
         return number
 
     def _add(
@@ -143,10 +155,20 @@ class Erasing:
         by_writer: dict[bytes, list[tuple[int, bytes]]] = {}
         for d in dots:
             by_writer.setdefault(d[:16], []).append((counter_of(d), d[24:]))
-        return [
-            _keep_part(tx, n, part, issue_erasure(self._district.key, part), now_ms)
-            for part in parts_of(head, sorted(records), by_writer)
-        ]
+        numbers = []
+        for part in parts_of(head, sorted(records), by_writer):
+            data = issue_erasure(self._district.key, part)
+            numbers.append(_keep_part(tx, n, part, data, now_ms))
+            self._remember(part)
+        return numbers
+
+    @staticmethod
+    def _note_more(tx: Transaction, n: int, counts: dict[str, int]) -> None:
+        """More was erased under a case: pages are to be overwritten again."""
+        tx.run(
+            "UPDATE erasures SET counts = ?, pages_at_ms = NULL WHERE n = ?",
+            [_json(counts).decode(), n],
+        )
 
     # ---- what arrives late -----------------------------------------------------------------------
 
@@ -179,7 +201,7 @@ class Erasing:
                 continue
             told = _load(counts)
             told["late"] = told.get("late", 0) + len(dots)
-            tx.run("UPDATE erasures SET counts = ? WHERE n = ?", [_json(told).decode(), n])
+            self._note_more(tx, n, told)
             me = district.key.replica
             head = Erasure(bytes(number), me, now_ms, str(basis), str(area), [], [])
             parts = self._say(tx, n, head, records & of_record.keys(), dots, now_ms)
@@ -243,7 +265,7 @@ class Erasing:
         if found:
             n, before = int(found[0][0]), _load(found[0][1])
             both = {name: before.get(name, 0) + more for name, more in gone.counts.items()}
-            tx.run("UPDATE erasures SET counts = ? WHERE n = ?", [_json(before | both).decode(), n])
+            self._note_more(tx, n, before | both)
         else:
             tx.run(
                 "INSERT INTO erasures (id, at_ms, who, basis, reason, subject, area, counts, kept,"
@@ -260,6 +282,7 @@ class Erasing:
             n = int(tx.rows("SELECT n FROM erasures WHERE id = ?", [said.case])[0][0])
             note(tx, now_ms, "", "erasure-followed", said.case.hex(), said.issuer.hex())
         part = _keep_part(tx, n, said, data, now_ms)
+        self._remember(said)
         # What only this store knew of these records is erased too, under this server's own word.
         extra = gone.dots - dots - _known(tx, gone.dots)
         me = self._district.key
@@ -268,7 +291,6 @@ class Erasing:
         writers = {d[:16] for d in dots}
         ask_places(tx, [part], homes, writers, said.area, said.issuer, now_ms)
         ask_places(tx, more, homes, writers, said.area, b"", now_ms)
-        self.records |= set(said.records)
         _tell_others(tx)
         counts = gone.counts
         rest = sum(v for k, v in counts.items() if k not in ("records", "changes"))

@@ -20,6 +20,7 @@ from server.audit_show import title_of
 from server.erasing import Case
 from server.errors import HoldStands, NotFound
 from server.history import ChangeReader, read_history
+from server.journal import note
 from server.store.base import Transaction
 from sync.clock import Dot
 from sync.schema import Schema
@@ -91,10 +92,7 @@ def plan_erasure(
     holds = active_holds(tx)
     if subject in holds or row.home in holds:
         raise HoldStands(holds.get(subject) or holds[row.home])
-    homes = _homes_of_record(tx, subject)
-    near = [one for home in homes for one in _rows(tx, "h.id = ?", [home])]
-    near += [one for home in homes for one in _also_rows(tx, home)]
-    rows = {one.record: one for one in [*near, row]}
+    rows = _near(tx, subject)
     wanted = {subject, *(record for record in also if record in rows)}
     if row.collection == "household" or row.home == subject:
         wanted |= {one.record for one in rows.values() if one.home == subject}
@@ -108,6 +106,35 @@ def plan_erasure(
     kept += list(_mentions([rows[r] for r in sorted(going)], rows.values(), going))
     case = Case(subject, basis, reason, who, row.area, frozenset(going), frozenset(), ())
     return _planned(tx, schema, rows, going, kept, case)
+
+
+class Related(NamedTuple):
+    """What belongs to a person: the home, its area, and the records, the person's own first."""
+
+    home: str
+    area: str
+    records: list[str]
+
+
+def related_to(tx: Transaction, schema: Schema, subject: str) -> Related:
+    """The records about a person, and the household's own; of a household all. Raises NotFound."""
+    found = _rows(tx, "r.id = ?", [subject])
+    if not found:
+        raise NotFound("record")
+    row, rows = found[0], _near(tx, subject)
+    if row.home == subject:
+        about = {one.record for one in rows.values()}
+    else:
+        about = _with_what_follows(schema, rows, {subject}) | ({row.home} & rows.keys())
+    return Related(row.home, row.area, [subject, *sorted(about - {subject})])
+
+
+def _near(tx: Transaction, subject: str) -> dict[str, _Row]:
+    """The records of the homes of one record, itself among them."""
+    homes = _homes_of_record(tx, subject)
+    near = [one for home in homes for one in _rows(tx, "h.id = ?", [home])]
+    near += [one for home in homes for one in _also_rows(tx, home)]
+    return {one.record: one for one in [*near, *_rows(tx, "r.id = ?", [subject])]}
 
 
 def plan_records(
@@ -253,6 +280,33 @@ class Hold(NamedTuple):
     at_ms: int
     released_by: str
     released_at_ms: int | None
+
+
+def add_hold(tx: Transaction, target: str, reason: str, who: str, now_ms: int) -> int:
+    """Put a hold on a record or household; its number. Raises NotFound."""
+    if not _rows(tx, "r.id = ?", [target]):
+        raise NotFound("record")
+    tx.run(
+        "INSERT INTO holds (target, reason, who, at_ms) VALUES (?, ?, ?, ?)",
+        [target, reason, who, now_ms],
+    )
+    n = int(tx.rows("SELECT max(n) FROM holds")[0][0])
+    note(tx, now_ms, who, "hold", target, str(n))
+    return n
+
+
+def release_hold(tx: Transaction, n: int, reason: str, who: str, now_ms: int) -> None:
+    """Release a hold. Who may is the caller's to have settled: one person alone may not, where the
+    rule of two people is kept. Raises NotFound."""
+    done = tx.run(
+        "UPDATE holds SET released_by = ?, release_reason = ?, released_at_ms = ?"
+        " WHERE n = ? AND released_at_ms IS NULL",
+        [who, reason, now_ms, n],
+    )
+    if not done:
+        raise NotFound("hold")
+    (target,) = tx.rows("SELECT target FROM holds WHERE n = ?", [n])[0]
+    note(tx, now_ms, who, "hold-released", str(target), str(n))
 
 
 def active_holds(tx: Transaction) -> dict[str, str]:

@@ -22,6 +22,7 @@ from server.bundles import Lines, TakenBundle, make_for_upstream, take_bundle
 from server.control import SOCKET_NAME, Caller
 from server.district import District
 from server.effecting import Office
+from server.erasing_keeping import erase_here
 from server.errors import AlreadyInitialised, ServerRunning
 from server.forms import known_schema
 from server.keys import ServerKeys, read_keys
@@ -90,6 +91,15 @@ class Desk:
             return recover(self._writer, data)
         if isinstance(self._writer, Caller):
             return self._writer.recover(data)
+        raise ServerRunning("this desk only reads")
+
+    def erase(self, arguments: Sequence[object]) -> bytes:
+        """Erase as ``erasing_keeping.erase_here`` says; the case's id. Raises what it raises."""
+        if isinstance(self._writer, District):
+            return erase_here(self._writer, self.settings.data, *arguments)
+        if isinstance(self._writer, Caller):
+            found: bytes = self._writer.ask("erase", *arguments)
+            return found
         raise ServerRunning("this desk only reads")
 
     def take_bundle(self, data: bytes) -> TakenBundle:

@@ -11,6 +11,7 @@ must not: judging them (``log_access.py``). Invariants
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from crypto.erasure import (
     READINGS,
@@ -23,12 +24,28 @@ from crypto.erasure import (
 from crypto.errors import CryptoError
 from crypto.identity import DeviceKey
 from server.log_access import Reading, note_readings
+from server.scope import Device
 from server.store.base import Transaction
 from server.trust import Trust
-from sync.messages import Statement
+from sync.messages import PROTOCOL, Request, Statement
+
+if TYPE_CHECKING:
+    from server.district import District
 
 OPENED = "tablet-opened"
 """The purpose of these lines: the household was opened on a tablet."""
+
+
+def hear_tablet(
+    district: District, tx: Transaction, device: Device, request: Request, now_ms: int
+) -> list[Statement]:
+    """What a tablet says of erasures and of readings, and what it is answered."""
+    district.erasing.hear(tx, request.statements)
+    offset_ms = request.clock_ms - now_ms
+    held = take_readings(tx, district.trust, district.key, request.statements, offset_ms)
+    if request.protocol == PROTOCOL or device.state == "revoked":
+        return held
+    return [*held, *district.erasing.told(tx, device.id)]
 
 
 def take_readings(

@@ -24,6 +24,7 @@ from server.app import build_app, keep_counter, opened_district, wall_clock_ms
 from server.backing import Backing
 from server.climbing import Climbing
 from server.control import SOCKET_NAME, Control
+from server.erasing_keeping import KEEPING_LOOK_SECONDS, Keeping
 from server.jobs import Doing, Job
 from server.keys import TLS_CERTIFICATE, TLS_KEY, ServerKeys
 from server.logs import log, set_up_logs
@@ -150,6 +151,7 @@ class Serving:
         tasks = [
             asyncio.create_task(Climbing(self.service).run()),
             asyncio.create_task(Renewing(self.service).run()),
+            asyncio.create_task(Doing(self.service, Keeping(data), KEEPING_LOOK_SECONDS).run()),
             *(asyncio.create_task(Doing(self.service, job).run()) for job in self._jobs()),
             asyncio.create_task(KeepingUp(self.service).run()),
         ]

@@ -96,7 +96,9 @@ class Collection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``one_per`` names the fields that tell its records apart: two tablets that make one for the same
     values make the same record. ``fills``, ``opens``, ``follows`` and ``steps`` are carried out
-    where a record is written (``sync.effects``), in the order they stand.
+    where a record is written (``sync.effects``), in the order they stand. ``keep_days`` is how long
+    a record is kept after its life cycle ended, counted from its last change and from the date or
+    time in ``kept_from``; 0 keeps it until somebody asks for its erasure.
     """
 
     name: str
@@ -107,6 +109,8 @@ class Collection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     opens: tuple[Opens, ...] = ()
     follows: tuple[Follows, ...] = ()
     steps: tuple[Step, ...] = ()
+    keep_days: int = 0
+    kept_from: str = ""
 
     def field(self, name: str) -> Field:
         """The declaration of a field; an undeclared one is an ``ask`` register."""
@@ -153,6 +157,8 @@ def check_collection(collection: Collection) -> Collection:
         raise SchemaInvalid(f"collection {name}: its name")
     if len(collection.fields) > FIELDS_MAX:
         raise SchemaInvalid(f"collection {name}: more than {FIELDS_MAX} fields")
+    if collection.keep_days < 0 or collection.kept_from not in ("", *collection.fields):
+        raise SchemaInvalid(f"collection {name}: how long it is kept")
     for key, field in collection.fields.items():
         where = f"{name}.{key}"
         if not 1 <= len(key) <= NAME_CHARS_MAX:

@@ -20,6 +20,7 @@ from sync.collections.attachment import ATTACHMENT
 from sync.collections.call import CALL
 from sync.collections.call_list import CALL_LIST
 from sync.collections.child_check import CHILD_CHECK
+from sync.collections.consent import CONSENT
 from sync.collections.daily_form import DAILY_FORM
 from sync.collections.donation import DONATION
 from sync.collections.finding import FINDING
@@ -95,6 +96,7 @@ _DECLARED = (
     STREET_PERSON,
     STREET_MEETING,
     HELPER_ASSIGNMENT,
+    CONSENT,
 )
 
 SCHEMA: Schema = check_schema(Schema({c.name: c for c in _DECLARED}, version=4))

@@ -40,6 +40,8 @@ _PASS = "A guard at the gate reads it: two answers must become one."
 JOURNEY = Collection(
     name="journey",
     label=Label(zh="通行送医", en="Journey"),
+    keep_days=365,
+    kept_from="back_at_ms",
     fields={
         "household": declare.HOUSEHOLD,
         "person": declare.PERSON,

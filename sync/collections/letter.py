@@ -32,6 +32,8 @@ _WHICH = "Doors are counted by letter: two answers must become one."
 LETTER = Collection(
     name="letter",
     label=Label(zh="一封信", en="Letter"),
+    keep_days=1095,
+    kept_from="handed_at_ms",
     fields={
         "household": declare.HOUSEHOLD,
         "person": declare.PERSON,

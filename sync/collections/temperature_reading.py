@@ -28,6 +28,8 @@ _WHOM = "A reading must not silently move to another person."
 TEMPERATURE_READING = Collection(
     name="temperature_reading",
     label=Label(zh="体温登记", en="Temperature reading"),
+    keep_days=180,
+    kept_from="at_ms",
     fields={
         "household": fields.home("institution", "所在机构", "Institution"),
         "whom": fields.pick("ask", "人员类别", "Who it is", _WHOM, WHOM, required=True),

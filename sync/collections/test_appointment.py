@@ -36,6 +36,8 @@ _DOSE = "A wrong dose harms; no rule chooses between two."
 TEST_APPOINTMENT = Collection(
     name="test_appointment",
     label=Label(zh="上门核酸接种", en="Test or dose at the door"),
+    keep_days=365,
+    kept_from="done_at_ms",
     fields={
         "household": declare.HOUSEHOLD,
         "person": declare.PERSON,
