@@ -378,7 +378,7 @@ def title_of(schema: Schema, collection: str, body: dict[str, Any]) -> str:
     texts = [
         str(body[name])
         for name, field in declared.fields.items()
-        if field.searched and isinstance(body.get(name), str) and body[name]
+        if field.searched and not field.sealed and isinstance(body.get(name), str) and body[name]
     ]
     return " ".join(texts[:2])
 

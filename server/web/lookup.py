@@ -110,7 +110,10 @@ def _rows(
         texts = [
             str(values[name])
             for name, field in (declared.fields.items() if declared else ())
-            if field.searched and isinstance(values.get(name), str) and values[name]
+            if field.searched
+            and not field.sealed
+            and isinstance(values.get(name), str)
+            and values[name]
         ]
         title = title_of(schema, str(collection), values)
         words = "\n".join(words_of(text) for text in texts)
