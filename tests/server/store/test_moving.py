@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from crypto.seal import BoxKey
+from fixtures.district import district_settings
 from fixtures.postgres import Postgres
+from server.cli import main
+from server.custody import last_backup, note_backup
 from server.district import District
 from server.errors import AlreadyInitialised
 from server.moving import move, rows_in, tables_of
+from server.office import writing
+from server.setup import init_server
 from server.store.base import Store
 from server.store.postgres import PostgresStore
 from server.store.sqlite import SqliteStore
@@ -77,3 +83,39 @@ def test_a_district_moves_to_postgres_and_back_and_goes_on(
         assert rows_in(tx, ["records"]) > 0
     back.close()
     there.close()
+
+
+def test_the_command_moves_there_and_back_and_each_end_verifies(
+    postgres: Postgres, district_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = district_settings(tmp_path / "data", store_district=district_name)
+    init_server(settings)
+    with writing(settings) as desk:
+        homes = [desk.writer.write("office", "household", None, {"area": "44"}) for _ in range(3)]
+        with desk.store.write() as tx:
+            note_backup(tx, 1, 2)
+    monkeypatch.setenv("DOORSTEP_DATA_DIR", settings.data_dir)
+    monkeypatch.setenv("DOORSTEP_STORE_DISTRICT", district_name)
+
+    def run(*arguments: str) -> None:
+        done = CliRunner().invoke(main, list(arguments))
+        assert done.exit_code == 0, done.output
+
+    run("verify")
+    run("move", "--to", postgres.dsn())
+    settings.store_path.unlink()
+    monkeypatch.setenv("DOORSTEP_STORE_DSN", postgres.dsn())
+    run("verify")
+    there = district_settings(
+        tmp_path / "data", store_dsn=postgres.dsn(), store_district=district_name
+    )
+    with writing(there) as desk:
+        homes.append(desk.writer.write("office", "household", None, {"area": "44"}))
+    run("move", "--to", str(settings.store_path))
+    monkeypatch.delenv("DOORSTEP_STORE_DSN")
+    run("verify")
+    with writing(settings) as desk, desk.store.read() as tx:
+        assert sorted(row[0] for row in tx.rows("SELECT id FROM household")) == sorted(homes)
+        assert last_backup(tx) == (1, 2)
+    with writing(settings) as desk:
+        desk.writer.write("office", "household", None, {"area": "44"})
