@@ -94,13 +94,14 @@ def run(
     sums: dict[str, Number] = {}
     for key, source in report.sources.items():
         figures = [one for one in report.figures if one.source == key]
-        for area, value, *numbers in tx.rows(*_counting(report, source, figures, asked, divided)):
-            cell = cells.setdefault((str(area), "" if value is None else str(value)), {})
-            for figure, number in zip(figures, numbers, strict=True):
-                cell[figure.name] = int(number or 0)
-        if report.overlapping:
-            row = tx.rows(*_once(source, figures, asked))[0]
-            sums |= {f.name: int(n or 0) for f, n in zip(figures, row, strict=True)}
+        counting = _overlapping if report.overlapping else _counting
+        for area, value, *numbers in tx.rows(*counting(report, source, figures, asked, divided)):
+            found = {f.name: int(n or 0) for f, n in zip(figures, numbers, strict=True)}
+            if area is None:
+                sums |= found
+            else:
+                cell = cells.setdefault((str(area), "" if value is None else str(value)), {})
+                cell |= found
     if not report.overlapping:
         for figure in report.figures:
             sums[figure.name] = sum(int(cell.get(figure.name) or 0) for cell in cells.values())
@@ -240,15 +241,30 @@ def _number(figure: Figure) -> str:
     return f"sum(CASE WHEN {figure.where} THEN {amount} ELSE 0 END)"
 
 
-def _once(source: Source, figures: Sequence[Figure], asked: Asked) -> tuple[str, list[Any]]:
-    """Each record once, whatever rows it stands in; for counts only."""
+def _overlapping(
+    report: Report, source: Source, figures: Sequence[Figure], asked: Asked, divided: bool
+) -> tuple[str, list[Any]]:
+    """As ``_counting``, and a row without an area: each record once, whatever rows it stands in.
+
+    For counts only. The source is gone through once for both.
+    """
+    key = report.dimension.sql if report.dimension and divided else ""
     numbers = ", ".join(
-        f"max(CASE WHEN {figure.where or '1 = 1'} THEN 1 ELSE 0 END) AS c{at}"
+        f"CASE WHEN {figure.where or '1 = 1'} THEN 1 ELSE 0 END AS c{at}"
         for at, figure in enumerate(figures)
     )
-    sums = ", ".join(f"sum(c{at})" for at in range(len(figures)))
-    inner = f"SELECT f.n AS n, {numbers} {_rows(source, asked)} GROUP BY f.n"
-    return bound(f"SELECT {sums} FROM ({inner}) x", asked)
+    columns = [f"c{at}" for at in range(len(figures))]
+    sums = ", ".join(f"sum({column})" for column in columns)
+    once = ", ".join(f"max({column}) AS {column}" for column in columns)
+    part = f"CAST({key} AS TEXT)" if key else "CAST(NULL AS TEXT)"
+    sql = (
+        f"WITH x AS MATERIALIZED (SELECT f.n AS n, substr(f.area, 1, {asked.digits}) AS code,"
+        f" {part} AS part, {numbers} {_rows(source, asked)})"
+        f", y AS (SELECT n, code, CAST(NULL AS TEXT) AS part, {once} FROM x GROUP BY n, code)"
+        f" SELECT code, part, {sums} FROM {'x' if key else 'y'} GROUP BY 1, 2"
+        f" UNION ALL SELECT NULL, NULL, {sums} FROM y"
+    )
+    return bound(sql, asked)
 
 
 def _listing(

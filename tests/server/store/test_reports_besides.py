@@ -4,6 +4,7 @@ and the shelves, which a report reckons as a tablet does."""
 
 from typing import Any
 
+from server.reports import Params, run
 from server.store.base import Store
 from sync.fieldwork import Row, stock
 from tests.server.reports.record import DAY, GRID, HOUR_MS, NOW_MS, OTHER_GRID, Book
@@ -104,6 +105,10 @@ def test_people_without_an_address_are_counted_where_they_were_met(store: Store)
         "shelter": (2, 0),
     }
     assert some(offers.total.values, "offered", "taken") == (2, 2)
+    # On a map there is one row an area, and a meeting with two offers is one there too.
+    with store.read() as tx:
+        whole = run(tx, "street-offers", Params(until=DAY), now_ms=NOW_MS, divided=False)
+    assert [some(row.values, "offered", "taken") for row in whole.rows] == [(2, 2)]
 
 
 def test_the_shelves_are_reckoned_as_a_tablet_reckons_them(store: Store) -> None:
