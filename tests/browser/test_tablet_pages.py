@@ -179,6 +179,20 @@ def test_a_page_out_of_sight_locks_after_half_a_minute(browser: Browser, pages: 
         assert pages.app.keeper.locked
 
 
+def test_going_from_page_to_page_is_no_dark_screen(
+    browser: Browser, pages: Serving, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    with tablet_tab(browser) as page:
+        entered(pages, page)
+        monkeypatch.setattr(pages.app.keeper, "hide", lambda: told.append("hidden"))
+        for number in range(5):
+            page.locator("nav a").nth(number).tap()
+            page.wait_for_load_state()
+        page.wait_for_timeout(300)
+    assert told == []
+
+
 class Listener(BaseHTTPRequestHandler):
     """Another program's server on the same machine: it notes what a browser shows it."""
 

@@ -32,13 +32,18 @@
   if (open) {
     setTimeout(check, IDLE_MS);
     for (const kind of ["pointerdown", "keydown", "input"]) addEventListener(kind, touch, { passive: true });
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden) {
+    // A page that is left for the next one is no dark screen: told late, it would lock that one.
+    let left = false;
+    addEventListener("pagehide", () => { left = true; });
+    const seen = () => {
+      if (document.hidden && !left) {
         hidden = Date.now();
         ask("/seen", "", "hidden").catch(() => {});
         setTimeout(check, HIDDEN_MS);
-      } else { check(); hidden = 0; touch(); }
-    });
+      } else if (!document.hidden) { check(); hidden = 0; touch(); }
+    };
+    document.addEventListener("visibilitychange", seen);
+    if (document.hidden) seen();
     // A page that comes back out of the browser's memory may have been locked meanwhile.
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
     addEventListener("online", () => ask("/sync/signal", "").catch(() => {}));
