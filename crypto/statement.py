@@ -23,6 +23,7 @@ LEASE: Final = b"lease"
 WIPED: Final = b"wiped"
 KEYS: Final = b"server-keys"
 HELD: Final = b"held"
+REACH: Final = b"reach"
 ROOT_OLD: Final = b"root-by-old"
 ROOT_NEW: Final = b"root-by-new"
 DAY_MS: Final = 86_400_000
@@ -102,6 +103,41 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     issued_at_ms: int
     places: tuple[tuple[str, bytes, bytes, int, bytes], ...]
     format: int = STATEMENT_FORMAT
+
+
+class Reach(msgspec.Struct, frozen=True, array_like=True):
+    """How far copies of the issuer's store reach, for servers below it; replaces what it said
+    before.
+
+    ``places`` are (kind of place, replica that holds, the issuer's commit up to which it does).
+    """
+
+    issuer: bytes
+    issued_at_ms: int
+    places: tuple[tuple[str, bytes, int], ...]
+    format: int = STATEMENT_FORMAT
+
+
+def issue_reach(issuer: DeviceKey, reach: Reach) -> bytes:
+    """Sign how far a server's store reaches. Raises StatementRefused beyond a limit."""
+    _check_reach(reach, issuer.public)
+    return _signed(issuer, REACH, reach)
+
+
+def check_reach(data: bytes, issuer_public: bytes) -> Reach:
+    """Check it against the issuer's key; what it says. Raises StatementRefused."""
+    reach = _opened(data, issuer_public, REACH, Reach)
+    _check_reach(reach, issuer_public)
+    return reach
+
+
+def _check_reach(reach: Reach, issuer_public: bytes) -> None:
+    _sound(
+        reach.format == STATEMENT_FORMAT
+        and reach.issuer == replica_of(issuer_public)
+        and len(reach.places) <= PLACES_MAX
+        and all(len(holder) == REPLICA_BYTES and seq >= 0 for _, holder, seq in reach.places)
+    )
 
 
 def issue_held(issuer: DeviceKey, held: Held) -> bytes:

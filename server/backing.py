@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from server.backups import PART, back_up
-from server.custody import last_backup, note_backup
+from server.custody_places import last_backup, note_backup
 from server.errors import BackupWrong
 from server.journal import note
 from server.keys import ServerKeys

@@ -16,6 +16,9 @@ WORDS = {
     "city": "市级 ‖ city",
     "province": "省级 ‖ province",
     "backup": "备份 ‖ backup",
+    "above-backup": "上级的备份 ‖ backup of the server above",
+    "city-backup": "市级的备份 ‖ backup of the city",
+    "province-backup": "省级的备份 ‖ backup of the province",
 }
 
 
@@ -37,7 +40,8 @@ def add_to(main: click.Group) -> None:
 @click.pass_context
 def custody(context: click.Context, /, record: str) -> None:
     """Custody of a record's changes."""
-    from server.custody import custody_of, last_backup
+    from server.custody import custody_of
+    from server.custody_places import last_backup
     from server.errors import NotFound
     from server.office import reading
 

@@ -158,7 +158,7 @@ def sql(context: click.Context, /, query: str, as_csv: bool, limit: int, by: str
 def backup(context: click.Context, /, target: Path, by: str) -> None:
     """Back up."""
     from server.backups import back_up
-    from server.custody import note_backup
+    from server.custody_places import note_backup
     from server.journal import note
     from server.office import reading
 

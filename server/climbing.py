@@ -21,6 +21,7 @@ from server.following import LOST, find_again
 from server.line import ServerLine
 from server.linking import Linking, Met
 from server.logs import log, log_fault
+from server.relayed_blobs import lacking, next_piece, note_brought
 from server.service import Service
 from server.uplinks import Link, note_try
 from server.upstream import upstream_of
@@ -69,6 +70,13 @@ class Climbing:
                     link = again
                     talk = exchange(self._service, link)
                     (found,) = await asyncio.gather(talk, return_exceptions=True)
+            if not isinstance(found, BaseException):
+                # Text before blobs; what breaks here breaks no exchange, and goes on next time.
+                (sent,) = await asyncio.gather(
+                    send_blobs(self._service, link), return_exceptions=True
+                )
+                if isinstance(sent, Exception) and not isinstance(sent, EXPECTED):
+                    log_fault(sent, ServerError.code)
         code = ""
         if isinstance(found, EXPECTED):
             code = found.code
@@ -108,6 +116,33 @@ def line_to(service: Service, link: Link) -> ServerLine:
     line = ServerLine(link.addresses, link.pin, district.key, link.server, statements)
     line.keep_nonce(link.nonce)
     return line
+
+
+async def send_blobs(service: Service, link: Link) -> int:
+    """Bring the upstream attachments it lacks, as many as one turn has; how many."""
+    store = service.district.store
+    line = await service.run(lambda: line_to(service, link))
+
+    def todo() -> list[tuple[str, int]]:
+        with store.read() as tx:
+            return lacking(tx, link.server)
+
+    def done(name: str) -> None:
+        with store.write() as tx:
+            note_brought(tx, link.server, name)
+
+    sent = 0
+    try:
+        for name, size in await service.run(todo):
+            at = await asyncio.to_thread(line.blob_bytes, name)
+            while at < size:
+                piece = await service.run(partial(next_piece, store, name, at))
+                at = await asyncio.to_thread(line.put_blob, name, at, size, piece)
+            await service.run(partial(done, name))
+            sent += 1
+    finally:
+        line.close()
+    return sent
 
 
 def line_statements(district: District, link: Link) -> list[bytes]:

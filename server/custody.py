@@ -5,7 +5,7 @@ What lives here: reading it, the signed word to a tablet, the last backup. What 
 signatures (``linking.py``), making backups. Invariants
 - The upstream holds what it gave a signed receipt for, or named when it listed its feeds; what was
   merely sent to it does not count.
-- A backup counts after it was opened and checked, and holds what was committed before it began.
+- Further up, and in backups there, is what the server above says of its own commits (``reach.py``).
 - A word replaces the one before: an upstream that was set back holds less, and tablets hear so.
 """
 
@@ -15,47 +15,17 @@ from typing import NamedTuple
 
 from crypto.identity import DeviceKey
 from crypto.statement import PLACES_MAX, Held, issue_held
+from server.custody_places import BACKUP, last_backup, upstream_kind
 from server.history import read_history
+from server.reach import beyond
 from server.store.base import Transaction
-from server.uplinks import UPSTREAM
 from sync.clock import counter_of
 
-ABOVE, CITY, PROVINCE, BACKUP = "above", "city", "province", "backup"
-"""Kinds of places beyond the district."""
-BACKED_UP_SEQ, BACKED_UP_AT_MS = "backed_up_seq", "backed_up_at_ms"
 KEYS_MAX = PLACES_MAX // 4
-"""Keys of one tablet that are told of, the newest; two branches of each at two places."""
-_CITY_DIGITS, _PROVINCE_DIGITS = 6, 4
+"""Keys of one tablet that are told of, the newest; of all their places as many as one word has."""
 
 Place = tuple[str, bytes, bytes, int, bytes]
 """Kind, who holds it, whose feed, up to which counter, and the head there."""
-
-
-def note_backup(tx: Transaction, seq: int, at_ms: int) -> None:
-    """A verified backup holds all that was committed up to ``seq``."""
-    tx.run_many(
-        "INSERT INTO meta (key, value) VALUES (?, ?)"
-        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        [(BACKED_UP_SEQ, seq), (BACKED_UP_AT_MS, at_ms)],
-    )
-
-
-def last_backup(tx: Transaction) -> tuple[int, int]:
-    """The sequence up to which the last verified backup reaches, and when it was made; (0, 0) for
-    none."""
-    names = [BACKED_UP_SEQ, BACKED_UP_AT_MS]
-    found = dict(tx.rows("SELECT key, value FROM meta WHERE key IN (?, ?)", names))
-    return int(found.get(BACKED_UP_SEQ, 0)), int(found.get(BACKED_UP_AT_MS, 0))
-
-
-def upstream_kind(tx: Transaction) -> tuple[str, bytes] | None:
-    """What the upstream is to those below, by this server's area, and its replica."""
-    found = tx.rows("SELECT server, area FROM links WHERE kind = ?", [UPSTREAM])
-    if not found:
-        return None
-    digits = len(str(found[0][1]))
-    kind = {_CITY_DIGITS: CITY, _PROVINCE_DIGITS: PROVINCE}.get(digits, ABOVE)
-    return kind, bytes(found[0][0])
 
 
 def places_of(tx: Transaction, me: bytes, replicas: list[bytes]) -> list[Place]:
@@ -63,6 +33,7 @@ def places_of(tx: Transaction, me: bytes, replicas: list[bytes]) -> list[Place]:
     out: list[Place] = []
     above = upstream_kind(tx)
     seq, _ = last_backup(tx)
+    far = beyond(tx)
     for replica in replicas:
         if above is not None:
             rows = tx.rows(
@@ -78,6 +49,13 @@ def places_of(tx: Transaction, me: bytes, replicas: list[bytes]) -> list[Place]:
                 [tx.number_of(replica), seq],
             )
             out += [(BACKUP, me, replica, int(c), bytes(h)) for c, h in rows]
+        for kind, holder, upto in far:
+            rows = tx.rows(
+                "SELECT last, head FROM segments WHERE replica = ? AND seq <= ?"
+                " ORDER BY last DESC LIMIT 2",
+                [tx.number_of(replica), upto],
+            )
+            out += [(kind, holder, replica, int(c), bytes(h)) for c, h in rows]
     return out
 
 
@@ -92,7 +70,7 @@ def held_word(
         [device, KEYS_MAX],
     )
     places = places_of(tx, key.replica, [bytes(row[0]) for row in found])
-    return issue_held(key, Held(replica, key.replica, now_ms, tuple(places)))
+    return issue_held(key, Held(replica, key.replica, now_ms, tuple(places[:PLACES_MAX])))
 
 
 class Seen(NamedTuple):
@@ -118,9 +96,10 @@ def custody_of(tx: Transaction, me: bytes, record: str) -> list[Seen]:
             held[replica] = places_of(tx, me, [replica])
         # Of a feed that forked a counter does not say which branch: only its ends are sure.
         forked = replica in history.forks
+        servers = {holder: kind for kind, holder, *_ in held[replica] if kind != BACKUP}
         kinds = [
-            kind
-            for kind, _, _, upto, _ in held[replica]
+            _named(kind, servers.get(holder, ""))
+            for kind, holder, _, upto, _ in held[replica]
             if (counter == upto if forked else counter <= upto)
         ]
         out.append(
@@ -134,6 +113,11 @@ def custody_of(tx: Transaction, me: bytes, record: str) -> list[Seen]:
             )
         )
     return out
+
+
+def _named(kind: str, server: str) -> str:
+    """The own backup, or that of a server above by what it is."""
+    return f"{server}-{BACKUP}" if kind == BACKUP and server else kind
 
 
 def _name_of(tx: Transaction, replica: bytes) -> str:

@@ -21,6 +21,7 @@ from sync import enrolment
 from sync.carry.line import BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
 from sync.messages import PROTOCOL
 
+PATH = "/v1/sync"
 UNKNOWN = frozenset({"crypto/request-refused", "server/device-unknown"})
 """How a server refuses a key that it does not know, or knows no more since it was set back."""
 
@@ -44,26 +45,42 @@ class ServerLine:
 
     def exchange(self, body: bytes) -> bytes:
         """``POST /v1/sync``. Raises LinkDown, LinkRefused, LinkWrong, PinMismatch."""
-        answer = self._signed(body)
+        answer = self._signed("POST", PATH, body)
         if answer.status in (UNAUTHORIZED, http.client.FORBIDDEN) and code_of(answer) in UNKNOWN:
             self._introduce()
-            answer = self._signed(body)
+            answer = self._signed("POST", PATH, body)
         if answer.status != http.client.OK:
             raise LinkRefused(code_of(answer) or str(answer.status))
         return answer.body
 
-    def _signed(self, body: bytes) -> Answer:
-        answer = self._try(body)
+    def blob_bytes(self, name: str) -> int:
+        """How many bytes of an attachment the other has. Raises LinkDown, LinkRefused."""
+        answer = self._signed("HEAD", f"/v1/blobs/{name}", b"")
+        if answer.status == http.client.NOT_FOUND:
+            return 0
+        if answer.status != http.client.OK:
+            raise LinkRefused(str(answer.status))
+        return int(answer.headers.get("doorstep-received", "0"))
+
+    def put_blob(self, name: str, offset: int, total: int, piece: bytes) -> int:
+        """Send one piece; how many bytes the other has now. Raises LinkDown, LinkRefused."""
+        path = f"/v1/blobs/{name}?offset={offset}&total={total}"
+        answer = self._signed("PUT", path, piece)
+        if answer.status != http.client.OK:
+            raise LinkRefused(code_of(answer) or str(answer.status))
+        return int(msgspec.msgpack.decode(answer.body)[1])
+
+    def _signed(self, method: str, path: str, body: bytes) -> Answer:
+        answer = self._try(method, path, body)
         if answer.status == UNAUTHORIZED and NONCE_HEADER in answer.headers:
             # The nonce was used or lost on the way: the answer brought a fresh one.
-            answer = self._try(body)
+            answer = self._try(method, path, body)
         return answer
 
-    def _try(self, body: bytes) -> Answer:
-        path = "/v1/sync"
-        headers = sign_request(self._key, "POST", path, body, self._nonce, server=self._server)
+    def _try(self, method: str, path: str, body: bytes) -> Answer:
+        headers = sign_request(self._key, method, path, body, self._nonce, server=self._server)
         headers["content-type"] = BINARY
-        answer = self._line.request("POST", path, headers, body)
+        answer = self._line.request(method, path, headers, body)
         with contextlib.suppress(ValueError):
             self._nonce = bytes.fromhex(answer.headers.get(NONCE_HEADER, "")) or b"\0"
         return answer

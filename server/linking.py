@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from server.aside_words import aside_words, hear_asides
 from server.erasing_places import TOLD_MAX
 from server.errors import LinkWrong
 from server.feeds import Run, open_stored
@@ -24,6 +25,8 @@ from server.made import take_in
 from server.opening import open_relayed
 from server.points import PIECE_BYTES, Believed, Choice, Chosen, all_points
 from server.pull import pages_of
+from server.reach import forget_marks, hear_reach, note_mark
+from server.relayed_blobs import forget_brought
 from server.relaying import ANSWERS_MAX, NOBODY
 from server.scope import revoked_among
 from server.store.base import Transaction
@@ -212,6 +215,7 @@ class Linking:
                     *told_above(district),
                     *told,
                     *self._answers,
+                    *(aside_words(tx, district.key, chosen.runs) if chosen else ()),
                 ],
                 relay=Relay(keys, total, listed),
             )
@@ -288,13 +292,15 @@ class Linking:
             link = link_to(tx, self._server)
             district.look_at_own_chain(tx, reply.known)
             believed = Believed(tx, f"above {self._server.hex()}")
-            link = self._take_lineage(link, reply)
+            link = self._take_lineage(tx, link, reply)
             link = self._take_receipts(link, believed, asked, reply)
             link = self._take_points(link, believed, asked, relayed)
             hear_linked(tx, link, asked.request, reply, now_ms)
             link = hear_above(tx, district, link, reply.statements, now_ms)
             revoked = revoked_among(tx, district.devices_of(runs))
-            sender = Sender(self._server, "", "", reply.clock_ms - now_ms, revoked)
+            aside = hear_asides(tx, district.trust, self._server.hex(), reply.statements)
+            offset_ms = reply.clock_ms - now_ms
+            sender = Sender(self._server, "", "", offset_ms, revoked, aside)
             batch = (runs, states)
             out = take_in(district, tx, district.forks, NOBODY, batch, sender, now_ms)
             self._take_ends(believed, runs, out.receipts)
@@ -304,6 +310,10 @@ class Linking:
                     incarnation=reply.incarnation, seq=reply.seq, after=reply.after
                 )
             keep_link(tx, link)
+            hear_reach(tx, link, reply.statements)
+            if not link.compare and asked.chosen is not None and not asked.chosen.more:
+                # The answer was made after the commit that holds what was brought.
+                note_mark(tx, link.server, link.up_seq, reply.seq)
         district.forks |= out.forked
         self._records += out.applied
         return self._more(link, asked, reply, relayed, push, pull)
@@ -327,13 +337,15 @@ class Linking:
         return pull and (reply.more or not asked.request.want)
 
     @staticmethod
-    def _take_lineage(link: Link, reply: Reply) -> Link:
+    def _take_lineage(tx: Transaction, link: Link, reply: Reply) -> Link:
         """Was the other set back behind what it told? Then everything is to be compared, states
         too."""
         earlier = dict(reply.lineage)
         at, seq = link.told_incarnation, link.told_seq
         if at and at != reply.incarnation and earlier.get(at, -1) < seq:
             link = link._replace(compare=True, up_seq=0)
+            forget_marks(tx, link.server)
+            forget_brought(tx, link.server)
         told = reply.seq if at != reply.incarnation else max(seq, reply.seq)
         return link._replace(told_incarnation=reply.incarnation, told_seq=told)
 

@@ -21,7 +21,7 @@ from server.store.field_tables import TABLES_FIELDS
 from server.store.log_tables import TABLES_LOG
 from server.store.rights_tables import TABLES_RIGHTS
 from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
-from server.store.tier_tables import TABLES_LEFT, TABLES_TIERS
+from server.store.tier_tables import TABLES_LEFT, TABLES_PASSED, TABLES_TIERS
 
 TABLES_1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
@@ -137,6 +137,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0010-rights", TABLES_RIGHTS),
     ("0011-left-areas", TABLES_LEFT),
     ("0012-fields", TABLES_FIELDS),
+    ("0013-passed-on", TABLES_PASSED),
 )
 
 

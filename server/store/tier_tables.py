@@ -39,3 +39,18 @@ CREATE TABLE left_areas (home TEXT NOT NULL, area TEXT NOT NULL, seq INTEGER NOT
 CREATE INDEX left_areas_by_area ON left_areas (area, seq);
 """
 """Households that were in an area and moved: the server of that area is to hear of it once."""
+
+TABLES_PASSED = """
+CREATE TABLE relayed_blobs (server BLOB NOT NULL, name TEXT NOT NULL, PRIMARY KEY (server, name))
+  WITHOUT ROWID;
+CREATE TABLE reach_marks (server BLOB NOT NULL, own_seq INTEGER NOT NULL,
+  their_seq INTEGER NOT NULL, PRIMARY KEY (server, own_seq)) WITHOUT ROWID;
+CREATE TABLE reaches (server BLOB NOT NULL, kind TEXT NOT NULL, holder BLOB NOT NULL,
+  seq INTEGER NOT NULL, PRIMARY KEY (server, kind, holder)) WITHOUT ROWID;
+CREATE TABLE heard_revocations (replica BLOB PRIMARY KEY, issuer BLOB NOT NULL,
+  statement BLOB NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX heard_revocations_by_seq ON heard_revocations (seq);
+"""
+"""``relayed_blobs``: attachments a server has by its own word. ``reach_marks``: what was here up to
+``own_seq`` is among its commits up to ``their_seq``; ``reaches``: where its commits are, by its
+word. ``heard_revocations`` are the tree's, own ones among them, in the order they were heard."""

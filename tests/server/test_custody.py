@@ -16,7 +16,8 @@ from crypto.seal import BoxKey
 from crypto.statement import PLACES_MAX, Held, check_held, issue_held
 from fixtures.world import HOUSEHOLD, World
 from server.cli import main
-from server.custody import custody_of, note_backup
+from server.custody import custody_of
+from server.custody_places import note_backup
 from server.district import District
 from server.linking import Linking
 from server.store.sqlite import SqliteStore

@@ -19,7 +19,7 @@ from fixtures.postgres import Postgres
 from server.app import opened_district
 from server.backing import Backing
 from server.backups import back_up, check_backup, restore
-from server.custody import last_backup
+from server.custody_places import last_backup
 from server.errors import AlreadyInitialised, BackupWrong
 from server.keys import read_keys
 from server.office import reading, writing

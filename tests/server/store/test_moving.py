@@ -12,7 +12,7 @@ from crypto.seal import BoxKey
 from fixtures.district import district_settings
 from fixtures.postgres import Postgres
 from server.cli import main
-from server.custody import last_backup, note_backup
+from server.custody_places import last_backup, note_backup
 from server.district import District
 from server.errors import AlreadyInitialised
 from server.moving import move, rows_in, tables_of
