@@ -7,9 +7,14 @@ is itself a line of the journal.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from server.cli_words import BY, option, spoken, state_of, when
+
+if TYPE_CHECKING:
+    from server.log_access import Count
 
 DAY_MS = 24 * 3_600_000
 
@@ -33,7 +38,13 @@ def add_to(main: click.Group) -> None:
 def access(context: click.Context, /, by_whom: bool, by_home: bool, days: int, by: str) -> None:
     """Report."""
     from server.journal import note
-    from server.log_access import HOMES_PER_HOUR_MAX, by_household, by_officer
+    from server.log_access import (
+        HOMES_PER_HOUR_MAX,
+        HOMES_PER_NIGHT_MAX,
+        READERS_PER_WEEK_MAX,
+        by_household,
+        by_officer,
+    )
     from server.office import reading
 
     if by_whom and by_home:
@@ -45,8 +56,24 @@ def access(context: click.Context, /, by_whom: bool, by_home: bool, days: int, b
             note(tx, desk.now_ms, by, "access-report", "household" if by_home else "officer", "")
             found = by_household(tx, since_ms) if by_home else by_officer(tx, since_ms)
     if by_home:
-        columns = ["户 ‖ household", "查阅次数 ‖ readings", "人数 ‖ readers", "最近 ‖ last"]
-        state.table(columns, [(c.name, c.lines, c.readers, when(c.last_ms)) for c in found])
+        columns = [
+            "户 ‖ household",
+            "查阅次数 ‖ readings",
+            "人数 ‖ readers",
+            "最近 ‖ last",
+            "异常 ‖ unusual",
+        ]
+        state.table(
+            columns,
+            [
+                (c.name, c.lines, c.readers, when(c.last_ms), f"! {c.week}" if c.unusual else "")
+                for c in found
+            ],
+        )
+        state.say(
+            "标准：七天内超过 {most} 人查阅。 ‖ The rule: more than {most} readers in seven days.",
+            most=READERS_PER_WEEK_MAX,
+        )
         return
     state.table(
         [
@@ -64,14 +91,27 @@ def access(context: click.Context, /, by_whom: bool, by_home: bool, days: int, b
                 c.homes,
                 when(c.last_ms),
                 c.most,
-                f"! {when(c.at_ms)}" if c.unusual else "",
+                _why(c),
             )
             for c in found
         ],
     )
     state.say(
-        "标准：一小时内查阅超过 {most} 户，本人负责的冲突所在户不计。 ‖ "
-        "The rule: more than {most} households in one hour, not counting those with a conflict"
-        " in one's own care.",
+        "标准：一小时内查阅超过 {most} 户，或一夜（23 至 6 时）超过 {night} 户，"
+        "本人负责的冲突所在户不计；或取走全部副本（*）。平板上的查阅一并计入。 ‖ "
+        "The rules: more than {most} households in one hour, or more than {night} in one night"
+        " (23 to 6), not counting those with a conflict in one's own care; or a copy of"
+        " everything (*). Reading on tablets counts.",
         most=HOMES_PER_HOUR_MAX,
+        night=HOMES_PER_NIGHT_MAX,
     )
+
+
+def _why(count: Count) -> str:
+    """What is unusual about a reader: the hour, the night, copies of everything."""
+    from server.log_access import HOMES_PER_HOUR_MAX, HOMES_PER_NIGHT_MAX
+
+    out = [f"! {when(count.at_ms)}"] if count.most > HOMES_PER_HOUR_MAX else []
+    out += [f"! 23–6: {count.night}"] if count.night > HOMES_PER_NIGHT_MAX else []
+    out += [f"! *: {count.every}"] if count.every else []
+    return " ".join(out)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from server.cli_verify import verify
-from server.cli_words import SpokenGroup, officer, option, spoken, state_of
+from server.cli_words import SpokenGroup, State, officer, option, spoken, state_of
 
 if TYPE_CHECKING:
     from server.office import Desk
@@ -41,6 +41,15 @@ SEEN = option(
     default="",
     text="show 给出的摘要；记录若已改变则拒绝 ‖ digest from show; refused if the record changed",
 )
+
+
+def _saw(state: State, records: list[str], purpose: str, fields: str) -> None:
+    """Note in the access log what was shown."""
+    from server.log_access import note_seen
+    from server.office import reading
+
+    with reading(state.settings) as desk, desk.store.write() as tx:
+        note_seen(tx, desk.now_ms, officer(), records, purpose, fields)
 
 
 def decided(desk: Desk, what: str, arguments: dict[str, Any]) -> list[Any]:
@@ -115,6 +124,7 @@ def audit_list(
                 for line in page.lines
             ],
         )
+    _saw(state, [line.record for line in page.lines], "inbox", wanted["field"] or "*")
     state.say(
         "共 {total} 个；{counts} ‖ {total} in all; {counts}",
         total=page.total,
@@ -139,6 +149,7 @@ def audit_show(context: click.Context, /, number: int) -> None:
     with reading(state.settings) as desk, desk.store.read() as tx:
         found = show_conflict(tx, desk.schema, number)
         print_conflict(state.out, desk.schema, found, state.lang)
+    _saw(state, [found.record], "conflict", found.field)
 
 
 @spoken(audit, "resolve", "裁定一个冲突 ‖ Settle a conflict.")
@@ -245,6 +256,7 @@ def audit_history(context: click.Context, /, record: str, at: int | None) -> Non
         found = read_history(tx, record)
         stored = stored_record(tx, record)
         print_history(state.out, (desk.schema, Names(tx), state.lang), found, stored, at)
+    _saw(state, [record], "history", "*")
 
 
 @click.group("quarantine", cls=SpokenGroup, help="隔离区 ‖ What is in quarantine.")

@@ -91,6 +91,7 @@ def import_(context: click.Context, /, file: Path, collection: str, check: bool,
 def export(context: click.Context, /, target: Path, kind: str, reason: str, by: str) -> None:
     """Export."""
     from server.journal import note
+    from server.log_access import note_all_seen
     from server.office import reading
     from server.reports.exports import export as write_out
 
@@ -98,6 +99,7 @@ def export(context: click.Context, /, target: Path, kind: str, reason: str, by: 
     with reading(state.settings) as desk:
         with desk.store.write() as tx:
             note(tx, desk.now_ms, by, "export", kind, reason)
+            note_all_seen(tx, desk.now_ms, by, f"export {kind} {reason}".strip())
         total = 0
         with (
             state.progress("导出 ‖ Exporting", len(desk.schema.collections)) as bar,
@@ -127,6 +129,7 @@ def sql(context: click.Context, /, query: str, as_csv: bool, limit: int, by: str
 
     from server.errors import QueryRefused
     from server.journal import note
+    from server.log_access import note_all_seen
     from server.office import reading
     from server.views import query as run
 
@@ -137,6 +140,7 @@ def sql(context: click.Context, /, query: str, as_csv: bool, limit: int, by: str
         found = run(state.settings.store_path, desk.keys.store_hex, query, (), limit)
         with desk.store.write() as tx:
             note(tx, desk.now_ms, by, "query", "", query[:2_000])
+            note_all_seen(tx, desk.now_ms, by, "sql", f"{len(found.columns)} × {len(found.rows)}")
     if as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(found.columns)

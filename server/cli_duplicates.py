@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from server.cli_words import SpokenGroup, officer, option, spoken, state_of
+from server.cli_words import SpokenGroup, State, officer, option, spoken, state_of
 from server.repair_words import REASON_WORDS, WRONG_WORDS
 
 BY = option("--by", default=officer, show_default="account", text="经办人 ‖ the officer")
@@ -25,6 +25,15 @@ def add_to(main: click.Group) -> None:
 @click.group("duplicates", cls=SpokenGroup, help="重复登记的户 ‖ Households entered twice.")
 def duplicates() -> None:
     """Duplicates."""
+
+
+def _saw(state: State, homes: list[str]) -> None:
+    """Note in the access log what is about to be shown."""
+    from server.log_access import note_seen
+    from server.office import reading
+
+    with reading(state.settings) as desk, desk.store.write() as tx:
+        note_seen(tx, desk.now_ms, officer(), homes, "duplicates")
 
 
 @spoken(duplicates, "list", "列出疑似重复的户及理由 ‖ List likely duplicates, and why.")
@@ -44,9 +53,11 @@ def duplicates_list(context: click.Context, /, area: str, limit: int) -> None:
         circles = joins_in(tx).circles
     for circle in circles:
         state.warn("互相并入：{homes} ‖ Joined in a circle: {homes}", homes=" ".join(circle))
+    proposed = propose(entries)[:limit]
+    _saw(state, [home for one in proposed for home in (one.first, one.second)])
     known = {entry.id: entry for entry in entries}
     rows = []
-    for one in propose(entries)[:limit]:
+    for one in proposed:
         why = "; ".join(pick(REASON_WORDS[r.kind], state.lang) for r in one.reasons)
         homes = known[one.first], known[one.second]
         told = [f"{home.head} {home.address}" for home in homes]
@@ -75,6 +86,7 @@ def duplicates_show(context: click.Context, /, one: str, two: str) -> None:
     state = state_of(context)
     with reading(state.settings) as desk, desk.store.read() as tx:
         found, schema, lang = both(tx, desk.schema, one, two), desk.schema, state.lang
+    _saw(state, [one, two])
 
     def words(name: str, value: object) -> str:
         return value_words(schema, "household", name, value, lang)
@@ -148,6 +160,82 @@ def duplicates_apart(context: click.Context, /, one: str, two: str, reason: str,
             writes = telling_apart(tx, one, two)
         desk.writer.write_many(by, writes, reason)
     state.say("不再提示这两户 ‖ These two are not proposed again")
+
+
+@spoken(
+    duplicates,
+    "conflicts",
+    "列出并户后互相不同的值 ‖ List values that differ because households were joined.",
+)
+@option("--area", default="", text="区划代码前缀 ‖ prefix of an area's code")
+@click.pass_context
+def duplicates_conflicts(context: click.Context, /, area: str) -> None:
+    """Conflicts."""
+    from server.audit import Names
+    from server.audit_words import POLICY_WORDS, field_words, moment, value_words
+    from server.joined_conflicts import late_in
+    from server.office import reading
+    from server.words import pick
+
+    state = state_of(context)
+    with reading(state.settings) as desk, desk.store.read() as tx:
+        found, schema, names, lang = (
+            late_in(tx, desk.schema, area),
+            desk.schema,
+            Names(tx),
+            state.lang,
+        )
+    rows = [
+        (
+            one.home,
+            one.field,
+            field_words(schema, "household", one.field, lang),
+            sibling.dot.hex(),
+            value_words(schema, "household", one.field, sibling.value, lang),
+            names.worker(sibling.worker),
+            moment(sibling.stamp.ms, lang),
+            pick(POLICY_WORDS.get(one.policy, one.policy), lang),
+        )
+        for one in found
+        for sibling in one.siblings
+    ]
+    heads = [
+        "户 ‖ household",
+        "字段 ‖ field",
+        "名称 ‖ name",
+        "选择 ‖ choice",
+        "值 ‖ value",
+        "写入者 ‖ writer",
+        "时间 ‖ time",
+        "规则 ‖ rule",
+    ]
+    state.table(heads, rows)
+
+
+@spoken(
+    duplicates,
+    "settle",
+    "选定并户后的一个值 ‖ Settle a value of joined households by one of those listed.",
+)
+@click.argument("home")
+@click.argument("field")
+@click.argument("choice")
+@REASON
+@BY
+@click.pass_context
+def duplicates_settle(
+    context: click.Context, /, home: str, field: str, choice: str, reason: str, by: str
+) -> None:
+    """Settle."""
+    from server.joined_conflicts import settling
+    from server.office import writing
+
+    state = state_of(context)
+    with writing(state.settings) as desk:
+        with desk.store.read() as tx:
+            write = settling(tx, desk.schema, home, field, choice)
+        desk.writer.write_many(by, [write], reason)
+    state.say("已选定 ‖ Settled")
 
 
 @click.group("repair", cls=SpokenGroup, help="待修复的引用 ‖ Links that need repair.")

@@ -8,7 +8,8 @@ What must not: deciding who may read. Invariants
 - Unusual is a rule in words, the same for everybody. Of a reader: more than
   ``HOMES_PER_HOUR_MAX`` different households in one hour, not counting those with a conflict that
   is the reader's own care; or more of them than ``HOMES_PER_NIGHT_MAX`` in one night (from 23 to 6
-  o'clock in China). Of a household: read by more than ``READERS_PER_WEEK_MAX`` people within seven days.
+  o'clock in China); or a copy of everything, which is one line, of the household ``*``. Of a
+  household: read by more than ``READERS_PER_WEEK_MAX`` people within seven days.
 - Reading on tablets counts as reading in the console does.
 """
 
@@ -69,6 +70,36 @@ def note_readings(tx: Transaction, at_ms: int, readings: Iterable[Reading]) -> N
     )
 
 
+EVERY = "*"
+"""The household of a line that tells of all of them: a copy, or a query over everything."""
+
+
+def note_seen(
+    tx: Transaction,
+    at_ms: int,
+    who: str,
+    records: Iterable[str],
+    purpose: str,
+    fields: str = "*",
+) -> None:
+    """Note that somebody was shown these records; those that are not held are left out."""
+    listed = list(dict.fromkeys(records))
+    found = tx.rows_in(
+        "SELECT r.id, h.id, h.area FROM records r JOIN homes h ON h.n = r.home WHERE r.id IN (?*)",
+        listed,
+    )
+    note_readings(
+        tx,
+        at_ms,
+        [Reading(who, str(a), str(h), str(r), fields, purpose) for r, h, a in sorted(found)],
+    )
+
+
+def note_all_seen(tx: Transaction, at_ms: int, who: str, purpose: str, fields: str = "*") -> None:
+    """Note that somebody took a copy of everything, or asked over everything: one line."""
+    note_readings(tx, at_ms, [Reading(who, "", EVERY, EVERY, fields, purpose)])
+
+
 class Count(NamedTuple):
     """How much was read: by an officer or worker, or of a household. ``most`` is the largest number
     of households in one hour, outside the reader's own open conflicts; ``at_ms`` is that hour.
@@ -84,6 +115,7 @@ class Count(NamedTuple):
     at_ms: int
     night: int = 0
     week: int = 0
+    every: int = 0
 
     @property
     def unusual(self) -> bool:
@@ -92,6 +124,7 @@ class Count(NamedTuple):
             self.most > HOMES_PER_HOUR_MAX
             or self.night > HOMES_PER_NIGHT_MAX
             or self.week > READERS_PER_WEEK_MAX
+            or self.every > 0
         )
 
 
@@ -121,7 +154,9 @@ def _count(who: str, seen: Sequence[tuple[int, str]], own: set[str]) -> Count:
         if into < NIGHT_MS:
             nights.setdefault(night, set()).add(home)
     dark = max(map(len, nights.values()), default=0)
-    return Count(who, len(seen), len(homes), 1, seen[0][0], seen[-1][0], most, hour, dark)
+    every = sum(home == EVERY for _, home in seen)
+    first, last = seen[0][0], seen[-1][0]
+    return Count(who, len(seen), len(homes), 1, first, last, most, hour, dark, 0, every)
 
 
 def _busiest(seen: Sequence[tuple[int, str]], within_ms: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from rich.text import Text
 from server.cli_words import State
 from server.errors import ReportRefused
 from server.journal import note
+from server.log_access import note_seen
 from server.office import Desk, reading
 from server.reports import REPORTS, Params, records, refresh, run
 from server.reports.exports import new_bytes
@@ -97,6 +98,7 @@ def _made(
 ) -> tuple[bytes | None, Sheet]:
     """The bytes of the format asked for, None for a table; and the sheet."""
     kind, figure, now_ms, lang = given["kind"], given["figure"], desk.now_ms, state.lang
+    seen: list[str] = []
     if figure:
         report_of(name)
         with desk.store.write() as tx:
@@ -108,10 +110,15 @@ def _made(
             if kind == "geojson":
                 raise ReportRefused("--records: table, csv, xlsx, json")
             found = records(tx, name, figure, asked, now_ms=now_ms)
+            seen = [one.record for one in found]
             wanted = next(one for one in result.report.figures if one.name == figure)
             sheet = records_sheet(result.report, wanted, found, sheet.days, sheet.unit, lang)
         elif kind == "geojson":
             return as_geojson(tx, result, lang), sheet
+    if figure:
+        with desk.store.write() as tx:
+            purpose = f"report {name} {figure}"
+            note_seen(tx, now_ms, given["by"], seen, purpose, "head_name address")
     if kind == "json":
         return records_json(sheet) if figure else as_json(result, lang), sheet
     if kind == "csv":

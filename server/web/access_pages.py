@@ -27,7 +27,8 @@ PURPOSES = {
     "tablet": "平板 ‖ tablet",
     "tablet-opened": "在平板上打开 ‖ opened on a tablet",
     "rights": "本人权利 ‖ the person's rights",
-    "record": "记录详情 ‖ record",
+    "duplicates": "疑似重复户 ‖ likely duplicates",
+    "sql": "查询 ‖ query",
 }
 """What the first word of a purpose means."""
 

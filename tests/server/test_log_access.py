@@ -4,7 +4,11 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from fixtures.district import district_settings
+from server.app import opened_district
+from server.cli import main
 from server.log_access import (
     HOMES_PER_HOUR_MAX,
     HOUR_MS,
@@ -81,3 +85,36 @@ def test_a_reading_that_was_altered_or_taken_out_is_named(office: Office) -> Non
             Problem(ALTERED, size - 4, size - 4),
             Problem(REMOVED, size - 2, size - 2),
         ]
+
+
+def test_whatever_the_command_line_shows_of_people_is_in_the_access_log(tmp_path: Path) -> None:
+    office = tmp_path / "office"
+
+    def doorstep(*arguments: str) -> None:
+        found = CliRunner().invoke(main, ["--data-dir", str(office), *arguments])
+        assert found.exit_code == 0, found.output + repr(found.exception)
+
+    doorstep("init")
+    with opened_district(district_settings(office)) as (district, _):
+        fields = {"area": "440103019003", "address": "九号", "head_name": "李"}
+        home = district.write("gsy", "household", None, fields)
+        other = district.write("gsy", "household", None, fields)
+    doorstep("audit", "history", home)
+    doorstep("duplicates", "show", home, other)
+    doorstep("person", "show", home, "--reason", "本人查询")
+    doorstep("export", str(tmp_path / "plain.db"), "--by", "周", "--reason", "核对")
+    doorstep("sql", "SELECT head_name FROM household", "--by", "周")
+    with opened_district(district_settings(office)) as (district, _), district.store.read() as tx:
+        rows = tx.rows("SELECT home, purpose FROM access_log ORDER BY n")
+        unusual = {c.name: c.unusual for c in by_officer(tx)}
+    assert [str(purpose).split()[0] for _, purpose in rows] == [
+        "history",
+        "duplicates",
+        "duplicates",
+        "rights",
+        "export",
+        "sql",
+    ]
+    assert [str(h) for h, _ in rows] == [home, *sorted([home, other]), home, "*", "*"]
+    assert unusual["周"]
+    doorstep("log", "verify")
