@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from crypto.logword import RUN
+from server.aside_words import REVOKED, Asides
 from server.batch_rows import BatchRows
 from server.conflicts import Happened
 from server.feeds import Placed, Run, place, row_of, store_runs
@@ -41,13 +42,15 @@ Offered = tuple[SignedStates, State]
 
 class Sender(NamedTuple):
     """Who brings the batch. ``offset_ms`` is their clock less ours; ``revoked`` are the writers in
-    it whose tablets were revoked: theirs goes to quarantine, whoever carries it."""
+    it whose tablets were revoked: theirs goes to quarantine, whoever carries it; ``aside`` is what
+    the server that brings it set aside itself."""
 
     replica: bytes
     device: str
     team: str
     offset_ms: int | None
     revoked: frozenset[bytes]
+    aside: Asides = Asides()
 
 
 @dataclass
@@ -95,8 +98,11 @@ class Ingest:
         entries = self._place(runs, sender)
         offered = [(s, decode_state(raw)) for s in states for _, raw in s.states]
         if sender.revoked:
-            self._quarantine([e for e in entries if e.dot[:16] in sender.revoked], "revoked")
+            self._quarantine([e for e in entries if e.dot[:16] in sender.revoked], REVOKED)
             entries = [e for e in entries if e.dot[:16] not in sender.revoked]
+        if sender.aside.spans:
+            self._quarantine([e for e in entries if sender.aside.has(e.dot)], REVOKED)
+            entries = [e for e in entries if not sender.aside.has(e.dot)]
         entries, beyond = self._sift(entries)
         self._quarantine(beyond, LIMITS)
         waited = self._load_waiting(entries, offered)

@@ -157,6 +157,11 @@ class Chosen(NamedTuple):
     upto: int
     more: bool
 
+    @property
+    def runs(self) -> list[Segment | Partial]:
+        """All of them."""
+        return [*self.segments, *self.partials]
+
 
 class Choice:
     """Choosing what a peer lacks. Make it, then ``runs``; ``rests`` tells of states after it."""
