@@ -29,6 +29,7 @@ from server.copies import has_successor, new_copy
 from server.errors import DeviceRevoked, DeviceUnknown, NotFound
 from server.field_keys import renew_for
 from server.journal import note
+from server.revocations import note_revocation
 from server.store.base import Transaction
 
 ACTIVE, REVOKED = "active", "revoked"
@@ -70,6 +71,8 @@ def admit(
     replica = replica_of(public)
     device = replica.hex()
     certificate = _certify(tx, key, device, name, team, public, box_public, now_ms)
+    for (before,) in tx.rows("SELECT team FROM devices WHERE id = ? AND team <> ?", [device, team]):
+        renew_for(tx, str(before), now_ms)
     tx.run(
         "INSERT INTO devices (id, name, team, state, enrolled_at_ms, box_public)"
         " VALUES (?, ?, ?, ?, ?, ?)"
@@ -264,6 +267,7 @@ def revoke(tx: Transaction, key: DeviceKey, device: str, reason: str, now_ms: in
         " WHERE id = ?",
         [REVOKED, now_ms, statement, device],
     )
+    note_revocation(tx, body, statement, now_ms)
     return statement
 
 

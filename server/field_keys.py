@@ -323,6 +323,18 @@ def taken_from(tx: Transaction, team: str, now_ms: int) -> None:
     tx.run("DELETE FROM field_grants WHERE team = ?", [team])
 
 
+def moved_out(tx: Transaction, moved: Iterable[tuple[str, str]], now_ms: int) -> None:
+    """Households moved from one area to another, (was, is): teams that had them by area alone."""
+    pairs = list(moved)
+    lost = {
+        str(team)
+        for team, area in tx.rows("SELECT team, area FROM team_areas")
+        if any(was.startswith(area) and not now.startswith(area) for was, now in pairs)
+    }
+    for team in sorted(lost):
+        taken_from(tx, team, now_ms)
+
+
 # ---- what a tablet is told -----------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from server.errors import ImportRefused
 from server.feeds import Run
+from server.field_keys import moved_out, taken_from
 from server.journal import note
 from server.moves import HOMES_AT_ONCE
 from server.own import Write
@@ -242,6 +243,7 @@ def settle_areas(tx: Transaction, before: dict[str, str], now_ms: int) -> None:
         [(home, was, seq) for home, (was, _) in sorted(moved.items())],
     )
     bump_scopes_of_areas(tx, {area for both in moved.values() for area in both} | {""})
+    moved_out(tx, moved.values(), now_ms)
     own = tx.rows("SELECT area FROM links WHERE kind = 'upstream'")
     mine = str(own[0][0]) if own else ""
     gone = [home for home, (_, area) in moved.items() if not area.startswith(mine)]
@@ -259,6 +261,7 @@ def settle_areas(tx: Transaction, before: dict[str, str], now_ms: int) -> None:
         )
         note(tx, now_ms, "", REASON, team, str(len(homes)))
         bump_scope(tx, team)
+        taken_from(tx, team, now_ms)
 
 
 def left_since(tx: Transaction, area: str, seq: int) -> list[str]:
