@@ -24,18 +24,19 @@ from server.people import AREA_DIGITS_MAX, NAME_CHARS_MAX
 from server.store.base import Transaction
 from server.web.errors import AccountRefused, PasswordRefused
 
-READ, EXPORT, AUDIT, TABLETS, PEOPLE, ACCESS = (
+READ, EXPORT, AUDIT, TABLETS, PERSON, PEOPLE, ACCESS = (
     "read",
     "export",
     "audit",
     "tablets",
+    "person",
     "people",
     "access",
 )
 RIGHTS: dict[str, frozenset[str]] = {
     "officer": frozenset({READ, EXPORT}),
     "auditor": frozenset({READ, EXPORT, AUDIT}),
-    "supervisor": frozenset({READ, EXPORT, AUDIT, TABLETS}),
+    "supervisor": frozenset({READ, EXPORT, AUDIT, TABLETS, PERSON}),
     "administrator": frozenset({PEOPLE}),
     "security": frozenset({ACCESS}),
 }

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person's rights in the console: a code again, the area, the access log, and what is typed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fixtures.console import World, console_world
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with console_world(tmp_path) as made:
+        yield made
+
+
+def test_a_supervisor_gives_a_copy_and_erases_after_a_code_and_what_is_typed(world: World) -> None:
+    with world.browse("supervisor") as visitor:
+        assert visitor.get("/records/h1/rights").status_code in (200, 303)
+        visitor.step_up("supervisor")
+        page = visitor.get("/records/h1/rights").text
+        assert "输入编号以确认" in page
+        copy = visitor.get("/records/h1/copy")
+        assert "个人信息副本" in copy.text
+        plain = msgspec.json.decode(visitor.get("/records/h1/copy?as=json").content)
+        assert plain["person"] == "h1"
+        refused = visitor.post("/records/h1/erase", basis="request", reason="本人要求", typed="h2")
+        assert refused.status_code == 422
+        done = visitor.post("/records/h1/erase", basis="request", reason="本人要求", typed="h1")
+        assert done.status_code == 303
+        assert visitor.get("/records/h1").status_code == 404
+        held = visitor.post("/records/h2/hold", reason="法院调查")
+        assert held.status_code == 303
+        assert "依法保全" in visitor.get("/records/h2/rights").text
+        kept = visitor.post("/records/h2/erase", basis="request", reason="本人要求", typed="h2")
+        assert kept.status_code == 409
+    with world.local.district.store.read() as tx:
+        purposes = {str(r[0]) for r in tx.rows("SELECT purpose FROM access_log")}
+    assert {"rights", "rights copy"} <= purposes
