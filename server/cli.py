@@ -113,6 +113,7 @@ def _add_families() -> None:
     from server import (
         cli_access,
         cli_accounts,
+        cli_approvals,
         cli_audit,
         cli_bundles,
         cli_custody,
@@ -138,6 +139,7 @@ def _add_families() -> None:
         *office,
         cli_access,
         cli_accounts,
+        cli_approvals,
         cli_custody,
         cli_districts,
         cli_reports,

@@ -90,6 +90,7 @@ def import_(context: click.Context, /, file: Path, collection: str, check: bool,
 @click.pass_context
 def export(context: click.Context, /, target: Path, kind: str, reason: str, by: str) -> None:
     """Export."""
+    from server.approvals import need_for_export
     from server.journal import note
     from server.log_access import note_all_seen
     from server.office import reading
@@ -98,6 +99,7 @@ def export(context: click.Context, /, target: Path, kind: str, reason: str, by: 
     state = state_of(context)
     with reading(state.settings) as desk:
         with desk.store.write() as tx:
+            need_for_export(tx, by, desk.now_ms)
             note(tx, desk.now_ms, by, "export", kind, reason)
             note_all_seen(tx, desk.now_ms, by, f"export {kind} {reason}".strip())
         total = 0

@@ -179,6 +179,7 @@ def devices(context: click.Context, /) -> None:
 @click.pass_context
 def revoke(context: click.Context, /, device: str, reason: str, by: str) -> None:
     """Revoke."""
+    from server.approvals import need_for_wipe
     from server.devices import find
     from server.devices import revoke as take_back
     from server.journal import note
@@ -187,6 +188,7 @@ def revoke(context: click.Context, /, device: str, reason: str, by: str) -> None
     state = state_of(context)
     with reading(state.settings) as desk, desk.store.write() as tx:
         found = find(tx, device)
+        need_for_wipe(tx, by, desk.now_ms)
         take_back(tx, desk.keys.sign, found, reason, desk.now_ms)
         note(tx, desk.now_ms, by, "device-revoked", found, reason)
     tell_server(state.settings)

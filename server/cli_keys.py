@@ -97,11 +97,14 @@ def tls(context: click.Context, /, by: str) -> None:
 def root(context: click.Context, /, by: str) -> None:
     """Replace the root."""
     from server.app import opened_district
+    from server.approvals import ROOT, need
     from server.journal import note
 
     state = state_of(context)
     with opened_district(state.settings) as (district, keys):
         now_ms = district.clock()
+        with district.store.read() as tx:
+            need(tx, ROOT, "", by, now_ms)
         new = keys.roots.renew(keys.folder, now_ms).present
         with district.store.write() as tx:
             note(tx, now_ms, by, "root-renewed", keys.sign.replica.hex(), new.replica.hex())

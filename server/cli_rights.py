@@ -343,11 +343,13 @@ def hold_add(context: click.Context, /, target: str, reason: str, by: str) -> No
 @click.pass_context
 def hold_release(context: click.Context, /, number: int, reason: str, by: str) -> None:
     """Release."""
+    from server.approvals import HOLD, need
     from server.erasing_plan import release_hold
     from server.office import reading
 
     state = state_of(context)
     with reading(state.settings) as desk, desk.store.write() as tx:
+        need(tx, HOLD, str(number), by, desk.now_ms)
         release_hold(tx, number, reason, by, desk.now_ms)
     state.say("已解除 ‖ Released")
 

@@ -296,8 +296,8 @@ def add_hold(tx: Transaction, target: str, reason: str, who: str, now_ms: int) -
 
 
 def release_hold(tx: Transaction, n: int, reason: str, who: str, now_ms: int) -> None:
-    """Release a hold. Who may is the caller's to have settled: one person alone may not, where the
-    rule of two people is kept. Raises NotFound."""
+    """Release a hold. That two people want it is the caller's to have settled (``approvals``).
+    Raises NotFound."""
     done = tx.run(
         "UPDATE holds SET released_by = ?, release_reason = ?, released_at_ms = ?"
         " WHERE n = ? AND released_at_ms IS NULL",

@@ -56,3 +56,11 @@ CREATE TABLE passkeys (id TEXT PRIMARY KEY, account TEXT NOT NULL, host TEXT NOT
 CREATE INDEX passkeys_by_account ON passkeys (account);
 """
 """``uses`` is the count that a passkey itself keeps; ``host`` the server's name it was made for."""
+
+TABLES_APPROVALS = """
+CREATE TABLE approvals (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, target TEXT NOT NULL,
+  asked_by TEXT NOT NULL, asked_at_ms INTEGER NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL,
+  answered_by TEXT NOT NULL, answered_at_ms INTEGER);
+CREATE INDEX approvals_by_asker ON approvals (asked_by, kind, state);
+"""
+"""What one person may not do alone, with the second one's answer."""

@@ -16,7 +16,12 @@ from __future__ import annotations
 import sqlite_utils
 
 from server.errors import StoreTooNew
-from server.store.console_tables import TABLES_CONSOLE, TABLES_LOOKUP, TABLES_PASSKEYS
+from server.store.console_tables import (
+    TABLES_APPROVALS,
+    TABLES_CONSOLE,
+    TABLES_LOOKUP,
+    TABLES_PASSKEYS,
+)
 from server.store.field_tables import TABLES_FIELDS
 from server.store.log_tables import TABLES_LOG
 from server.store.rights_tables import TABLES_RIGHTS
@@ -138,6 +143,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0011-left-areas", TABLES_LEFT),
     ("0012-fields", TABLES_FIELDS),
     ("0013-passed-on", TABLES_PASSED),
+    ("0014-approvals", TABLES_APPROVALS),
 )
 
 

@@ -30,11 +30,12 @@ Key = tuple[object, ...]
 
 
 class Job:
-    """One file in the making: ``done`` of ``total`` records, 0 while that is not known."""
+    """One file in the making: ``done`` of ``total`` records, 0 while that is not known. ``lines``
+    are the records that it lists."""
 
     def __init__(self, make: Callable[[Store, Job], Download]) -> None:
         self._make = make
-        self.done = self.total = 0
+        self.done = self.total = self.lines = 0
         self.made_at = time.monotonic()
         self.future: Future[Download] | None = None
 

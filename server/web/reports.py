@@ -17,6 +17,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from server.accounts import EXPORT, READ
+from server.approvals import EXPORT as EXPORT_MANY
+from server.approvals import EXPORT_ALONE_MAX, granted
 from server.errors import ReportRefused, ServerBusy
 from server.reports import REPORTS, Params, run
 from server.reports.define import Figure
@@ -234,12 +236,22 @@ def export(visit: Visit) -> Answered:
         _figure(name, figure)
     with visit.scope() as scoped:
         _need_ready(scoped)
-        checked(asked, declared.level, scoped.area, visit.now_ms)
+        area = checked(asked, declared.level, scoped.area, visit.now_ms).area
     exports = exports_of(visit.service)
     value = visit.query("key") if "key" in visit.request.query_params else None
     key = (visit.account.id, visit.account.area, name, kind, figure, asked, value, visit.lang)
     job = exports.begin(key, partial(_made, visit.service, _Wanted(visit, name, kind, figure)))
     found = exports.take(key, job)
+    if found is not None and job.lines > EXPORT_ALONE_MAX:
+        target = f"{name} {figure} {area}".strip()
+        with visit.scope() as scoped:
+            yes = granted(scoped.tx, EXPORT_MANY, target, visit.account.id, visit.now_ms)
+        if yes is None:
+            said = visit.say(
+                "{n} 行，须由另一人批准后才能导出 ‖ {n} lines: a second person must say yes first",
+                n=job.lines,
+            )
+            return Go(f"/approvals?{urlencode({'kind': EXPORT_MANY, 'target': target})}", said)
     if found is not None and not visit.query("wait"):
         exports.drop(key)
         return found
@@ -312,7 +324,7 @@ def _listed(tx: Transaction, scoped: Scoped, wanted: _Wanted, job: Job) -> list[
         key=wanted.key,
     )
     # Each is read, and then stands in the log.
-    job.total = 2 * len(numbers)
+    job.lines, job.total = len(numbers), 2 * len(numbers)
     listed: list[Behind] = []
     items = iter(numbers.items())
     while part := dict(islice(items, ROWS_READ)):

@@ -57,6 +57,7 @@ MENU: tuple[tuple[str, str, str], ...] = (
     ("/repair", "隔离与修复 ‖ Quarantine", "read"),
     ("/reports", "报表 ‖ Reports", "read"),
     ("/tablets", "平板与小组 ‖ Tablets", "tablets"),
+    ("/approvals", "双人审批 ‖ Approvals", "read"),
     ("/people", "账户 ‖ Accounts", "people"),
     ("/access", "查阅记录 ‖ Access log", "access"),
 )

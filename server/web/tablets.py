@@ -15,6 +15,7 @@ from crypto.ticket import encode_ticket, typed_code
 from server import devices, enrolment
 from server import people as office
 from server.accounts import TABLETS
+from server.approvals import need_for_wipe
 from server.errors import NotFound
 from server.journal import note
 from server.serving_address import port_in_use
@@ -107,6 +108,7 @@ def revoke(visit: Visit) -> Result:
     with visit.writing() as scoped:
         one = scoped.tablet(visit.param("device"))
         scoped.own_team(one["team"])
+        need_for_wipe(scoped.tx, visit.account.id, visit.now_ms)
         devices.revoke(scoped.tx, district.key, one["id"], reason, visit.now_ms)
         note(scoped.tx, visit.now_ms, visit.account.id, "device-revoked", one["id"], reason)
     visit.service.reload()

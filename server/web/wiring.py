@@ -18,6 +18,7 @@ from server.errors import NotFound, ServerError
 from server.store.base import Store
 from server.web import (
     access_pages,
+    approvals,
     board,
     bulk,
     conflicts,
@@ -57,6 +58,7 @@ PAGES = (
     people,
     own_account,
     access_pages,
+    approvals,
 )
 """The modules whose import makes the routes."""
 STATIC_SECONDS = 365 * 86_400

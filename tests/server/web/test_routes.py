@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from fixtures.console import AREA, FOREIGN, HOMES, Visitor, World, console_world
+from server import approvals
 from server.accounts import RIGHTS
 from server.app import build_app
 from server.office import reading
@@ -43,6 +44,8 @@ LISTS = {
     "/tablets",
     "/people",
     "/access",
+    "/approvals",
+    "/approvals/ask",
     "/sign-out",
     "/confirm",
     "/confirm/passkey",
@@ -79,6 +82,9 @@ FIELDS = {
     "into": "h1",
     "away": "h1",
     "now": "h2",
+    "kind": "export",
+    "target": "",
+    "yes": "yes",
 }
 """What forms are sent with: nothing that is missing may hide a missing look at the area."""
 
@@ -103,6 +109,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with console_world(tmp_path_factory.mktemp("routes")) as made:
         made.clash("h1", {"phone": "12600009001"}, {"phone": "12600009002"})
         made.revoke_and_send("h2", {"phone": "12600009003"})
+        with made.local.service.district.store.write() as tx:
+            approvals.ask(tx, "export", "", "officer", "年报", made.local.service.district.clock())
         yield made
 
 
