@@ -105,9 +105,8 @@ def hear_asides(
             spans += _read(trust, server, statement)
     if not spans:
         return Asides()
-    named = list({span.replica for span in spans})
-    sql = "SELECT replica FROM device_keys WHERE replica IN (?*)"
-    own = {bytes(row[0]) for row in tx.rows_in(sql, named)}
+    sql = "SELECT 1 FROM device_keys WHERE replica = ?"
+    own = {one for one in {span.replica for span in spans} if tx.rows(sql, [one])}
     return Asides(tuple(span for span in spans if span.replica not in own))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from server.aside_words import aside_words, hear_asides
 from server.erasing_places import TOLD_MAX
 from server.errors import LinkWrong
 from server.feeds import Run, open_stored
@@ -214,6 +215,7 @@ class Linking:
                     *told_above(district),
                     *told,
                     *self._answers,
+                    *(aside_words(tx, district.key, chosen.runs) if chosen else ()),
                 ],
                 relay=Relay(keys, total, listed),
             )
@@ -296,7 +298,9 @@ class Linking:
             hear_linked(tx, link, asked.request, reply, now_ms)
             link = hear_above(tx, district, link, reply.statements, now_ms)
             revoked = revoked_among(tx, district.devices_of(runs))
-            sender = Sender(self._server, "", "", reply.clock_ms - now_ms, revoked)
+            aside = hear_asides(tx, district.trust, self._server.hex(), reply.statements)
+            offset_ms = reply.clock_ms - now_ms
+            sender = Sender(self._server, "", "", offset_ms, revoked, aside)
             batch = (runs, states)
             out = take_in(district, tx, district.forks, NOBODY, batch, sender, now_ms)
             self._take_ends(believed, runs, out.receipts)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from crypto.errors import RequestRefused
+from server.aside_words import Asides, aside_words, hear_asides
 from server.feeds import Run
 from server.following import hear_below, told_below
 from server.ingest import Outcome, Sender
@@ -107,7 +108,10 @@ class Relaying:
             believed = Believed(tx, device)
             revoked = revoked_among(tx, district.devices_of(runs))
             offset_ms = request.clock_ms - now_ms
-            sender = Sender(request.replica, key.device, "", offset_ms, revoked)
+            aside = Asides()
+            if key.role != TABLET:
+                aside = hear_asides(tx, district.trust, key.device, request.statements)
+            sender = Sender(request.replica, key.device, "", offset_ms, revoked, aside)
             batch = (runs, states)
             out = take_in(district, tx, district.forks, NOBODY, batch, sender, now_ms)
             if key.role != TABLET:
@@ -123,6 +127,7 @@ class Relaying:
                 hear_below(tx, device, request.statements)
                 words += told_below(tx, district, device, now_ms)
                 words += told_reach(tx, district, now_ms)
+            words += aside_words(tx, district.key, [*relayed.segments, *relayed.partials])
             words += [*answers[:ANSWERS_MAX], *district.erasing.told(tx, device)]
         district.forks |= out.forked
         lineage = district.lineage.told(request.incarnation)
