@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from server.audit_errors import ValueRefused
+from server.joined_conflicts import beside
 from server.own import Write
 from server.store.base import Transaction
 from sync.change import Entry, Value, new_record_id
@@ -96,17 +97,28 @@ class Office:
             salt = os.urandom(ID_SALT_BYTES)
             return new_record_id(district.own.key.replica, district.own.counter, now_ms, salt)
 
+        known: set[tuple[str, str]] = set()
+
+        def hold(record: str) -> Held | None:
+            found = held_in(tx, record)
+            if found is not None:
+                known.add((record, found.collection))
+            return found
+
         made, problems = together(
             district.schema,
             [Writing(*write) for write in writes],
-            lambda record: held_in(tx, record),
+            hold,
             Moment(now_ms, worker),
             new_id,
         )
         if problems:
             one = problems[0]
             raise ValueRefused(f"{one.message('zh')} {one.message('en')}")
-        return [(one.collection, one.record, one.sets, one.others) for one in made]
+        whole: list[Write] = [(one.collection, one.record, one.sets, one.others) for one in made]
+        # Only what was there: a household that is new was joined with none.
+        edited = [one for one in whole if one[1] and (one[1], one[0]) in known]
+        return [*whole, *beside(tx, edited)]
 
     def reload(self) -> None:
         """Read devices and revocations again."""

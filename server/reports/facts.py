@@ -109,6 +109,8 @@ _KINDS: dict[str, Kind] = {
 }
 """How a field of a kind stands in its column; any other as text."""
 
+WALK = "homes, records, statistics"
+"""How the tables are filled: one that is half done by another way begins again."""
 HOMES = (
     (
         "CREATE TABLE facts_home (n INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
@@ -158,4 +160,4 @@ def statements(schema: Schema) -> list[str]:
 def form_of(schema: Schema) -> int:
     """A number that changes with the tables."""
     sets = [facts.sets for facts in FACTS]
-    return crc32("\n".join([*statements(schema), *sets]).encode())
+    return crc32("\n".join([*statements(schema), *sets, WALK]).encode())

@@ -154,6 +154,9 @@ class Store(Protocol):
         False where a reader kept it from that for now: to be asked again.
         """
 
+    def statistics_sql(self, table: str) -> str:
+        """What lets the database know what a table holds by now; "" where it needs no telling."""
+
     def holds_sql(self, column: str) -> str:
         """A condition with one ``?``: that a text column holds a text, as it stands."""
 

@@ -23,10 +23,11 @@ import sqlcipher3
 import sqlite_utils
 
 from server.errors import StoreDamaged, StoreTooOld
-from server.store.base import TENTHS_BELOW, WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
+from server.store.base import Kind, Seen
 from server.store.migrations import migrate
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from server.store.sqlite_many import ManyRows
+from server.store.sqlite_values import each_sql, field_sql, typed_sql
 from sync.session import DIGEST_MASK
 
 SQLITE_VERSION_MIN = (3, 51, 3)
@@ -346,30 +347,19 @@ class SqliteStore:
 
     def field_sql(self, field: str) -> str:
         """A shown value of ``r`` as a plain column."""
-        return f"json_extract(r.body, {_path(field)})"
+        return field_sql(field)
 
     def typed_sql(self, field: str, kind: Kind) -> str:
         """A shown value of ``r``, null where it is of another kind."""
-        path = _path(field)
-        value = f"json_extract(r.body, {path})"
-        asked = f"CASE json_type(r.body, {path})"
-        if kind == "word":
-            return f"{asked} WHEN 'text' THEN substr({value}, 1, {WORD_CHARS_MAX}) END"
-        fits = f"{value} BETWEEN {-WHOLE_MAX} AND {WHOLE_MAX}"
-        if kind == "tenths":
-            fits = f"abs({value}) < {TENTHS_BELOW}"
-            found = f"CASE WHEN {fits} THEN CAST(round({value} * 10) AS INTEGER) END"
-            return f"{asked} WHEN 'integer' THEN {found} WHEN 'real' THEN {found} END"
-        return (
-            f"{asked} WHEN 'integer' THEN CASE WHEN {fits} THEN {value} END"
-            " WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
-        )
+        return typed_sql(field, kind)
 
     def each_sql(self, field: str) -> tuple[str, str]:
         """The elements of a list among the shown values of ``r``, and the text of one."""
-        path = _path(field)
-        found = f"CASE json_type(r.body, {path}) WHEN 'array' THEN json_extract(r.body, {path})"
-        return f"json_each({found} ELSE '[]' END) e", "CASE e.type WHEN 'text' THEN e.value END"
+        return each_sql(field)
+
+    def statistics_sql(self, table: str) -> str:
+        """Nothing: the orders that reports go by follow from the indexes."""
+        return ""
 
     def backup(self, target: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Write a consistent copy, encrypted by the same key, to a file that must not exist."""
@@ -401,12 +391,6 @@ class SqliteStore:
             if not self._reads_only:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
-
-
-def _path(field: str) -> str:
-    """The path of a field in the shown values, as SQL writes it."""
-    path = '$."' + field.replace('"', "") + '"'
-    return "'" + path.replace("'", "''") + "'"
 
 
 def _tell(progress: Callable[[int, int], None] | None, left: int, total: int) -> None:

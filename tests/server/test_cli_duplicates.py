@@ -95,6 +95,26 @@ def test_links_that_broke_are_listed_for_repair(doorstep: Doorstep, tmp_path: Pa
     assert ("n1" in near, "n2" in near) == (False, True)
 
 
+def test_what_was_written_on_the_other_unseen_is_settled_by_an_officer(
+    doorstep: Doorstep, tmp_path: Path
+) -> None:
+    doorstep("duplicates", "join", "two", "one", "--reason", "one family")
+    assert "phone" not in doorstep("duplicates", "conflicts").stdout
+    file = tmp_path / "late.json"
+    file.write_text(json.dumps([{"id": "two", "phone": "12699999999"}]), "utf-8")
+    doorstep("import", str(file))
+    listed = doorstep("duplicates", "conflicts").stdout
+    line = next(x for x in listed.splitlines() if "12699999999" in x)
+    assert "12612345678" in listed
+    assert "电话" in doorstep("duplicates", "conflicts", lang="zh").stdout
+    assert "phone" not in doorstep("duplicates", "conflicts", "--area", "440103014").stdout
+    choice = next(word for word in line.split() if len(word) == 56)
+    doorstep("duplicates", "settle", "one", "phone", "00" * 28, "--reason", "no", fails=1)
+    doorstep("duplicates", "settle", "one", "phone", choice, "--reason", "rang it")
+    assert "phone" not in doorstep("duplicates", "conflicts").stdout
+    assert "rang it" in doorstep("audit", "history", "two").stdout
+
+
 @pytest.mark.slow
 def test_a_join_is_made_in_the_server_that_runs(doorstep: Doorstep, tmp_path: Path) -> None:
     with district_process(tmp_path / "district"):

@@ -5,7 +5,9 @@ apart, listed for repair."""
 import pytest
 
 from server.duplicates import propose, read_entries
+from server.effecting import Office
 from server.errors import JoinRefused, NotFound
+from server.joined_conflicts import late_in, settling
 from server.joining import both, joining, joins_in, parting, share_teams, telling_apart
 from server.links import broken_in
 from server.own import Write
@@ -129,3 +131,30 @@ def test_links_that_broke_are_listed_by_area(book: Book) -> None:
     with book.store.read() as tx:
         circles = {b.record for b in broken_in(tx, SCHEMA) if b.wrong == "circle"}
     assert circles == {one, two}
+
+
+def test_what_was_written_late_is_listed_and_settled_on_both(book: Book) -> None:
+    one, two = twice(book)
+    with book.store.read() as tx:
+        writes = joining(tx, two, one)
+        assert late_in(tx, SCHEMA) == []
+    book.edit("household", two, phone="12699999999", notes="狗")
+    say(book, writes)
+    with book.store.read() as tx:
+        (late,) = late_in(tx, SCHEMA)
+        assert late_in(tx, SCHEMA, OTHER_GRID[:9]) == []
+        assert (late.home, late.field, late.policy) == (one, "phone", "ask")
+        values = {s.value: s.dot.hex() for s in late.siblings}
+        assert set(values) == {"12612345678", "12699999999"}
+        with pytest.raises(NotFound):
+            settling(tx, SCHEMA, one, "phone", "")
+        write = settling(tx, SCHEMA, one, "phone", values["12699999999"])
+    Office(book.district).write_many("li", [write], "rang it")
+    with book.store.read() as tx:
+        assert late_in(tx, SCHEMA) == []
+        found = both(tx, SCHEMA, one, two)
+        assert (found.one["phone"], found.two["phone"]) == ("12699999999", "12699999999")
+    # What is written on the survivor otherwise leaves the joined-away household alone.
+    Office(book.district).write("li", "household", one, {"gas": "bottled"})
+    with book.store.read() as tx:
+        assert both(tx, SCHEMA, one, two).two.get("gas") is None
