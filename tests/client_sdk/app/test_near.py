@@ -18,7 +18,6 @@ import msgspec
 import pytest
 import segno
 
-from client_sdk import watching
 from client_sdk.app.desk import CATALOGUE, lease_left
 from client_sdk.app.keeper import IDLE_SECONDS_MAX
 from client_sdk.app.meeting import Meeting
@@ -32,6 +31,7 @@ from client_sdk.tablet_day import Standing
 from client_sdk.texts import Words
 from crypto.identity import DeviceKey
 from crypto.log import TreeHead, sign_tree_head
+from crypto.logword import FORKED, Evidence, encode
 from crypto.tls import check_tls_pin, pem_to_der
 from fixtures.tablet_app import PIN, WORKER, Held, Serving, Visitor
 from tests.client_sdk.app.conftest import Seconds
@@ -313,11 +313,12 @@ def test_what_is_wrong_with_the_servers_log_stands_on_every_page_until_it_was_re
     worker: Visitor, pages: Serving
 ) -> None:
     tablet, key = tablet_of(pages), DeviceKey.generate()
-    heads = [
+    first, second = (
         sign_tree_head(key, TreeHead(key.replica, 0, 7, root * 32, 1)) for root in (b"a", b"b")
-    ]
+    )
     with tablet._store.transaction():
-        watching._found(tablet._store, watching.FORKED, *heads, 1_000)
+        said = encode(Evidence(FORKED, first, second, 1_000, tablet.replica))
+        tablet._store.put("log-evidence", [[said, False]])
     assert "服务器的日志有异常" in worker.get("/day").text
     page = worker.get("/notices").text
     assert "服务器的日志前后矛盾" in page
