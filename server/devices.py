@@ -29,7 +29,6 @@ from server.copies import has_successor, new_copy
 from server.errors import DeviceRevoked, DeviceUnknown, NotFound
 from server.field_keys import renew_for
 from server.journal import note
-from server.revocations import note_revocation
 from server.store.base import Transaction
 
 ACTIVE, REVOKED = "active", "revoked"
@@ -267,7 +266,6 @@ def revoke(tx: Transaction, key: DeviceKey, device: str, reason: str, now_ms: in
         " WHERE id = ?",
         [REVOKED, now_ms, statement, device],
     )
-    note_revocation(tx, body, statement, now_ms)
     return statement
 
 
