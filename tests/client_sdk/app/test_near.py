@@ -74,6 +74,7 @@ def mate(tmp_path: Path, held: Held) -> Iterator[Tablet]:
         yield tablet
 
 
+@pytest.mark.slow
 def test_a_teammate_scans_the_code_on_the_page_and_both_are_up_to_date(
     worker: Visitor, pages: Serving, held: Held, mate: Tablet
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_teammate_scans_the_code_on_the_page_and_both_are_up_to_date(
     assert worker.get("/meet/progress").headers["doorstep-running"] == "0"
 
 
+@pytest.mark.slow
 def test_the_page_calls_a_teammate_by_a_picture_of_its_code(
     worker: Visitor, pages: Serving, held: Held, mate: Tablet
 ) -> None:
@@ -132,6 +134,7 @@ def test_it_listens_no_longer_than_somebody_has_it_unlocked(
     until(lambda: not keeper.meeting.running and not keeper.is_open)
 
 
+@pytest.mark.slow
 def test_a_teammate_is_found_by_name_or_the_page_says_that_nobody_is_there(
     worker: Visitor, pages: Serving
 ) -> None:
@@ -190,6 +193,7 @@ def test_a_phone_gets_the_pages_by_a_code_over_tls_with_this_tablets_key(
         pass
 
 
+@pytest.mark.slow
 def test_each_browser_has_a_lock_and_a_worker_of_its_own(
     worker: Visitor,
     pages: Serving,
@@ -226,6 +230,7 @@ def test_each_browser_has_a_lock_and_a_worker_of_its_own(
         assert not pages.app.keeper.is_open
 
 
+@pytest.mark.slow
 def test_no_more_phones_than_a_team_has_and_none_at_a_foreign_address(
     worker: Visitor, pages: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:

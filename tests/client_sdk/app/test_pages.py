@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from client_sdk.app import media
-from client_sdk.app.desk import CATALOGUE, read_form
+from client_sdk.app.desk import CATALOGUE, read_form, size
 from client_sdk.app.household import NEW
 from client_sdk.errors import AttachmentRefused
 from client_sdk.tablet import Tablet
 from fixtures.tablet_app import WORKER, Held, Serving, Visitor, served
+from sync.carry.stick import read_stick
 from sync.collections import SCHEMA
 from tests.client_sdk.test_texts import placeholders
 
@@ -231,13 +232,41 @@ def test_no_title_and_no_address_names_a_person(worker: Visitor, held: Held) -> 
         assert not any(name in links for name in names)
 
 
+def test_photos_wait_when_told_so_and_their_size_is_shown_before(
+    worker: Visitor, pages: Serving, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    syncing = pages.app.keeper.syncing
+    monkeypatch.setattr(syncing, "_run", asked.append)
+    with pages.app.keeper.tablet() as tablet:
+        tablet.attach(SMALL_PHOTO * 8, household=held.homes[2], media_type="image/jpeg")
+        sizes = tablet.sizes()
+    everything = f"约 {size(sizes.change_bytes + sizes.blob_bytes)}"
+    page = worker.get("/sync").text
+    assert f"现在同步（{everything}）" in page
+    syncing.is_auto = True
+    for wait in ("1", ""):
+        worker.post("/settings/blobs", {"wait": wait})
+        syncing._tried_ms = 0
+        worker.client.post(worker.base + "/sync/signal", headers={"origin": pages.url})
+        syncing.wait(5)
+    assert asked == [False, True]
+    worker.post("/settings/blobs", {"wait": "1"})
+    assert f"连照片一起（{everything}）" in worker.get("/sync").text
+
+
 def test_work_goes_out_by_stick_sealed_and_foreign_files_are_refused(
-    worker: Visitor, pages: Serving
+    worker: Visitor, pages: Serving, tmp_path: Path
 ) -> None:
     answer = worker.post("/stick/write", {})
     assert answer.headers["content-disposition"].startswith("attachment")
     assert len(answer.content) > 1_000
     assert "陈".encode() not in answer.content
+    saved = re.search('filename="([^"]+)"', answer.headers["content-disposition"])
+    assert saved
+    (tmp_path / saved[1]).write_bytes(answer.content)
+    office = tablet_of(pages).district_replica
+    assert read_stick(tmp_path, office).bundles == [answer.content]
     before = tablet_of(pages).status()
     file = {"stick": ("a.bundle", answer.content[:-1])}
     assert "said bad" in worker.post("/stick/read", {}, files=file).text
