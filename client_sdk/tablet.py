@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from client_sdk.devices import District
-from client_sdk.enrolment import Ready, ShowDigits, enrol, read_invitation
+from client_sdk.enrolment import Ready, enrol, read_invitation
 from client_sdk.errors import Locked, StoreExists
 from client_sdk.keys import Keys, key_of_store, system_keyring
 from client_sdk.store.opening import STORE_FILE
@@ -27,6 +27,7 @@ from client_sdk.tablet_reading import TabletReading
 from client_sdk.tablet_visiting import TabletVisiting
 from client_sdk.transport import Transport
 from crypto.unlock import DEFAULT_COST, Cost, new_master
+from sync.carry.enrolling import ShowDigits
 
 __all__ = ["Identity", "Tablet", "TabletBase", "now_ms"]
 

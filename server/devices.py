@@ -29,6 +29,7 @@ from server.copies import has_successor, new_copy
 from server.errors import DeviceRevoked, DeviceUnknown, NotFound
 from server.field_keys import renew_for
 from server.journal import note
+from server.revocations import note_revocation
 from server.store.base import Transaction
 
 ACTIVE, REVOKED = "active", "revoked"
@@ -266,6 +267,7 @@ def revoke(tx: Transaction, key: DeviceKey, device: str, reason: str, now_ms: in
         " WHERE id = ?",
         [REVOKED, now_ms, statement, device],
     )
+    note_revocation(tx, body, statement, now_ms)
     return statement
 
 

@@ -44,6 +44,7 @@ from server.readings import hear_tablet
 from server.relaying import Relaying
 from server.reorganising import areas_before, settle_areas
 from server.replying import Done, Speaker, reply_of
+from server.revocations import hear_revocations
 from server.roots import Roots, follow_roots, keep_earlier
 from server.scope import Device, bump_scopes_of_areas, device_row, revoked_among
 from server.set_aside import within_limits
@@ -141,6 +142,8 @@ class District:
             self.load(tx)
         if self.trust.learn(tx, statements, now_ms):
             self._note_servers()
+        if hear_revocations(tx, self.trust, statements, now_ms):
+            self.loads += 1
 
     def reload(self) -> None:
         """Read devices and forks again, after they were changed outside an exchange."""

@@ -18,6 +18,7 @@ from crypto.identity import DeviceKey
 from crypto.request import sign_request
 from server.errors import LinkDown, LinkRefused, LinkWrong
 from sync import enrolment
+from sync.carry.enrolling import code_of
 from sync.carry.line import BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
 from sync.messages import PROTOCOL
 
@@ -103,11 +104,3 @@ class ServerLine:
     def close(self) -> None:
         """Let the connection go."""
         self._line.close()
-
-
-def code_of(answer: Answer) -> str:
-    """The code of an error answer; empty where it has none."""
-    try:
-        return str(msgspec.msgpack.decode(answer.body).get("code", ""))
-    except (msgspec.DecodeError, AttributeError):
-        return ""

@@ -28,6 +28,7 @@ from server.pull import pages_of
 from server.reach import forget_marks, hear_reach, note_mark
 from server.relayed_blobs import forget_brought
 from server.relaying import ANSWERS_MAX, NOBODY
+from server.revocations import told_revocations
 from server.scope import revoked_among
 from server.store.base import Transaction
 from server.told import known_of
@@ -185,6 +186,7 @@ class Linking:
                 new = [e.replica for _, _, e in chosen.ends if e.replica not in believed.points]
                 keys = keys_for(tx, district.key.replica, list(dict.fromkeys(new)))
                 if not chosen.more:
+                    keys += told_revocations(tx, link.up_seq)
                     handed = self._handed(tx, link, choice, upto)
                     total = points_sum(all_points(tx))
             else:

@@ -30,6 +30,7 @@ from server.pull import NOTHING_TOLD, REPLY_STATES_BYTES_MAX, Pulled, pages_of, 
 from server.reach import told_reach
 from server.reorganising import left_since
 from server.replying import Done
+from server.revocations import told_revocations
 from server.scope import Device, homes_in_scope, revoked_among
 from server.store.base import Transaction
 from server.told import known_of
@@ -198,7 +199,7 @@ class Relaying:
             believed.extend(first, before, end, offered=True)
         me = district.key.replica
         keys = servers_after(tx, me, stand.states) + keys_for(tx, me, new)
-        keys = [*district.roots.words, *keys]
+        keys = [*district.roots.words, *keys, *told_revocations(tx, stand.states)]
         relayed = Relayed(keys, chosen.segments, chosen.partials)
         now_seq = district.lineage.last_seq(tx)
         if chosen.more:

@@ -24,6 +24,7 @@ from server.metrics import Metrics
 from server.outboxes import Turns
 from server.places import Places
 from server.readers import Readers
+from server.revocations import revoked_elsewhere
 from server.settings import Settings
 from server.statements import Terms
 
@@ -69,7 +70,7 @@ class Service:
     def _load_revoked(self) -> None:
         self._loads = self.district.loads
         with self.district.store.read() as tx:
-            self.revoked = {
+            self.revoked = revoked_elsewhere(tx, self.district.trust) | {
                 device: bytes(statement or b"")
                 for device, statement in tx.rows(
                     "SELECT id, revocation FROM devices WHERE state = 'revoked'"

@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from crypto.tls import check_tls_pin
+from crypto.tls import check_tls_pin, tls_pin
 
 CONNECT_SECONDS_MAX = 10.0
 """For one address; then the next one is tried."""
@@ -97,6 +97,11 @@ class Line:
         self.up_bytes += len(body) + len(method) + len(path) + 12 + _head_bytes(headers)
         self.down_bytes += len(data) + 17 + _head_bytes(found)
         return Answer(response.status, found, data)
+
+    @property
+    def seen_pin(self) -> bytes:
+        """The pin (32 bytes) of the key that the server showed. Raises PinMismatch before that."""
+        return tls_pin(self.seen_certificate or b"")
 
     def _cut(self) -> None:
         self.cuts += 1

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from crypto.tls import tls_pin
 from sync.carry.line import Line
 from sync.enrolment import Keys, decode
 from sync.errors import SyncError
@@ -31,7 +30,7 @@ def ask_standing(addresses: Sequence[str], down: Callable[[str], Exception]) -> 
     line = Line(addresses, None, down)
     try:
         answer = line.request("GET", "/v1/keys", {}, b"")
-        seen = tls_pin(line.seen_certificate or b"")
+        seen = line.seen_pin
     finally:
         line.close()
     if answer.status != OK:

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from client_sdk.errors import Revoked
 from client_sdk.tablet import Tablet
+from crypto.certificate import Revocation, issue_revocation
+from crypto.identity import DeviceKey
 from fixtures.tree import Tier, raised, until
-from fixtures.world import HOUSEHOLD
+from fixtures.world import HOUSEHOLD, World
 from server.custody import custody_of
+from server.devices import revoke
 from server.office import reading
+from server.revocations import told_revocations
 
 pytestmark = pytest.mark.slow
 
@@ -86,3 +91,37 @@ def test_photos_follow_the_text_upwards_and_go_on_where_they_broke(
     whole = b"".join(bytes(row[0]) for row in pieces)
     assert hashlib.sha256(whole).hexdigest() == held[0][0]
     assert len(pieces) > 2
+
+
+def test_a_tablet_revoked_in_its_district_is_refused_by_every_server_of_the_tree(
+    tree: tuple[dict[str, Tier], Tablet],
+) -> None:
+    tiers, tablet = tree
+    province = tiers["province"]
+    line = tablet.guest_line(
+        province.keys.sign.replica,
+        [f"127.0.0.1:{province.process.port}"],
+        province.keys.tls.tls_pin,
+    )
+    tablet.visit(province.keys.sign.replica, line)
+    tiers["district"].cli("revoke", "tablet 1", "--reason", "lost", "--by", "office")
+    until(lambda: province.rows("SELECT count(*) FROM heard_revocations") == [(1,)])
+    with pytest.raises(Revoked):
+        tablet.visit(province.keys.sign.replica, line)
+    line.close()
+    assert [tier.verify() for tier in tiers.values()] == [[], [], []]
+
+
+def test_nobody_but_its_own_server_revokes_a_tablet(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    tablet = world.tablet("a")
+    district = world.district
+    stranger = DeviceKey.generate()
+    body = Revocation(tablet.replica, 1, 1, stranger.replica, "mischief")
+    with district.writing() as tx:
+        district.learn(tx, [issue_revocation(stranger, body), b"", b"x" * 200], 1)
+        assert tx.rows("SELECT 1 FROM heard_revocations") == []
+    with world.store.write() as tx:
+        revoke(tx, district.key, tablet.replica.hex(), "lost", 2)
+        assert len(told_revocations(tx, 0)) == 1
+    world.close()
