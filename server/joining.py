@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from server.errors import JoinRefused, NotFound
 from server.history import Stored, known_forks, stored_record
 from server.own import Write
@@ -30,10 +32,22 @@ class Both(NamedTuple):
     shown: dict[str, FieldShown]
 
 
+class _Joined(msgspec.Struct):
+    joined_into: Any = None
+
+
+_joined = msgspec.json.Decoder(_Joined).decode
+
+
 def joins_in(tx: Transaction) -> Joins:
     """All joins of the record."""
-    found = tx.rows("SELECT id, joined_into FROM household WHERE joined_into IS NOT NULL")
-    return joins({str(away): str(into) for away, into in found})
+    sql = "SELECT r.id, r.body FROM records r WHERE r.kind = ?"
+    found: dict[str, str | None] = {}
+    for record, body in tx.rows(sql, [tx.kind_of("household")]):
+        into = _joined(body).joined_into
+        if isinstance(into, str) and into:
+            found[str(record)] = into
+    return joins(found)
 
 
 def _household(tx: Transaction, home: str) -> Stored:
