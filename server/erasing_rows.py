@@ -130,12 +130,15 @@ def _remove_rows(tx: Transaction, records: list[str], counts: dict[str, int]) ->
         less[home] = less.get(home, 0) - digests.get(record, 0)
     seq = tx.next_seq()
     tx.touch_homes([HomeRow(home, "", seq, by & DIGEST_MASK) for home, by in sorted(less.items())])
-    facts = [name for name, (kind, _) in tx.relations().items() if name.startswith("facts_")]
+    facts = [
+        name
+        for name, (kind, _) in tx.relations().items()
+        if kind == "table" and name.startswith("facts_") and name != "facts_home"
+    ]
     for _, n, _, _, _ in found:
         tx.run("DELETE FROM records WHERE n = ?", [n])
         for table in facts:
-            if table != "facts_home":
-                tx.run(f"DELETE FROM {quoted(table)} WHERE n = ?", [n])
+            tx.run(f"DELETE FROM {quoted(table)} WHERE n = ?", [n])
     return [int(n) for (n,) in tx.rows_in("SELECT n FROM homes WHERE id IN (?*)", records)]
 
 

@@ -75,14 +75,14 @@ PLANTS_LOG = (
     Plant(
         "journal and log are not compared",
         "server/log_export.py",
-        "            holds = found[5] == salted(bytes(salt), said_of(*map(str, parts)))\n",
+        "            holds = found[5] == salted(bytes(salt), said_by(*map(str, parts)))\n",
         "            holds = True\n",
         "tests/server/store/test_log.py",
     ),
     Plant(
         "an hour of readings never ends",
         "server/log_access.py",
-        "        while seen[first][0] <= at_ms - HOUR_MS:\n",
+        "        while seen[first][0] <= at_ms - within_ms:\n",
         "        while False:\n",
         "tests/server/test_log_access.py",
     ),

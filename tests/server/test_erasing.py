@@ -83,3 +83,13 @@ def test_what_arrives_late_is_taken_out_in_the_same_commit(office: Office) -> No
     assert verdict.fates["erased"] == 2
     with office.store.read() as tx:
         assert len(tx.rows("SELECT 1 FROM erasure_parts")) == 2
+
+
+def test_a_blank_that_no_erasure_names_is_a_disagreement(office: Office) -> None:
+    one = Pen(office, "zhang", "张霞")
+    home = one.write(None, area="440103019003", phone=PHONE)
+    one.sync()
+    erase(office, home)
+    assert office.verify().holds
+    office.sql("DELETE FROM erased_changes")
+    assert {problem.kind for problem in office.verify().problems} == {"blank"}

@@ -14,6 +14,7 @@ from server.erasing_certificate import certificate, facts_of
 from server.erasing_keeping import erase_here, hear_outside, keep_outside, read_outside
 from server.erasing_plan import add_hold, plan_erasure, release_hold
 from server.errors import HoldStands
+from server.reports.folding import refresh
 from server.retention import due, retain
 from server.rights import everything
 from server.store.sqlite import SqliteStore
@@ -88,8 +89,12 @@ def test_what_a_hold_keeps_of_a_case_stands_in_its_certificate(
         need = str(rows[0][0])
     with world.store.write() as tx:
         add_hold(tx, need, "法院调查", "法务", world.now_ms)
+    refresh(world.store, world.district.schema)
     case = erase_here(world.district, world.folder, household, "request", "本人要求", "周", [])
     with world.store.write() as tx:
+        assert tx.rows("SELECT 1 FROM facts_household") == []
+        assert tx.rows("SELECT 1 FROM facts_person") == []
+        assert len(tx.rows("SELECT 1 FROM facts_need")) == 1
         facts = facts_of(tx, world.district.key, case.hex()[:8], world.now_ms)
         assert certificate(tx, world.district.key, case.hex(), world.now_ms)
         assert tx.rows("SELECT 1 FROM records WHERE id = ?", [need])

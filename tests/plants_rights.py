@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planted bugs of people's rights: what an erasure, a hold or a reading log might get wrong.
+
+What must not live here: the run, which is ``plant.py``.
+"""
+
+from __future__ import annotations
+
+from tests.planted import Plant
+
+_SERVER, _TABLET = "tests/server/test_erasing.py", "tests/client_sdk/test_erasing.py"
+
+PLANTS_RIGHTS = (
+    Plant(
+        "what arrives late of an erased record stays",
+        "server/erasing.py",
+        "        if not found:\n            return\n        gone = remove",
+        "        if found:\n            return\n        gone = remove",
+        _SERVER,
+    ),
+    Plant(
+        "the content of an erased change stays in its feed",
+        "server/erasing_rows.py",
+        "    taken = take_out(tx, known)\n",
+        "    taken = take_out(tx, set())\n",
+        _SERVER,
+    ),
+    Plant(
+        "a home keeps the digest of what was erased in it",
+        "server/erasing_rows.py",
+        'HomeRow(home, "", seq, by & DIGEST_MASK)',
+        'HomeRow(home, "", seq, 0)',
+        _SERVER,
+    ),
+    Plant(
+        "a blank is taken that no erasure names",
+        "server/verify_feeds.py",
+        "        if blanks and not are_erased(self._tx, row.replica, blanks):\n",
+        "        if False:\n",
+        "tests/server/test_erasing.py",
+    ),
+    Plant(
+        "a server below has erased whatever it names",
+        "server/erasing.py",
+        "        return said if within else None\n",
+        "        return said\n",
+        "tests/server/test_erasing_trust.py",
+    ),
+    Plant(
+        "a tablet keeps what it was told to erase",
+        "client_sdk/erasing.py",
+        "    changes += _blank_receipted(store, records)\n",
+        "",
+        _TABLET,
+    ),
+    Plant(
+        "a tablet takes an erased record from a teammate",
+        "client_sdk/meeting.py",
+        "        if erased_among(store, [entry.record]):\n",
+        "        if False:\n",
+        _TABLET,
+    ),
+    Plant(
+        "a hold does not keep a record",
+        "server/erasing_plan.py",
+        "    if subject in holds or row.home in holds:\n",
+        "    if False:\n",
+        "tests/server/test_rights.py",
+    ),
+    Plant(
+        "a line of a tablet's reading log is taken twice",
+        "server/readings.py",
+        "if n > held]",
+        "if n > 0]",
+        "tests/client_sdk/test_readings.py",
+    ),
+    Plant(
+        "a child's consent needs nobody else",
+        "sync/consenting.py",
+        '    if is_child(birth_year, str(consent.get("on") or "0000")) and not by_guardian:\n',
+        "    if False:\n",
+        "tests/client_sdk/test_consents.py",
+    ),
+)
