@@ -22,7 +22,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures console bench bench-peers fuzz kill network load soak crash simulate conformance lock sbom clean
+.PHONY: help setup system static quick test plant demo pictures console bench bench-peers fuzz kill network load soak crash simulate reliability conformance lock sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ crash: setup system ## what a power cut may leave at every step of a sync (ARGS=
 
 simulate: setup ## seeded runs that break everything (RUNS=2000; ARGS="--seed N --shrink": one run)
 	@$(RUN) -m tests.simulation --runs $(or $(RUNS),2000) $(ARGS)
+
+reliability: setup system ## all of these in full, hours of it, into tests/reliability.json (ARGS="kill --share 0.1")
+	@$(RUN) -m tests.reliability $(ARGS)
 
 conformance: setup ## the recorded histories through the real engine
 	@$(RUN) -m fixtures.conformance fixtures/conformance/*.jsonl $(ARGS)

@@ -11,6 +11,7 @@ never touched. With WORDs only bugs whose description holds one of them are run.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import subprocess
@@ -159,6 +160,7 @@ def main() -> int:
     p = argparse.ArgumentParser(prog="python -m tests.plant", description=__doc__)
     p.add_argument("words", nargs="*")
     p.add_argument("--markdown", action="store_true")
+    p.add_argument("--json", type=Path, help="write the figures here")
     asked = p.parse_args()
     plants = [x for x in PLANTS if not asked.words or any(w in x.bug for w in asked.words)]
     start = time.monotonic()
@@ -172,6 +174,9 @@ def main() -> int:
         else:
             print(f"{o.plant.bug:55} {name or o.trouble} ({o.seconds:.1f} s)")
     missed = [o for o in outcomes if o.trouble]
+    if asked.json:
+        figures = {"caught": len(outcomes) - len(missed), "survived": len(missed)}
+        asked.json.write_text(json.dumps(figures))
     print(f"\n{len(outcomes)} planted, {len(missed)} not caught, {time.monotonic() - start:.0f} s")
     return 1 if missed else 0
 
