@@ -58,7 +58,7 @@ pictures: setup system ## pictures of every page into pictures/ (ARGS: words in 
 console: setup ## what every page of the console costs in a large district (ARGS: words in addresses)
 	@$(RUN) -m fixtures.console_measured $(ARGS)
 
-bench: setup ## the marks of workload W, against the limits of this machine
+bench: setup ## the marks of workload W, against the limits of this machine (ARGS="--write": into the README)
 	@$(RUN) -m fixtures.bench $(ARGS)
 
 bench-peers: setup ## workload W side by side with what others use (ARGS="--tablets 5 --runs 1", --write)
