@@ -18,6 +18,7 @@ from server.scope import (
     add_home,
     bump_scopes_of_areas,
     device_row,
+    homes_of_records,
     makers,
     mark,
     outside,
@@ -82,4 +83,5 @@ def settle_homes(
         beyond = outside(tx, team, out.homes)
         if beyond:
             of_team = [run for run in runs if teams[run.replica] == team]
-            mark(tx, reassigned_rows(of_team, out.fresh, beyond, team, now_ms))
+            home_of = homes_of_records(tx, of_team, beyond)
+            mark(tx, reassigned_rows(of_team, out.fresh, beyond, home_of, team, now_ms))

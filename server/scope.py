@@ -78,17 +78,23 @@ def outside(tx: Transaction, team: str, homes: set[str]) -> set[str]:
 
 
 def reassigned_rows(
-    runs: Sequence[Run], fresh: Mapping[bytes, int], homes: set[str], team: str, now_ms: int
+    runs: Sequence[Run],
+    fresh: Mapping[bytes, int],
+    homes: set[str],
+    home_of: Mapping[str, str],
+    team: str,
+    now_ms: int,
 ) -> list[tuple[bytes, str, str, str, int, str, str, str]]:
     """Rows that mark the new changes of these runs on homes that their writer's team does not hold.
 
     ``fresh``: head of a run → the counter behind which it is new; what was here stays unmarked.
+    ``home_of``: the home of each record that is none itself; an edit of a visit need not name it.
     """
     rows = []
     for run in runs:
         new_from = fresh.get(run.head, run.last) + 1
         for entry in run.entries:
-            home, change = entry.record, entry.change
+            home, change = home_of.get(entry.record, entry.record), entry.change
             if counter_of(entry.dot) < new_from:
                 continue
             if "household" in change.names:
@@ -97,6 +103,18 @@ def reassigned_rows(
                 whose = (change.worker, team, change.collection)
                 rows.append((entry.dot, "reassigned", entry.record, home, now_ms, *whose))
     return rows
+
+
+def homes_of_records(
+    tx: Transaction, runs: Sequence[Run], homes: Collection[str]
+) -> dict[str, str]:
+    """The homes, among these, of the records that runs write on."""
+    records = {entry.record for run in runs for entry in run.entries}
+    found = tx.rows_in(
+        "SELECT r.id, h.id FROM records r JOIN homes h ON h.n = r.home WHERE r.id IN (?*)",
+        sorted(records - set(homes)),
+    )
+    return {str(record): str(home) for record, home in found if home in homes}
 
 
 def mark(tx: Transaction, rows: Iterable[Sequence[object]]) -> None:

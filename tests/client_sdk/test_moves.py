@@ -118,6 +118,20 @@ def test_work_on_a_household_that_moved_arrives_once_and_is_credited(
     assert verdict.problems == []
 
 
+def test_an_edit_of_a_visit_on_a_household_that_moved_is_marked_too(
+    world: Any, fields: dict[str, Any]
+) -> None:
+    a, _, home = filled(world, fields)
+    (visit,) = (one.id for one in a.of_household(home, "visit"))
+    move(world, home, "one", "two")
+    # It names the visit alone: whose household that is, the record tells.
+    a.edit(visit, outcome="no_answer")
+    a.sync(push_only=True)
+    with world.store.read() as tx:
+        found = moved_work(tx)
+    assert [(one.record, one.home, one.worker) for one in found] == [(visit, home, "w-a")]
+
+
 def test_a_household_that_comes_back_as_an_older_copy_makes_a_new_writer(
     world: Any, fields: dict[str, Any]
 ) -> None:
