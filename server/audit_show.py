@@ -173,24 +173,28 @@ def row_of(tx: Transaction, n: int) -> Row:
     )
 
 
-def show_conflict(tx: Transaction, schema: Schema, n: int, names: Names | None = None) -> Conflict:
-    """All that is known of one conflict; ``names`` where they were read already.
+Read = tuple[Names, ChangeReader]
+
+
+def show_conflict(tx: Transaction, schema: Schema, n: int, with_: Read | None = None) -> Conflict:
+    """All that is known of one conflict; ``with_`` where several are shown.
 
     Raises ConflictUnknown.
     """
-    row = row_of(tx, n)
-    return _Showing(tx, schema, row, names or Names(tx)).conflict()
+    return _Showing(tx, schema, row_of(tx, n), *(with_ or (Names(tx), ChangeReader(tx)))).conflict()
 
 
 class _Showing:
     """The parts of one showing; made once for each."""
 
-    def __init__(self, tx: Transaction, schema: Schema, row: Row, names: Names) -> None:
+    def __init__(
+        self, tx: Transaction, schema: Schema, row: Row, names: Names, reader: ChangeReader
+    ) -> None:
         self.tx = tx
         self.schema = schema
         self.row = row
         self.names = names
-        self.reader = ChangeReader(tx)
+        self.reader = reader
         self.history: History = read_history(tx, row.record, self.reader)
         self.stored: Stored | None = stored_record(tx, row.record)
 

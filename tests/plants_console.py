@@ -81,10 +81,8 @@ PLANTS_CONSOLE = (
     (
         "a passkey of another account opens this one",
         "server/passkeys.py",
-        '            "SELECT public, uses FROM passkeys WHERE id = ? AND account = ? AND host = ?",\n'
-        "            [credential.raw_id.hex(), account, host],",
-        '            "SELECT public, uses FROM passkeys WHERE id = ? AND host = ?",\n'
-        "            [credential.raw_id.hex(), host],",
+        "WHERE id = ? AND account = ? AND host = ?",
+        "WHERE id = ? AND (account = ? OR 1 = 1) AND host = ?",
         "-m slow tests/browser/test_passkeys.py",
     ),
     (

@@ -19,6 +19,7 @@ from server.reports.journeys import JOURNEYS
 from server.reports.ledger import LEDGER
 from server.reports.letters import LETTERS
 from server.reports.relief import REFERRALS, RELIEF
+from server.reports.stages import STAGES
 from server.reports.stock import STOCK, STOCK_POINTS
 from server.reports.street import STREET, STREET_OFFERS
 from server.reports.supervision import SUPERVISION
@@ -37,6 +38,7 @@ REPORTS: dict[str, Report] = {
         COVERAGE_HOURS,
         CLEARING,
         OPEN_NEEDS,
+        STAGES,
         UNVISITED,
         STOCK,
         STOCK_POINTS,

@@ -35,7 +35,7 @@ TILES: tuple[tuple[str, str, bool], ...] = (
     ("parcels", "lacking", True),
 )
 """Report, figure, and whether it wants a person where it is not 0."""
-TABLES = ("coverage", "clearing", "daily-forms", "unvisited", "parcels")
+TABLES = ("coverage", "stages", "clearing", "daily-forms", "unvisited", "parcels")
 GRIDS_MAX = 400
 """Tiles of the map: what fits on two printed pages."""
 

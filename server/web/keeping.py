@@ -8,6 +8,7 @@ step does. Invariant: one of each name runs at a time in a server.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from server.service import Service
@@ -17,7 +18,13 @@ WAIT_SECONDS_MAX = 0.05
 PAUSE_SECONDS = 0.05
 """Between two steps behind a page, for uploads."""
 
+REST_SHARE = 4
+"""Rest after keeping up, for each part of the time that it took: where it takes long, uploads have
+most of the thread that writes, and pages say as of when their figures are."""
+
 _running: dict[tuple[str, int], asyncio.Task[None]] = {}
+_rested: dict[tuple[str, int], float] = {}
+"""From when each may be done again."""
 
 
 async def keep_up(name: str, service: Service, step: Callable[[], bool]) -> None:
@@ -25,15 +32,20 @@ async def keep_up(name: str, service: Service, step: Callable[[], bool]) -> None
     key = (name, id(service))
     task = _running.get(key)
     if task is None:
-        task = asyncio.get_running_loop().create_task(_go_on(service, step))
+        if time.monotonic() < _rested.get(key, 0.0):
+            return
+        task = asyncio.get_running_loop().create_task(_go_on(key, service, step))
         _running[key] = task
         task.add_done_callback(lambda _: _running.pop(key, None))
     await asyncio.wait({task}, timeout=WAIT_SECONDS_MAX)
 
 
-async def _go_on(service: Service, step: Callable[[], bool]) -> None:
-    more = not service.stopping
+async def _go_on(key: tuple[str, int], service: Service, step: Callable[[], bool]) -> None:
+    more, took = not service.stopping, 0.0
     while more:
+        began = time.monotonic()
         more = await service.run(step) and not service.stopping
+        took += time.monotonic() - began
         if more:
             await asyncio.sleep(PAUSE_SECONDS)
+    _rested[key] = time.monotonic() + REST_SHARE * took

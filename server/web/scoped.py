@@ -73,7 +73,7 @@ class Scoped(ScopedRepair):
     def conflict(self, n: int) -> Conflict:
         """One conflict in full. Raises NotFound."""
         self.check_conflict(n)
-        found = show_conflict(self.tx, self.schema, n, self.names)
+        found = show_conflict(self.tx, self.schema, n, (self.names, self.reader))
         self.saw(found.area, found.home, found.record, [found.field])
         if self.sealed is not None:
             found = self.sealed.conflict(found)

@@ -11,6 +11,7 @@ households is collected for the access log. What must not: words, pages. Invaria
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from server.audit_show import title_of
 from server.errors import NotFound
 from server.field_keys import FieldKeys
 from server.field_reading import FieldReader
-from server.history import History, Stored, read_history, stored_record
+from server.history import ChangeReader, History, Stored, read_history, stored_record
 from server.lost import Lost, lost
 from server.moves import Plan, plan
 from server.people import Area, Team, areas_below, teams
@@ -67,14 +68,16 @@ class ScopedBase:
         self.account = account
         self.area = account.area
         self.reads: dict[Read, None] = {}
-        self._names: Names | None = None
 
-    @property
+    @cached_property
+    def reader(self) -> ChangeReader:
+        """Finds changes; what it unpacked for one record serves the next."""
+        return ChangeReader(self.tx)
+
+    @cached_property
     def names(self) -> Names:
         """Who is who."""
-        if self._names is None:
-            self._names = Names(self.tx)
-        return self._names
+        return Names(self.tx)
 
     def holds(self, area: str) -> bool:
         """Does an area lie within the account's?"""
