@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from client_sdk import field_keys as of_tablet
 from client_sdk.errors import EntryRefused
-from client_sdk.field_keys import ring_of, secrets_of
+from client_sdk.field_keys import hear, ring_of, secrets_of, told_to_teammate
 from client_sdk.store.opening import PAGE_BYTES
 from client_sdk.tablet import Tablet
 from crypto.field import key_id
@@ -16,6 +17,7 @@ from fixtures.pages import count_of, plain_pages
 from fixtures.world import World
 from server import devices, field_keys, people
 from server.bundles import Lines, take_bundle
+from sync.errors import ChangeInvalid
 from sync.sealing import SEALED, is_sealed, key_named, sealed_bytes, sealed_text
 
 CLASSES = ("identity", "illness", "child")
@@ -390,6 +392,7 @@ def test_keys_come_from_a_teammate_and_to_nobody_else(world: World, fields: dict
     assert shown(b, one) == PLANTED
     assert shown(other, one) == {}
     assert secrets_of(other._store) == []
+    assert told_to_teammate(a._store, other.replica) == []
     b.edit(one, illness="糖尿病")
     a.meet(b)
     assert a.read(one)["illness"] == "糖尿病"
@@ -400,16 +403,12 @@ def test_a_revoked_teammate_and_a_stranger_are_given_no_key(world: World) -> Non
     with world.store.write() as tx:
         devices.revoke(tx, world.district.key, devices.find(tx, "lost"), "lost", world.clock())
     a.sync()
-    from client_sdk.field_keys import told_to_teammate
-
     assert told_to_teammate(a._store, lost.replica) == []
     assert told_to_teammate(a._store, b"s" * 16) == []
     assert told_to_teammate(a._store, None) == []
 
 
 def test_a_ring_or_key_of_somebody_else_changes_nothing(world: World) -> None:
-    from client_sdk.field_keys import hear, told_to_teammate
-
     a, b = reading(world, "a"), world.tablet("b")
     c = reading(world, "c", "second")
     a.meet(b)
@@ -473,8 +472,6 @@ def test_what_comes_in_the_clear_waits_for_the_auditor_and_is_not_merged(
 
 @pytest.mark.parametrize("text", ["sealed/1:", "sealed/1:AAAA", "sealed/1:" + "!" * 200])
 def test_a_text_that_only_looks_sealed_is_none(text: str) -> None:
-    from sync.errors import ChangeInvalid
-
     with pytest.raises(ChangeInvalid):
         sealed_bytes(text)
 
@@ -482,8 +479,6 @@ def test_a_text_that_only_looks_sealed_is_none(text: str) -> None:
 def test_an_older_program_syncs_as_before_and_is_told_of_no_keys(
     world: World, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from client_sdk import field_keys as of_tablet
-
     a = reading(world, "a")
     home = a.create_record("household", fields)
     one = person(a, home, **PLANTED)

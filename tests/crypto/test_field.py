@@ -110,6 +110,17 @@ def test_a_reader_who_writes_a_false_mark_is_found_out() -> None:
     with pytest.raises(SealRefused):
         KEY.open(PLACE, honest[: MARK.start] + wrong[MARK] + honest[HEAD_BYTES:])
 
+    class Rogue(FieldKey):
+        """A program of a reader, changed to mark as it likes."""
+
+        def _mark(self, place: Place, padded: bytes) -> bytes:
+            return wrong[MARK]
+
+    forged = Rogue(KEY.secret).seal(PLACE, b"stroke")
+    assert forged[MARK] == wrong[MARK]
+    with pytest.raises(SealRefused, match="mark"):
+        KEY.open(PLACE, forged)
+
 
 def test_each_group_and_epoch_has_a_key_of_its_own_that_follows_from_the_server_alone() -> None:
     box = BoxKey(b"b" * 32)
