@@ -12,6 +12,7 @@ must not: receipts' signatures, showing. Invariants
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from client_sdk.devices import name_of
 from client_sdk.store.base import Store
@@ -70,6 +71,30 @@ def _is_own(store: Store, point: Known) -> bool:
     )
 
 
+def _rows(store: Store, record: str | None, limit: int, offset: int) -> list[tuple[Any, ...]]:
+    """Rows of own feeds, the present one's last first, then those of earlier keys."""
+    sql = "SELECT replica, counter, record, raw, receipted FROM feed WHERE own = 1 AND "
+    if record is not None:
+        found = sql + "record = ? ORDER BY counter DESC LIMIT ? OFFSET ?"
+        return store.rows(found, (record, limit, offset))
+    # One replica at a time: over all of them every change there is would have to be sorted.
+    every = [row[0] for row in store.rows("SELECT replica FROM replicas")]
+    every.sort(key=lambda replica: replica != store.chain.replica)
+    out: list[tuple[Any, ...]] = []
+    for replica in every:
+        if len(out) == limit:
+            break
+        part = sql + "replica = ? ORDER BY counter DESC LIMIT ? OFFSET ?"
+        rows = store.rows(part, (replica, limit - len(out), offset))
+        if not rows and offset:
+            held = store.one("SELECT count(*) FROM feed WHERE own = 1 AND replica = ?", (replica,))
+            offset -= int(held[0]) if held else 0
+        else:
+            offset = 0
+        out += rows
+    return out
+
+
 def custody_of(
     store: Store, record: str | None = None, limit: int = CHANGES_SHOWN_MAX, offset: int = 0
 ) -> list[Custody]:
@@ -78,14 +103,7 @@ def custody_of(
     ``record``: only those of this record; ``offset``: after so many. Where the content was purged,
     only its place is known.
     """
-    where, values = "own = 1", list[object]()
-    if record is not None:
-        where, values = "own = 1 AND record = ?", [record]
-    rows = store.rows(
-        f"SELECT replica, counter, record, raw, receipted FROM feed WHERE {where}"
-        " ORDER BY counter DESC LIMIT ? OFFSET ?",
-        (*values, min(limit, CHANGES_SHOWN_MAX), offset),
-    )
+    rows = _rows(store, record, min(limit, CHANGES_SHOWN_MAX), offset)
     held: dict[bytes, list[tuple[str, bytes, int, int]]] = {}
     for kind, holder, replica, counter, at_ms in store.rows(
         "SELECT kind, holder, replica, counter, at_ms FROM custody ORDER BY at_ms"

@@ -8,14 +8,14 @@ rows, so that it is quick with thousands of households.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from client_sdk import agenda as days
 from client_sdk import drafts as halves
 from client_sdk import lease, solved, watching
 from client_sdk import my_day as did
-from client_sdk.store.records import from_json
+from client_sdk.store.records import from_json, in_parts
 from client_sdk.tablet_writing import TabletWriting
 from client_sdk.views import Hit
 from sync.change import Value
@@ -135,6 +135,13 @@ class TabletDay(TabletWriting):
             if isinstance(body.get(field), str) and body[field]:
                 return str(body[field])
         return ""
+
+    def homes_of(self, records: Iterable[str]) -> dict[str, str]:
+        """Record -> the household it belongs to, of those that are held."""
+        out: dict[str, str] = {}
+        for marks, part in in_parts(set(records)):
+            out.update(self._store.run(f"SELECT id, home FROM records WHERE id IN ({marks})", part))
+        return out
 
     def worker_name(self, worker: str) -> str:
         """What people call a worker; the id where no name is known."""

@@ -54,15 +54,14 @@ def custody_page(request: _Request) -> Response[Any]:
 def groups_of(tablet: Tablet, changes: list[Custody]) -> list[Group]:
     """Changes of one record that follow one another and are at the same places, as one line."""
     out: list[Group] = []
+    homes = tablet.homes_of(one.record for one in changes)
     for one in changes:
         if out and _goes_with(out[-1].first, one):
             fields = tuple(dict.fromkeys((*out[-1].fields, *one.fields)))
             out[-1] = out[-1]._replace(fields=fields)
             continue
-        held = bool(one.record) and tablet.holds(one.record)
-        home = tablet.read(one.record).home if held else ""
-        name = tablet.name_of_record(home) if home and tablet.holds(home) else ""
-        out.append(Group(one, one.fields, home, name))
+        home = homes.get(one.record, "")
+        out.append(Group(one, one.fields, home, tablet.name_of_record(home) if home else ""))
     return out
 
 

@@ -155,7 +155,8 @@ def notices(request: _Request) -> Response[Any]:
 
     def work(tablet: Tablet) -> Response[Any]:
         told = list(reversed(tablet.notices()))[:NOTICES_SHOWN]
-        homes = {t.id: _home_of(tablet, t.notice.record) for t in told}
+        held = tablet.homes_of(t.notice.record for t in told)
+        homes = {t.id: held.get(t.notice.record, "") for t in told}
         stops = {s.home: s for s in tablet.stops(sorted({h for h in homes.values() if h}))}
         solved = tablet.solved()[:NOTICES_SHOWN]
         log = tablet.log_notices()
@@ -175,10 +176,6 @@ def notices(request: _Request) -> Response[Any]:
         )
 
     return desk.with_tablet(work)
-
-
-def _home_of(tablet: Tablet, record: str) -> str:
-    return tablet.read(record).home if tablet.holds(record) else ""
 
 
 @post("/notices")

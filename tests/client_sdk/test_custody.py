@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from client_sdk.cli import cli
+from client_sdk.devices import succeed
 from client_sdk.enrolment import Ready
 from client_sdk.keys import Keys
 from client_sdk.tablet import Tablet
@@ -104,3 +105,22 @@ def test_the_commands_show_custody_and_change_a_secret(
     run("change-secret", DOORSTEP_TABLET_SECRET=OLD, DOORSTEP_TABLET_NEW_SECRET=NEW)
     with pytest.raises(UnlockRefused):
         Tablet.open(folder, "w1", OLD, keyring=None)
+
+
+def test_pages_of_changes_go_on_through_the_feeds_of_earlier_keys(
+    world: Any, fields: dict[str, Any]
+) -> None:
+    a = world.tablet("a")
+    home = a.create_record("household", fields)
+    for number in range(4):
+        a.edit(home, phone=f"1380013800{number}")
+    with a._store.transaction():
+        succeed(a._store)
+    for number in range(3):
+        a.edit(home, phone=f"1380013801{number}")
+    every = [(one.replica, one.counter) for one in a.custody()]
+    assert len(set(every)) == len(every) == 8
+    assert every[0][0] == a.replica.hex() != every[-1][0]
+    for size in (1, 3, 4, 5):
+        parts = [a.custody(limit=size, offset=at) for at in range(0, len(every) + size, size)]
+        assert [(one.replica, one.counter) for part in parts for one in part] == every
