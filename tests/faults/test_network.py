@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.model_check import main
-from fixtures.network_accounts import LOST, OVERWRITTEN, SHOWN, WAITING
+from fixtures.network_accounts import LOST, OVERWRITTEN, QUARANTINED, SHOWN, WAITING
 from fixtures.network_plan import FULL, KILLED, MEET, SMALL, STICK, SYNC, draw, islanded
 from fixtures.network_verdict import HISTORY, judged, played
 
@@ -19,11 +19,12 @@ def test_a_small_network_in_a_bad_week_agrees_in_the_end_and_loses_nothing(tmp_p
     verdict = judged(run)
     assert verdict.troubles == []
     did = run.tally.did
-    for what in (SYNC, MEET, STICK, "backup", "restore", "clone", "move", "kill", "resolve"):
+    for what in (SYNC, MEET, STICK, "backup", "restore", "clone", "move", "kill", "revoke"):
         assert did[what], what
     assert did["links between servers cut"]
+    assert did["lost tablets wiped"] == 1
     fates = {one.fate for one in verdict.accounts}
-    assert fates >= {SHOWN, OVERWRITTEN}
+    assert fates >= {SHOWN, OVERWRITTEN, QUARANTINED}
     assert not fates & {LOST, WAITING}
     assert all(one.by_whom for one in verdict.accounts if one.fate == OVERWRITTEN)
     assert len(verdict.check.happened) > 80
