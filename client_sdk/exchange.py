@@ -173,8 +173,8 @@ def _relay(store: Store, upload: Upload) -> Relay | None:
 
 def _handed(store: Store) -> list[Handed]:
     where = (
-        "p.id IN (SELECT DISTINCT x.id FROM pages x JOIN signed y ON y.page = x.id "
-        "WHERE x.unknown = 1 LIMIT ?)"
+        "p.id IN (SELECT x.id FROM pages x WHERE x.unknown = 1"
+        " AND EXISTS (SELECT 1 FROM signed y WHERE y.page = x.id) LIMIT ?)"
     )
     return handed_of(store, where, (HANDED_PAGES_MAX,))
 

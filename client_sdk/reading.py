@@ -152,15 +152,14 @@ class Reader:
 
     def hits(self, records: Iterable[str]) -> list[Hit]:
         """Households as list entries, in the order given, those joined away as their survivor."""
-        out = []
         joined = joins_of(self._store)
-        for record in dict.fromkeys(joined.of(record) for record in records):
-            row = self._store.one(
-                "SELECT id, body, voided, conflicts FROM records WHERE id = ?", (record,)
-            )
-            if row:
-                out.append(_hit(*row))
-        return out
+        wanted = list(dict.fromkeys(joined.of(record) for record in records))
+        sql = (
+            "SELECT r.id, r.body, r.voided, r.conflicts FROM json_each(?) j"
+            " CROSS JOIN records r ON r.id = j.value"
+        )
+        found = self._store.run_ids(sql, wanted)
+        return [_hit(*row) for row in found]
 
     def of_household(self, home: str, collection: str | None = None) -> list[Record]:
         """All records of a household, the household itself first, or those of one collection.

@@ -94,12 +94,12 @@ class Store:
         except sqlcipher3.OperationalError as error:
             raise _named(error) from error
 
-    def run_ids(self, sql: str, ids: Iterable[str]) -> None:
-        """Run one statement over many texts, read as ``(SELECT value FROM json_each(?))``.
+    def run_ids(self, sql: str, ids: Iterable[str]) -> Any:
+        """Run one statement over many texts, read as ``json_each(?)``; returns its cursor.
 
         Ten times as quick as a statement for each: every one of them locks and unlocks memory.
         """
-        self.run(sql, (_ids(list(ids)),))
+        return self.run(sql, (_ids(list(ids)),))
 
     def rows(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
