@@ -31,8 +31,8 @@ from tests.planted_parts import PARTS
 from tests.plants_console import PLANTS_CONSOLE
 from tests.plants_fieldwork import PLANTS_FIELDWORK
 from tests.plants_log import PLANTS_LOG
-from tests.plants_rights import PLANTS_RIGHTS
 from tests.plants_network import PLANTS_NETWORK
+from tests.plants_rights import PLANTS_RIGHTS
 from tests.plants_sealed import PLANTS_SEALED
 from tests.plants_tablets import PLANTS_TABLETS
 from tests.plants_tiers import PLANTS_TIERS

@@ -30,7 +30,7 @@ PLANTS_RIGHTS = (
         "server/erasing_rows.py",
         'HomeRow(home, "", seq, by & DIGEST_MASK)',
         'HomeRow(home, "", seq, 0)',
-        _SERVER,
+        _TABLET,
     ),
     Plant(
         "a blank is taken that no erasure names",
@@ -49,8 +49,8 @@ PLANTS_RIGHTS = (
     Plant(
         "a tablet keeps what it was told to erase",
         "client_sdk/erasing.py",
-        "    changes += _blank_receipted(store, records)\n",
-        "",
+        "    purge(store, records)\n    _take_back_seeds",
+        "    _take_back_seeds",
         _TABLET,
     ),
     Plant(

@@ -2,7 +2,6 @@
 """An erasure reaches the tablets at their next contact: no page of theirs shows anything of it, and
 what was written meanwhile goes up, and goes."""
 
-from pathlib import Path
 from typing import Any
 
 from client_sdk.store.opening import PAGE_BYTES
@@ -112,6 +111,23 @@ def test_what_teammates_carry_does_not_bring_it_back(world: World, fields: dict[
     assert not any(on_tablet(world, "b", [*PLANTED, LATE]).values())
 
 
+def test_what_a_teammate_had_ready_before_the_erasure_is_taken_sealed(
+    world: World, fields: dict[str, Any]
+) -> None:
+    a, b, home, _ = a_household(world, fields)
+    b.append(home, "notes", LATE)
+    # Asked for while both still held it, given after the one that asked has heard.
+    greeting = a.greet(b.replica)
+    given = b.give(greeting)
+    erase(world, home)
+    a.sync()
+    a.take(b.greet(a.replica), given)
+    assert not a.holds(home)
+    assert not any(on_tablet(world, "a", [*PLANTED, LATE]).values())
+    a.sync()
+    assert not any(on_server(world, [*PLANTED, LATE]).values())
+
+
 def test_one_person_of_a_household_goes_and_the_others_stay(
     world: World, fields: dict[str, Any]
 ) -> None:
@@ -125,4 +141,6 @@ def test_one_person_of_a_household_goes_and_the_others_stay(
     assert a.holds(home)
     assert not a.holds(person)
     assert not b.holds(person)
-    assert Path(world.folder)
+    with world.store.read() as tx:
+        verdict = verify_store(tx, world.district.schema, world.district.key.public)
+    assert verdict.problems == []
