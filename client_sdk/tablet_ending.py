@@ -15,6 +15,7 @@ from client_sdk import lease
 from client_sdk.devices import own_replicas
 from client_sdk.ending import sign_proof, tell_proof, wipe
 from client_sdk.errors import LeaseClosed, LeaseErased, Revoked, ServerRefused, Unreachable
+from client_sdk.keeping import let_go
 from client_sdk.keys import Keys
 from client_sdk.roots import root_by
 from client_sdk.scope import scrub
@@ -65,13 +66,15 @@ class TabletEnding(TabletBase):
         self.obey(told.revocation)
 
     def _after_exchange(self) -> None:
-        """What a transaction cannot hold: the counter outside, outbox files that are receipted."""
+        """What a transaction cannot hold: the counter outside, outbox files that are receipted, and
+        what a second store has of households given back."""
         if self._store.closed:
             return
         self._outside.write(self._store.chain)
         scrub(self._store)
         if self._outbox is not None:
             self._outbox.compact(self._store)
+        let_go(self._store, self._clock())
 
     # -- the lease ----------------------------------------------------------------------------
 
