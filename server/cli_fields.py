@@ -32,7 +32,7 @@ def fields() -> None:
 @click.pass_context
 def fields_list(context: click.Context, /) -> None:
     """List."""
-    from server.field_keys import allowed, classes_of
+    from server.field_readers import allowed, classes_of
     from server.office import reading
     from sync.labels import heading
 
@@ -64,7 +64,7 @@ def fields_allow(
     context: click.Context, /, readers: str, team: str | None, officer: str | None, by: str
 ) -> None:
     """Allow."""
-    from server.field_keys import allow_officer, allow_team
+    from server.field_readers import allow_officer, allow_team
     from server.office import reading
 
     state = state_of(context)
@@ -88,7 +88,7 @@ def fields_withdraw(
 ) -> None:
     """Withdraw."""
     from server.errors import NotFound
-    from server.field_keys import withdraw_officer, withdraw_team
+    from server.field_readers import withdraw_officer, withdraw_team
     from server.office import reading
 
     state = state_of(context)

@@ -27,7 +27,7 @@ from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of
 from crypto.statement import Wiped, check_wiped, wiped_replica
 from server.copies import has_successor, new_copy
 from server.errors import DeviceRevoked, DeviceUnknown, NotFound
-from server.field_keys import renew_for
+from server.field_readers import renew_for
 from server.journal import note
 from server.revocations import note_revocation
 from server.store.base import Transaction

@@ -31,6 +31,7 @@ from server.erasing import Erasing
 from server.errors import DeviceUnknown
 from server.feeds import Run, leaves_of
 from server.field_keys import FieldKeys, OfficeSeal
+from server.field_rings import told_fields
 from server.forgotten import take_in_own
 from server.incarnations import Lineage
 from server.ingest import Ingest, Outcome, Sender
@@ -268,7 +269,7 @@ class District:
             device = device_row(tx, device_id) or device
             pulled = self._pull(tx, device, request, out, now_ms)
             told = statements_for(tx, self.key, self.boxes, device.id, request, self.terms, now_ms)
-            told += self.fields.told(tx, self.key, device.team, request, now_ms, len(told))
+            told += told_fields(tx, self.fields, self.key, device.team, request, now_ms, len(told))
             notices = notices_for(tx, self.lineage, device_id, request, now_ms)
         tx.run(
             "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",

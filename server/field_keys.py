@@ -1,47 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Field keys at the district: who may read sealed fields, by which keys, and who is told them.
+"""Field keys at the district: how they come to be, and sealing and opening with them.
 
-What lives here: classes of readers of teams and officers, epochs of keys, rings and wrapped keys
-for tablets, sealing and opening at the office. What must not: HTTP, pages, the access log: whoever
-opens a value for a person notes that reading (``log_access.py``). Invariants
+What lives here: groups of readers and their keys, epochs, what the office writes itself. What must
+not: who belongs to a group (``field_readers.py``), what tablets are told (``field_rings.py``), the
+access log: whoever opens a value for a person notes that reading. Invariants
 - A group of readers is a team and a class. Its key in an epoch follows from the server's first box
   key, which lies in the key folder: neither record nor backup holds any, and no other server of the
   tree can make it.
-- A new epoch begins whenever somebody who was told a key may no longer have what is written from
-  now on: a tablet revoked, a class withdrawn, a household given to others. Old epochs are kept and
-  given to those who may read what was written with them.
-- A team has the keys of its own group, and of other groups those that seal something in a
-  household it holds.
+- Old epochs are kept: what was sealed with an old key stays readable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
-from crypto.certificate import Certificate
-from crypto.errors import CryptoError, SealRefused
-from crypto.field import KEYS_WRAPPED_MAX, FieldKey, Place, field_secret, group_key, wrap_keys
-from crypto.identity import SIGNATURE_BYTES, DeviceKey
-from crypto.ring import RING_KEYS_MAX, ReaderKeys, Ring, issue_ring
-from server.audit_errors import FieldClassUnknown
+from crypto.errors import SealRefused
+from crypto.field import FieldKey, Place, field_secret, group_key
 from server.boxes import Boxes
-from server.errors import NotFound
-from server.history import stored_record
-from server.journal import note
-from server.scope import outside
 from server.store.base import Transaction
 from sync.change import Value
 from sync.clock import Dot, counter_of, replica_of
 from sync.errors import ChangeInvalid
-from sync.messages import STATEMENTS_MAX, Request, Statement
 from sync.schema import Schema
 from sync.sealing import (
-    FIELD_KEYS,
-    FIELD_RING,
-    FieldKeysSaid,
     encode_value,
     is_sealed,
     key_named,
@@ -57,7 +39,6 @@ AHEAD_MAX = 16
 """Epochs looked for behind the last one: a store that was set back forgot as many, no more."""
 STRANGE_MAX = 10_000
 """Keys known to be none of this server's: those of other districts."""
-_said = msgspec.msgpack.Decoder(FieldKeysSaid)
 
 
 class Group(NamedTuple):
@@ -104,18 +85,6 @@ class FieldKeys:
                 self._strange.add(key)
         return self._by_id.get(key)
 
-    def told(
-        self,
-        tx: Transaction,
-        root: DeviceKey,
-        team: str,
-        request: Request,
-        now_ms: int,
-        others: int,
-    ) -> list[Statement]:
-        """What a tablet is told of its keys, beside so many ``others`` and the word on the log."""
-        return statements(tx, self, root, team, request, now_ms, STATEMENTS_MAX - 1 - others)
-
     def open(self, tx: Transaction, record: str, field: str, d: Dot, value: Any) -> Any:
         """A sealed value that the change ``d`` set on a record, opened; any other as it is.
 
@@ -149,7 +118,7 @@ class FieldKeys:
             [readers, home],
         )
         team = str(found[0][0]) if found else OFFICE
-        key = self.key(Group(team, readers, _epoch(tx, team, readers, now_ms)))
+        key = self.key(Group(team, readers, epoch_of(tx, team, readers, now_ms)))
         try:
             return sealed_text(key.seal(place, encode_value(value)))
         except SealRefused:
@@ -192,278 +161,21 @@ class OfficeSeal:
         return str(found[0][0]) if found else record
 
 
-# ---- who may read --------------------------------------------------------------------------------
-
-
-def classes_of(schema: Schema) -> list[str]:
-    """The classes of readers that the declarations name."""
-    fields = [f for c in schema.collections.values() for f in c.fields.values()]
-    return sorted({field.reader_class for field in fields if field.sealed})
-
-
-def _check_class(schema: Schema, readers: str) -> None:
-    if readers not in classes_of(schema):
-        raise FieldClassUnknown(f"{readers[:24]}: {', '.join(classes_of(schema))}")
-
-
-def allow_team(
-    tx: Transaction, schema: Schema, team: str, readers: str, by: str, now_ms: int
-) -> None:
-    """Let a team's tablets read a class of sealed fields of the households it holds.
-
-    Raises NotFound, FieldClassUnknown.
-    """
-    _check_class(schema, readers)
-    if not tx.rows("SELECT 1 FROM teams WHERE id = ?", [team]):
-        raise NotFound("team")
-    tx.run(
-        "INSERT INTO field_readers (team, readers, since_ms) VALUES (?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        [team, readers, now_ms],
-    )
-    note(tx, now_ms, by, "field-allow", team, readers)
-
-
-def withdraw_team(tx: Transaction, team: str, readers: str, by: str, now_ms: int) -> bool:
-    """Take a class from a team: its tablets drop the keys, and new ones seal from now on."""
-    if not tx.run("DELETE FROM field_readers WHERE team = ? AND readers = ?", [team, readers]):
-        return False
-    renew_for(tx, team, now_ms, readers)
-    tx.run("DELETE FROM field_grants WHERE team = ? AND readers = ?", [team, readers])
-    note(tx, now_ms, by, "field-withdraw", team, readers)
-    return True
-
-
-def allow_officer(
-    tx: Transaction, schema: Schema, account: str, readers: str, by: str, now_ms: int
-) -> None:
-    """Let an account of the console read a class. Raises NotFound, FieldClassUnknown."""
-    _check_class(schema, readers)
-    if not tx.rows("SELECT 1 FROM accounts WHERE id = ?", [account]):
-        raise NotFound("account")
-    tx.run(
-        "INSERT INTO field_officers (account, readers, since_ms) VALUES (?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        [account, readers, now_ms],
-    )
-    note(tx, now_ms, by, "field-officer", account, readers)
-
-
-def withdraw_officer(tx: Transaction, account: str, readers: str, by: str, now_ms: int) -> bool:
-    """Take a class from an account."""
-    sql = "DELETE FROM field_officers WHERE account = ? AND readers = ?"
-    if not tx.run(sql, [account, readers]):
-        return False
-    note(tx, now_ms, by, "field-officer-withdraw", account, readers)
-    return True
-
-
-def officer_classes(tx: Transaction, account: str) -> set[str]:
-    """The classes an account may read."""
-    sql = "SELECT readers FROM field_officers WHERE account = ?"
-    return {str(row[0]) for row in tx.rows(sql, [account])}
-
-
-def allowed(tx: Transaction) -> list[tuple[str, str, str]]:
-    """All that is allowed: ``team`` or ``officer``, whose, which class."""
-    teams = tx.rows("SELECT team, readers FROM field_readers ORDER BY team, readers")
-    officers = tx.rows("SELECT account, readers FROM field_officers ORDER BY account, readers")
-    out = [("team", str(team), str(readers)) for team, readers in teams]
-    return out + [("officer", str(account), str(readers)) for account, readers in officers]
-
-
 # ---- epochs --------------------------------------------------------------------------------------
 
 
-def _epoch(tx: Transaction, team: str, readers: str, now_ms: int) -> int:
+def epoch_of(tx: Transaction, team: str, readers: str, now_ms: int) -> int:
     """The present epoch of a group; the first is made here."""
     sql = "SELECT max(epoch) FROM field_epochs WHERE team = ? AND readers = ?"
     found = tx.rows(sql, [team, readers])[0][0]
-    return int(found) if found else _begin(tx, team, readers, 1, now_ms)
+    return int(found) if found else begin_epoch(tx, team, readers, 1, now_ms)
 
 
-def _begin(tx: Transaction, team: str, readers: str, epoch: int, now_ms: int) -> int:
+def begin_epoch(tx: Transaction, team: str, readers: str, epoch: int, now_ms: int) -> int:
+    """Begin an epoch, which nobody was told of yet; its number."""
     tx.run(
         "INSERT INTO field_epochs (team, readers, epoch, since_ms, told) VALUES (?, ?, ?, ?, 0)"
         " ON CONFLICT DO NOTHING",
         [team, readers, epoch, now_ms],
     )
     return epoch
-
-
-def renew_for(tx: Transaction, team: str, now_ms: int, readers: str = "") -> int:
-    """New epochs of all groups whose present key this team's tablets were told; how many.
-
-    ``readers``: of this class alone. A key that nobody was told yet is as good as a new one.
-    """
-    groups = tx.rows(
-        "SELECT e.team, e.readers, max(e.epoch) FROM field_epochs e WHERE e.team = ? OR EXISTS"
-        " (SELECT 1 FROM field_grants g WHERE g.team = ? AND g.owner = e.team"
-        " AND g.readers = e.readers) GROUP BY e.team, e.readers ORDER BY e.team, e.readers",
-        [team, team],
-    )
-    renewed = 0
-    for owner, which, epoch in groups:
-        if readers and which != readers:
-            continue
-        told = tx.rows(
-            "SELECT told FROM field_epochs WHERE team = ? AND readers = ? AND epoch = ?",
-            [owner, which, epoch],
-        )
-        if told[0][0]:
-            _begin(tx, str(owner), str(which), int(epoch) + 1, now_ms)
-            renewed += 1
-    return renewed
-
-
-def taken_from(tx: Transaction, team: str, now_ms: int) -> None:
-    """Households were taken from a team: what others write there it is not to read, and whoever
-    has them now is not to read what the team writes elsewhere."""
-    renew_for(tx, team, now_ms)
-    tx.run("DELETE FROM field_grants WHERE team = ?", [team])
-
-
-def moved_out(tx: Transaction, moved: Iterable[tuple[str, str]], now_ms: int) -> None:
-    """Households moved from one area to another, (was, is): teams that had them by area alone."""
-    pairs = list(moved)
-    lost = {
-        str(team)
-        for team, area in tx.rows("SELECT team, area FROM team_areas")
-        if any(was.startswith(area) and not now.startswith(area) for was, now in pairs)
-    }
-    for team in sorted(lost):
-        taken_from(tx, team, now_ms)
-
-
-# ---- what a tablet is told -----------------------------------------------------------------------
-
-
-def ring_of(
-    tx: Transaction, keys: FieldKeys, root: DeviceKey, team: str, now_ms: int
-) -> tuple[Ring, dict[bytes, Group]]:
-    """What a team may have, the newest keys first, and whose they are."""
-    classes, groups = list[ReaderKeys](), dict[bytes, Group]()
-    found = tx.rows("SELECT readers FROM field_readers WHERE team = ? ORDER BY readers", [team])
-    room = RING_KEYS_MAX // max(1, len(found))
-    for (readers,) in found:
-        present = _epoch(tx, team, readers, now_ms)
-        mine = [Group(team, readers, epoch) for epoch in range(present, 0, -1)]
-        granted = tx.rows(
-            "SELECT owner, epoch FROM field_grants WHERE team = ? AND readers = ?"
-            " ORDER BY since_ms DESC, owner, epoch",
-            [team, readers],
-        )
-        others = [Group(str(owner), readers, int(epoch)) for owner, epoch in granted]
-        kept = [*mine[:1], *others, *mine[1:]][:room]
-        ids = {keys.key(group).id: group for group in kept}
-        groups |= ids
-        classes.append(ReaderKeys(readers, keys.key(mine[0]).id, b"".join(ids)))
-    return Ring(team, root.replica, now_ms, tuple(classes)), groups
-
-
-def statements(
-    tx: Transaction,
-    keys: FieldKeys,
-    root: DeviceKey,
-    team: str,
-    request: Request,
-    now_ms: int,
-    room: int = STATEMENTS_MAX,
-) -> list[Statement]:
-    """The ring and the keys that a tablet of this team lacks, by what its request says: at most
-    ``room`` statements, the others at its next request.
-
-    One that says nothing is an older program, which knows no sealed field.
-    """
-    told = [data for kind, data in request.statements if kind == FIELD_KEYS]
-    if not told:
-        return []
-    try:
-        said = _said.decode(told[0])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return []
-    if said.wanted:
-        _grant(tx, keys, team, said.wanted, now_ms)
-    ring, groups = ring_of(tx, keys, root, team, now_ms)
-    same = ring.digest() == said.digest
-    if not (ring.classes or said.digest) or (same and not said.lacking):
-        return []
-    box = _box_of(tx, request.replica)
-    if box is None:
-        return []
-    out: list[Statement] = [] if same else [(FIELD_RING, issue_ring(root, ring))]
-    # One whose ring differs may have most of these; that costs it 34 bytes each.
-    wanted = [one for one in said.lacking if one in groups] if same else list(groups)
-    for at in range(0, len(wanted), KEYS_WRAPPED_MAX):
-        part = [keys.key(groups[one]) for one in wanted[at : at + KEYS_WRAPPED_MAX]]
-        out.append((FIELD_KEYS, wrap_keys(box, part)))
-    tx.run("UPDATE field_epochs SET told = 1 WHERE team = ? AND told = 0", [team])
-    return out[: max(0, room)]
-
-
-def _grant(
-    tx: Transaction,
-    keys: FieldKeys,
-    team: str,
-    wanted: Iterable[tuple[bytes, str]],
-    now_ms: int,
-) -> None:
-    """Give a team keys of other groups that seal something in a record of a household it holds."""
-    mine = {r for (r,) in tx.rows("SELECT readers FROM field_readers WHERE team = ?", [team])}
-    for key, record in wanted:
-        group = keys.named(tx, key)
-        if group is None or group.readers not in mine:
-            continue
-        if group.team == team:
-            # This store was set back: the team's tablets remember epochs that it forgot.
-            for epoch in range(_epoch(tx, team, group.readers, now_ms) + 1, group.epoch + 1):
-                _begin(tx, team, group.readers, epoch, now_ms)
-            continue
-        homes = _homes(tx, record)
-        held = homes - outside(tx, team, homes)
-        if not held or key not in _keys_in(tx, record):
-            continue
-        tx.run(
-            "INSERT INTO field_grants (team, owner, readers, epoch, home, since_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [team, group.team, group.readers, group.epoch, min(held), now_ms],
-        )
-        tx.run(
-            "UPDATE field_epochs SET told = 1 WHERE team = ? AND readers = ? AND epoch = ?",
-            [group.team, group.readers, group.epoch],
-        )
-
-
-def _homes(tx: Transaction, record: str) -> set[str]:
-    found = tx.rows(
-        "SELECT h.id FROM records r JOIN homes h ON h.n = r.home WHERE r.id = ? UNION"
-        " SELECT a.home FROM also a WHERE a.record = ? AND a.until_seq IS NULL",
-        [record, record],
-    )
-    return {str(row[0]) for row in found}
-
-
-def _keys_in(tx: Transaction, record: str) -> set[bytes]:
-    """The ids of the keys that seal the values of a record."""
-    stored = stored_record(tx, record)
-    out = set[bytes]()
-    for by_dot in stored.state.registers.values() if stored is not None else ():
-        for value in by_dot.values():
-            if is_sealed(value):
-                try:
-                    out.add(key_named(value))
-                except ChangeInvalid:
-                    continue
-    return out
-
-
-def _box_of(tx: Transaction, replica: bytes) -> bytes | None:
-    """The box key in a tablet's certificate, which this server signed."""
-    found = tx.rows("SELECT certificate FROM device_keys WHERE replica = ?", [replica])
-    if not found or not found[0][0]:
-        return None
-    try:
-        said = msgspec.msgpack.decode(bytes(found[0][0])[SIGNATURE_BYTES:], type=Certificate)
-    except (msgspec.DecodeError, UnicodeDecodeError, CryptoError):
-        return None
-    return said.box_public

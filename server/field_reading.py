@@ -15,7 +15,8 @@ from typing import Any
 from crypto.errors import SealRefused
 from server.audit_errors import FieldSealed
 from server.audit_show import Conflict
-from server.field_keys import FieldKeys, officer_classes
+from server.field_keys import FieldKeys
+from server.field_readers import officer_classes
 from server.store.base import Transaction
 from sync.clock import Dot
 from sync.record import RecordState

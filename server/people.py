@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server.errors import AssignedByArea, ImportRefused, NameTaken, NotFound
-from server.field_keys import taken_from
+from server.field_readers import taken_from
 from server.journal import note
 from server.scope import bump_scope
 from server.store.base import Transaction

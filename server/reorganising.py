@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from server.errors import ImportRefused
 from server.feeds import Run
-from server.field_keys import moved_out, taken_from
+from server.field_readers import moved_out, taken_from
 from server.journal import note
 from server.moves import HOMES_AT_ONCE
 from server.own import Write

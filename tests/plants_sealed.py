@@ -75,14 +75,14 @@ PLANTS_SEALED = (
     ),
     Plant(
         "a household given to others leaves its keys as they were",
-        "server/field_keys.py",
+        "server/field_readers.py",
         '    renew_for(tx, team, now_ms)\n    tx.run("DELETE FROM field_grants WHERE team = ?"',
         '    tx.run("DELETE FROM field_grants WHERE team = ?"',
         _TABLETS,
     ),
     Plant(
         "any key is given to who asks",
-        "server/field_keys.py",
+        "server/field_rings.py",
         "        if not held or key not in _keys_in(tx, record):\n            continue\n",
         "        held = held or {record}\n",
         _TABLETS,

@@ -15,7 +15,7 @@ from client_sdk.tablet import Tablet
 from crypto.field import key_id
 from fixtures.pages import count_of, plain_pages
 from fixtures.world import World
-from server import devices, field_keys, people
+from server import devices, field_readers, people
 from server.bundles import Lines, take_bundle
 from sync.errors import ChangeInvalid
 from sync.sealing import SEALED, is_sealed, key_named, sealed_bytes, sealed_text
@@ -28,7 +28,9 @@ PLANTED = {"identity_number": NUMBER, "illness": ILLNESS, "protection": CHILD}
 def allow(world: World, team: str, *classes: str) -> None:
     with world.store.write() as tx:
         for readers in classes or CLASSES:
-            field_keys.allow_team(tx, world.district.schema, team, readers, "office", world.clock())
+            field_readers.allow_team(
+                tx, world.district.schema, team, readers, "office", world.clock()
+            )
 
 
 def reading(world: World, name: str, team: str = "team") -> Tablet:
@@ -327,8 +329,8 @@ def test_a_class_that_is_withdrawn_takes_keys_and_search_texts_along(
     before = ring_of(a._store)
     with world.store.write() as tx:
         for readers in CLASSES:
-            assert field_keys.withdraw_team(tx, "two", readers, "office", world.clock())
-            assert not field_keys.withdraw_team(tx, "two", readers, "office", world.clock())
+            assert field_readers.withdraw_team(tx, "two", readers, "office", world.clock())
+            assert not field_readers.withdraw_team(tx, "two", readers, "office", world.clock())
     world.sync(a, b)
     assert secrets_of(b._store) == []
     assert shown(b, one) == {}

@@ -16,7 +16,7 @@ from client_sdk.errors import EntryRefused
 from client_sdk.tablet import Tablet
 from client_sdk.texts import Words
 from fixtures.world import World
-from server import field_keys, people
+from server import field_readers, people
 from sync.collections import SCHEMA
 from sync.labels import SEALED_WORDS, shown
 from sync.sealing import is_sealed
@@ -30,7 +30,7 @@ def pair(world: World, fields: dict[str, Any]) -> tuple[Tablet, Tablet, str, str
     """Somebody who may read, somebody who may not, a household both hold, a person of it."""
     with world.store.write() as tx:
         people.add_team(tx, "readers", "readers", "office", world.clock())
-        field_keys.allow_team(tx, SCHEMA, "readers", "illness", "office", world.clock())
+        field_readers.allow_team(tx, SCHEMA, "readers", "illness", "office", world.clock())
     reader, other = world.tablet("reader", "readers"), world.tablet("other", "others")
     reader.sync()
     home = reader.create_record("household", fields)

@@ -9,13 +9,15 @@ import pytest
 
 from crypto.errors import SealRefused
 from crypto.identity import DeviceKey
+from crypto.ring import Ring
 from crypto.seal import BoxKey
-from server import field_keys as fk
-from server import people
+from server import field_readers, people
 from server.audit_errors import FieldClassUnknown
 from server.boxes import Boxes
 from server.district import District
 from server.errors import NotFound
+from server.field_keys import FieldKeys
+from server.field_rings import ring_of
 from server.history import stored_record
 from server.store.base import Store
 from sync.collections import SCHEMA
@@ -36,15 +38,15 @@ class Office:
         with store.write() as tx:
             for team in ("one", "two"):
                 people.add_team(tx, team, team, BY, self.clock())
-            fk.allow_team(tx, SCHEMA, "one", "illness", BY, self.clock())
+            field_readers.allow_team(tx, SCHEMA, "one", "illness", BY, self.clock())
 
     def clock(self) -> int:
         self.now_ms += 1
         return self.now_ms
 
-    def ring(self, team: str) -> fk.Ring:
+    def ring(self, team: str) -> Ring:
         with self.store.write() as tx:
-            found, _ = fk.ring_of(tx, self.district.fields, self.district.key, team, self.clock())
+            found, _ = ring_of(tx, self.district.fields, self.district.key, team, self.clock())
             tx.run("UPDATE field_epochs SET told = 1 WHERE team = ?", [team])
         return found
 
@@ -89,7 +91,7 @@ def test_what_the_office_writes_is_sealed_for_the_team_that_holds_the_household(
 
 def test_another_server_makes_nothing_of_it(office: Office) -> None:
     one = office.person("高血压")
-    other = fk.FieldKeys(Boxes.of(BoxKey.generate()))
+    other = FieldKeys(Boxes.of(BoxKey.generate()))
     with office.store.read() as tx:
         held = stored_record(tx, one)
         assert held is not None
@@ -106,9 +108,9 @@ def test_another_server_makes_nothing_of_it(office: Office) -> None:
 def test_an_epoch_ends_with_a_loss_and_only_if_its_key_was_told(office: Office) -> None:
     first = office.ring("one")
     with office.store.write() as tx:
-        assert fk.renew_for(tx, "one", office.clock()) == 1
-        assert fk.renew_for(tx, "one", office.clock()) == 0
-        assert fk.renew_for(tx, "two", office.clock()) == 0
+        assert field_readers.renew_for(tx, "one", office.clock()) == 1
+        assert field_readers.renew_for(tx, "one", office.clock()) == 0
+        assert field_readers.renew_for(tx, "two", office.clock()) == 0
     second = office.ring("one")
     assert second.writes() != first.writes()
     assert set(first.ids()) < set(second.ids())
@@ -132,11 +134,11 @@ def test_a_store_that_was_set_back_still_reads_what_later_epochs_sealed(office: 
     for _ in range(3):
         office.ring("one")
         with office.store.write() as tx:
-            fk.renew_for(tx, "one", office.clock())
+            field_readers.renew_for(tx, "one", office.clock())
     one = office.person("高血压")
     with office.store.write() as tx:
         tx.run("DELETE FROM field_epochs WHERE epoch > 1")
-    office.district.fields = fk.FieldKeys(office.district.boxes)
+    office.district.fields = FieldKeys(office.district.boxes)
     assert office.stored(one, opened=True) == ["高血压"]
 
 
@@ -145,13 +147,13 @@ def test_what_is_allowed_is_listed_and_taken_back_and_needs_somebody_to_allow_it
 ) -> None:
     with office.store.write() as tx:
         with pytest.raises(FieldClassUnknown):
-            fk.allow_team(tx, SCHEMA, "one", "wages", BY, office.clock())
+            field_readers.allow_team(tx, SCHEMA, "one", "wages", BY, office.clock())
         with pytest.raises(NotFound):
-            fk.allow_team(tx, SCHEMA, "three", "illness", BY, office.clock())
+            field_readers.allow_team(tx, SCHEMA, "three", "illness", BY, office.clock())
         with pytest.raises(NotFound):
-            fk.allow_officer(tx, SCHEMA, "nobody", "illness", BY, office.clock())
-        assert fk.allowed(tx) == [("team", "one", "illness")]
-        assert fk.withdraw_team(tx, "one", "illness", BY, office.clock())
-        assert not fk.withdraw_officer(tx, "nobody", "illness", BY, office.clock())
-        assert fk.allowed(tx) == []
-    assert fk.classes_of(SCHEMA) == ["child", "identity", "illness"]
+            field_readers.allow_officer(tx, SCHEMA, "nobody", "illness", BY, office.clock())
+        assert field_readers.allowed(tx) == [("team", "one", "illness")]
+        assert field_readers.withdraw_team(tx, "one", "illness", BY, office.clock())
+        assert not field_readers.withdraw_officer(tx, "nobody", "illness", BY, office.clock())
+        assert field_readers.allowed(tx) == []
+    assert field_readers.classes_of(SCHEMA) == ["child", "identity", "illness"]
