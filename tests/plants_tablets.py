@@ -93,9 +93,9 @@ PLANTS_TABLETS = (
     ),
     (
         "an older word on the district's keys counts again",
-        "client_sdk/statements.py",
-        "    if said.serial > store.get(_SERIAL, 0):\n",
-        "    if said.serial:\n",
+        "client_sdk/roots.py",
+        "    if said.serial <= store.get(_SERIAL, 0):\n",
+        "    if not said.serial:\n",
         "tests/client_sdk/test_changed_keys.py",
     ),
     (
