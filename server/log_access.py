@@ -128,11 +128,14 @@ class Count(NamedTuple):
         )
 
 
-def by_officer(tx: Transaction, since_ms: int = 0) -> list[Count]:
-    """What each officer and worker read, what is unusual first, then the busiest hour."""
+def by_officer(tx: Transaction, since_ms: int = 0, area: str = "") -> list[Count]:
+    """What each officer and worker read in an area, what is unusual first, then the busiest
+    hour."""
     lines: dict[str, list[tuple[int, str]]] = {}
     for account, at_ms, home in tx.rows(
-        "SELECT account, at_ms, home FROM access_log WHERE at_ms >= ? ORDER BY at_ms, n", [since_ms]
+        "SELECT account, at_ms, home FROM access_log WHERE at_ms >= ? AND substr(area, 1, ?) = ?"
+        " ORDER BY at_ms, n",
+        [since_ms, len(area), area],
     ):
         lines.setdefault(str(account), []).append((int(at_ms), str(home)))
     cared: dict[str, set[str]] = {}
@@ -176,12 +179,12 @@ def _busiest(seen: Sequence[tuple[int, str]], within_ms: int) -> tuple[int, int]
     return most, hour
 
 
-def by_household(tx: Transaction, since_ms: int = 0) -> list[Count]:
-    """How often each household was read, and by how many, what is unusual first."""
+def by_household(tx: Transaction, since_ms: int = 0, area: str = "") -> list[Count]:
+    """How often each household of an area was read, and by how many, what is unusual first."""
     found = tx.rows(
         "SELECT home, count(*), count(DISTINCT account), min(at_ms), max(at_ms) FROM access_log"
-        " WHERE at_ms >= ? GROUP BY home ORDER BY 3 DESC, 2 DESC, home",
-        [since_ms],
+        " WHERE at_ms >= ? AND substr(area, 1, ?) = ? GROUP BY home ORDER BY 3 DESC, 2 DESC, home",
+        [since_ms, len(area), area],
     )
     many = [str(row[0]) for row in found if int(row[2]) > READERS_PER_WEEK_MAX]
     seen: dict[str, list[tuple[int, str]]] = {home: [] for home in many}

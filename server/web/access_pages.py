@@ -9,10 +9,13 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from server.accounts import ACCESS
+from server.log_access import DAY_MS, by_household, by_officer
 from server.web.access import read_log
 from server.web.routing import Result, Shown, Visit, page
 
 ROWS = 100
+REPORT_DAYS, REPORT_ROWS = 30, 20
+"""What the page reports above the lines: what is unusual stands first in it."""
 PURPOSES = {
     "inbox": "冲突收件箱 ‖ conflict inbox",
     "conflict": "冲突 ‖ conflict",
@@ -42,11 +45,16 @@ def access(visit: Visit) -> Result:
         found = read_log(scoped.tx, scoped.area, account, home, before, ROWS + 1)
         lines = found[:ROWS]
         kept = {"account": account, "home": home}
+        whole = not (account or home or before)
+        since_ms = visit.now_ms - REPORT_DAYS * DAY_MS
         values = {
             "lines": lines,
             "names": scoped.names,
             "asked": kept,
             "purposes": PURPOSES,
+            "days": REPORT_DAYS,
+            "readers": by_officer(scoped.tx, since_ms, scoped.area)[:REPORT_ROWS] if whole else [],
+            "read": by_household(scoped.tx, since_ms, scoped.area)[:REPORT_ROWS] if whole else [],
             "more": urlencode(kept | {"before": str(lines[-1].n)}) if len(found) > ROWS else "",
         }
     return Shown("access.html", values)

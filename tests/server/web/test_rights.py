@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from fixtures.console import World, console_world
+from server.log_access import HOMES_PER_HOUR_MAX, Reading, note_readings
 
 pytestmark = pytest.mark.slow
 
@@ -41,3 +42,18 @@ def test_a_supervisor_gives_a_copy_and_erases_after_a_code_and_what_is_typed(wor
     with world.local.district.store.read() as tx:
         purposes = {str(r[0]) for r in tx.rows("SELECT purpose FROM access_log")}
     assert {"rights", "rights copy"} <= purposes
+
+
+def test_the_access_page_reports_by_reader_and_household_and_marks_what_is_unusual(
+    world: World,
+) -> None:
+    with world.local.district.store.write() as tx:
+        for n in range(HOMES_PER_HOUR_MAX + 1):
+            one = Reading("officer", "440103", f"home{n}", f"home{n}", "*", "history")
+            note_readings(tx, world.local.district.clock(), [one])
+    with world.browse("security") as visitor:
+        text = visitor.get("/access").text
+    assert "按人员" in text
+    assert "按户" in text
+    assert 'class="state s-open">异常' in text
+    assert "home3" in text
