@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
-from client_sdk.devices import District, certificate_of, district_of
+from client_sdk.devices import certificate_of
 from client_sdk.revoked import is_revoked
+from client_sdk.roots import root_by
 from client_sdk.scope import SCRUB
 from client_sdk.store.base import Store
 from client_sdk.store.records import from_json
@@ -71,12 +72,12 @@ def said(store: Store) -> Statement:
     return FIELD_KEYS, encode_value(FieldKeysSaid(digest, lacking, wanted))
 
 
-def take_ring(store: Store, district: District, data: bytes) -> bool:
+def take_ring(store: Store, data: bytes) -> bool:
     """Go by a ring, if it is newer than the one held and this team's. Raises StatementRefused.
 
     Inside a transaction. True if it is another than the one held.
     """
-    ring, held = check_ring(data, district.public), ring_of(store)
+    ring, held = check_ring(data, root_by(store, data, 1)), ring_of(store)
     certificate = certificate_of(store)
     if certificate is None or ring.team != certificate.team:
         return False
@@ -196,7 +197,7 @@ def hear(store: Store, statements: Iterable[Statement], box_keys: Sequence[BoxKe
     for kind, data in statements:
         try:
             if kind == FIELD_RING:
-                take_ring(store, district_of(store), data)
+                take_ring(store, data)
             elif kind == FIELD_KEYS:
                 take_keys(store, box_keys, data)
         except CryptoError:
@@ -208,6 +209,6 @@ def _certificate(store: Store, replica: bytes) -> Certificate | None:
     if found is None:
         return None
     try:
-        return check_certificate(bytes(found[0]), district_of(store).public)
+        return check_certificate(bytes(found[0]), root_by(store, bytes(found[0]), 7))
     except CryptoError:
         return None

@@ -67,7 +67,7 @@ def take_statements(
         elif kind == REVOCATION:
             keep_revocations(store, [data])
         elif kind == FIELD_RING:
-            field_keys.take_ring(store, district, data)
+            field_keys.take_ring(store, data)
         elif kind == FIELD_KEYS:
             _take_field_keys(store, data)
         elif kind != WORD:
