@@ -129,6 +129,7 @@ def speaking(lang: str, schema: Schema) -> dict[str, Any]:
         "lang": lang,
         "sep": "、" if lang == "zh" else ", ",
         "colon": "：" if lang == "zh" else ": ",
+        "stop": "。" if lang == "zh" else ". ",
         "moment": lambda ms: moment(ms, lang),
         "day": lambda ms: day(ms, lang),
         "span": lambda ms: span(ms, lang),

@@ -62,6 +62,9 @@ MENU: tuple[tuple[str, str, str], ...] = (
     ("/access", "查阅记录 ‖ Access log", "access"),
 )
 
+_UNDER = {"/tablets": ("/teams", "/tickets")}
+"""Pages that stand under another one of the menu."""
+
 
 class Shown(NamedTuple):
     """A page: its template and what it is filled with."""
@@ -335,7 +338,11 @@ def base(visit: Visit) -> dict[str, Any]:
     account = visit.who
     path = request.url.path
     menu = [
-        (to, words, path == to or path.startswith(to + "/"))
+        (
+            to,
+            words,
+            any(path == at or path.startswith(at + "/") for at in (to, *_UNDER.get(to, ()))),
+        )
         for to, words, right in MENU
         if account is not None and account.may(right)
     ]

@@ -184,7 +184,7 @@ def test_an_officer_reads_but_has_nothing_to_decide_with(world: World, browser: 
         expect(tab.locator("[name=choice]")).to_have_count(0)
         expect(tab.locator("[data-submit]")).to_have_count(0)
         names = [one.inner_text() for one in tab.locator(".menu a").all()]
-        assert names == ["看板", "冲突", "查找", "隔离与修复", "报表"]
+        assert names == ["看板", "冲突", "查找", "隔离与修复", "报表", "双人审批"]
 
 
 def test_at_twice_the_size_nothing_is_cut_off(world: World, browser: Browser) -> None:
