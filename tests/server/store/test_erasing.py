@@ -3,7 +3,7 @@
 
 from crypto.erasure import READINGS, Line, Readings, issue_readings
 from server.erasing_certificate import cases, facts_of
-from server.erasing_plan import add_hold, plan_erasure, release_hold
+from server.erasing_plan import active_holds, add_hold, holds, plan_erasure
 from server.log_access import by_household, by_officer
 from server.log_export import check_beside
 from server.readings import take_readings
@@ -78,7 +78,9 @@ def test_holds_retention_and_readings_are_kept_on_both_stores(store: Store) -> N
             assert len(held) == 1
     with store.write() as tx:
         n = add_hold(tx, home, "法院调查", "法务", office.now_ms)
-        release_hold(tx, n, "案结", "法务", office.now_ms)
+    with store.read() as tx:
+        assert active_holds(tx) == {home: "法院调查"}
+        assert [hold.n for hold in holds(tx)] == [n]
     with store.read() as tx:
         assert [(c.name, c.lines) for c in by_officer(tx)] == [("zhang", 1)]
         assert [c.name for c in by_household(tx)] == [home]
