@@ -40,6 +40,7 @@ _group = click.Group()
 def import_(context: click.Context, /, file: Path, collection: str, check: bool, by: str) -> None:
     """Import."""
     from server.errors import NotFound
+    from server.field_keys import FieldKeys
     from server.imports import begun, check_rows, check_steps, in_parts, plan, read_rows
     from server.journal import note
     from server.office import reading, writing
@@ -55,7 +56,7 @@ def import_(context: click.Context, /, file: Path, collection: str, check: bool,
             rows, known = begun(tx, rows, declared, Moment(desk.now_ms, by))
             check_rows(rows, declared, known, state.lang)
             check_steps(tx, rows, desk.schema, collection, state.lang)
-            writes = plan(tx, rows, declared)
+            writes = plan(tx, rows, declared, FieldKeys(desk.keys.boxes))
         if not check:
             with state.progress("导入 ‖ Importing", len(writes)) as bar:
                 for part in in_parts(writes, bar):

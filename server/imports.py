@@ -12,18 +12,23 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from crypto.errors import SealRefused
 from server.errors import ImportRefused
+from server.field_keys import FieldKeys
+from server.history import stored_record
 from server.own import Write
 from server.store.base import Transaction
 from sync.change import ADD, APPEND, COUNT, ID_CHARS_MAX, Value
 from sync.effects import Moment, Writing, born, missing_steps, record_of
 from sync.labels import field_of, value_of
 from sync.schema import Collection, Schema
+from sync.sealing import is_sealed
 from sync.validation import problems
 
 ID_HEADINGS = frozenset({"id", "编号", "number", "no.", "no"})
@@ -171,23 +176,39 @@ def _refuse(found: list[str]) -> None:
         raise ImportRefused("\n" + "\n".join(shown))
 
 
-def plan(tx: Transaction, rows: list[Row], collection: Collection) -> list[Write]:
+def plan(
+    tx: Transaction, rows: list[Row], collection: Collection, keys: FieldKeys | None = None
+) -> list[Write]:
     """The changes that bring the record to what the rows say; rows that say nothing new are left
-    out."""
+    out. With ``keys`` that is seen of sealed values too, which nobody is shown."""
     return [
         write
-        for _, body, write in _changes(tx, rows, collection)
+        for _, body, write in _changes(tx, rows, collection, keys)
         if write[2] or write[3] or not body
     ]
 
 
+def _opened(tx: Transaction, record: str, body: dict[str, Any], keys: FieldKeys) -> None:
+    """Open the sealed ones of a record's shown values, as far as they open here."""
+    if not any(map(is_sealed, body.values())):
+        return
+    stored = stored_record(tx, record)
+    for name, by_dot in stored.state.registers.items() if stored else ():
+        for d, value in by_dot.items():
+            if is_sealed(value) and body.get(name) == value:
+                with suppress(SealRefused):
+                    body[name] = keys.open(tx, record, name, d, value)
+
+
 def _changes(
-    tx: Transaction, rows: list[Row], collection: Collection
+    tx: Transaction, rows: list[Row], collection: Collection, keys: FieldKeys | None = None
 ) -> Iterator[tuple[Row, dict[str, Any], Write]]:
     """Each row with what is held of its record, and what brings the record to it."""
     held = tx.bodies_of([row.id for row in rows if row.id])
     for row in rows:
         body: dict[str, Any] = msgspec.json.decode(held[row.id]) if row.id in held else {}
+        if keys is not None and body:
+            _opened(tx, row.id, body, keys)
         sets: dict[str, Value] = {}
         others: list[tuple[str, str, Value]] = []
         for name, value in row.values.items():

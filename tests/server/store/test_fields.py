@@ -19,6 +19,7 @@ from server.errors import NotFound
 from server.field_keys import FieldKeys
 from server.field_rings import ring_of
 from server.history import stored_record
+from server.imports import Row, plan
 from server.store.base import Store
 from sync.collections import SCHEMA
 from sync.errors import ChangeInvalid
@@ -157,3 +158,14 @@ def test_what_is_allowed_is_listed_and_taken_back_and_needs_somebody_to_allow_it
         assert not field_readers.withdraw_officer(tx, "nobody", "illness", BY, office.clock())
         assert field_readers.allowed(tx) == []
     assert field_readers.classes_of(SCHEMA) == ["child", "identity", "illness"]
+
+
+def test_importing_the_same_file_again_changes_nothing_sealed_fields_included(
+    office: Office,
+) -> None:
+    one = office.person("高血压")
+    declared, fields = SCHEMA.collections["person"], office.district.fields
+    same, other = ([Row(2, one, {"illness": words})] for words in ("高血压", "中风"))
+    with office.store.read() as tx:
+        assert plan(tx, same, declared, fields) == []
+        assert [write[2] for write in plan(tx, other, declared, fields)] == [{"illness": "中风"}]
