@@ -118,8 +118,13 @@ def test_nobody_but_its_own_server_revokes_a_tablet(tmp_path: Path) -> None:
     district = world.district
     stranger = DeviceKey.generate()
     body = Revocation(tablet.replica, 1, 1, stranger.replica, "mischief")
+    # Of its server, about a tablet that nobody here knows, but with another signature.
+    other = Revocation(stranger.replica, 1, 1, district.key.replica, "mischief")
+    forged = bytearray(issue_revocation(district.key, other))
+    forged[5] ^= 1
     with district.writing() as tx:
-        district.learn(tx, [issue_revocation(stranger, body), b"", b"x" * 200], 1)
+        told = [issue_revocation(stranger, body), bytes(forged), b"", b"x" * 200]
+        district.learn(tx, told, 1)
         assert tx.rows("SELECT 1 FROM heard_revocations") == []
     with world.store.write() as tx:
         revoke(tx, district.key, tablet.replica.hex(), "lost", 2)
