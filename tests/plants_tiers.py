@@ -59,13 +59,6 @@ PLANTS_TIERS = (
         "-m slow tests/client_sdk/test_away.py",
     ),
     (
-        "the pin that a server shows is believed without its word",
-        "client_sdk/roots.py",
-        '                if known and seen in named.pins and store.get("pin") != seen:\n',
-        '                if store.get("pin") != seen:\n',
-        "-m slow tests/client_sdk/test_away.py",
-    ),
-    (
         "an answer to a question that no longer stands is taken",
         "server/tier_bundles.py",
         "    return question if question.name == name and stands else None\n",
