@@ -19,7 +19,7 @@ import msgspec
 
 from sync.change import ADD, APPEND, COUNT, Change
 from sync.schema import NAME_CHARS_MAX, REGISTERS, Collection, Field, Schema
-from sync.sealing import SEALED_TEXT_CHARS_MAX, SEALED_TEXT_CHARS_MIN, SEALED_PATTERN
+from sync.sealing import SEALED_PATTERN, SEALED_TEXT_CHARS_MAX, SEALED_TEXT_CHARS_MIN
 from sync.validation import UNWRITABLE, Problem, not_sealed, problems
 
 _WRITES = frozenset({ADD, APPEND, COUNT})
