@@ -14,7 +14,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 CODE := $(wildcard sync crypto client_sdk server fixtures tests)
 # Debian packages that the tests need
-SYSTEM_PACKAGES ?= postgresql chromium fonts-noto-cjk strace
+SYSTEM_PACKAGES ?= postgresql chromium fonts-noto-cjk strace softhsm2 opensc openssl
 TESTS := $(RUN) -m pytest -q
 
 # $(call stage,NAME,COMMAND): says what runs and how long it took; the command's failure ends make.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``doorstep keys renew box, tls, root``: a new key that is sealed to, shown, or signs.
+"""``doorstep keys keep`` and ``keys renew box, tls, root``: where the store's key is, and new keys.
 
 What must not live here: keys (``boxes.py``, ``keys.py``, ``roots.py``), when it is time
 (``renewing.py``).
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from server.cli_words import BY, SpokenGroup, spoken, state_of
+from server.cli_words import BY, SpokenGroup, option, spoken, state_of
 
 
 def add_to(main: click.Group) -> None:
@@ -28,6 +28,42 @@ def renew() -> None:
 
 
 keys.add_command(renew)
+
+
+@spoken(
+    keys,
+    "keep",
+    "把存储密钥改存到别处（先停止服务）：环境变量、systemd 凭据，或密钥服务的程序 ‖ "
+    "Keep the store's key elsewhere (stop the server first): in the environment, a systemd"
+    " credential, or with a key service's program.",
+)
+@click.argument("kind", type=click.Choice(("environment", "credential", "command")))
+@click.argument("words", nargs=-1, required=True)
+@option("--seal", default="", text="密钥服务的封装命令 ‖ the key service's command that seals")
+@BY
+@click.pass_context
+def keep(context: click.Context, /, kind: str, words: tuple[str, ...], seal: str, by: str) -> None:
+    """Keep the store's key elsewhere."""
+    import shlex
+
+    from server.app import opened_district
+    from server.errors import KeyFileWrong
+    from server.journal import note
+    from server.store_key import Place, move_out
+
+    state = state_of(context)
+    if (kind == "command") != bool(seal):
+        raise KeyFileWrong("--seal goes with command")
+    with opened_district(state.settings) as (district, keys):
+        move_out(keys.folder, Place(kind, words), tuple(shlex.split(seal)))
+        with district.store.write() as tx:
+            note(tx, district.clock(), by, "store-key-moved", kind, words[0])
+    state.say(
+        "存储密钥现由 {kind} 提供，文件已删除。每次启动都要能取到它；请另存一份离线副本 ‖ "
+        "The store's key now comes from {kind}; its file is gone. Every start needs it: keep an"
+        " offline copy",
+        kind=kind,
+    )
 
 
 @spoken(

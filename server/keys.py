@@ -21,8 +21,9 @@ from crypto.secret import SecretBytes
 from crypto.tls import TlsIdentity, make_tls_identity, pem_to_der, tls_pin
 from server.boxes import Boxes
 from server.errors import AlreadyInitialised, KeyFileWrong
-from server.key_files import KEY_BYTES, read_file, read_key, write_file
+from server.key_files import KEY_BYTES, read_file, write_file
 from server.roots import Roots
+from server.store_key import read_store_key
 
 STORE, SIGN, BOX, TLS_KEY, TLS_CERTIFICATE = "store", "sign", "box", "tls.key.pem", "tls.pem"
 TLS_AT = "tls.at"
@@ -85,7 +86,7 @@ def read_keys(folder: Path) -> ServerKeys:
         pin = tls_pin(pem_to_der(certificate))
         roots = Roots.read(folder)
         return ServerKeys(
-            SecretBytes(read_key(folder / f"{STORE}.key")),
+            read_store_key(folder),
             roots,
             Boxes.read(folder, pin, (roots.at_ms, read_at(folder))),
             TlsIdentity(certificate, SecretBytes(private), pin),
