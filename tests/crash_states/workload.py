@@ -17,14 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from client_sdk.store import opening
-from fixtures.conformance_parts import (
-    Cast,
-    Clock,
-    MemoryTransport,
-    ServerNode,
-    TabletNode,
-    Template,
-)
+from fixtures.conformance_lines import MemoryTransport
+from fixtures.conformance_parts import Cast, Clock, ServerNode, Template
+from fixtures.conformance_tablets import TabletNode
 from server.store import sqlite
 from sync.schema import plain_schema
 

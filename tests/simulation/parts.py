@@ -20,14 +20,9 @@ from client_sdk.errors import TabletError, Unreachable
 from crypto.errors import RequestRefused
 from crypto.identity import DeviceKey
 from crypto.request import check_request, sign_request
-from fixtures.conformance_parts import (
-    Clock,
-    MemoryCarrier,
-    MemoryTransport,
-    ServerNode,
-    TabletNode,
-    Template,
-)
+from fixtures.conformance_lines import MemoryCarrier, MemoryTransport
+from fixtures.conformance_parts import Clock, ServerNode, Template
+from fixtures.conformance_tablets import TabletNode
 from sync.schema import Schema
 
 PATH = "/v1/sync"
