@@ -15,47 +15,40 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 
 from crypto.certificate import issue_succession
 from crypto.erasure import ERASURE
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
-from server.again import again
-from server.apart import apart
 from server.around import Around
 from server.boxes import Boxes
-from server.copies import note_contact, superseded, tell_apart
+from server.copies import superseded, tell_apart
 from server.erasing import Erasing
 from server.errors import DeviceUnknown
-from server.feeds import Run, leaves_of
+from server.exchanging import Exchanges
+from server.feeds import Run
 from server.field_keys import FieldKeys, OfficeSeal
-from server.field_rings import told_fields
 from server.forgotten import take_in_own
 from server.incarnations import Lineage
-from server.ingest import Ingest, Outcome, Sender
+from server.ingest import Ingest, Sender
 from server.log_tree import begin_log
-from server.log_words import add_words, look_at_logs
-from server.made import take_in
-from server.opening import Asked, Check, Opened, open_request
+from server.opening import Asked, Check
 from server.own import OwnFeed
-from server.pull import Pull, Pulled, read_cursor
-from server.readings import hear_tablet
 from server.relaying import Relaying
 from server.reorganising import areas_before, settle_areas
 from server.replying import Done, Speaker, reply_of
 from server.revocations import hear_revocations
 from server.roots import Roots, follow_roots, keep_earlier
-from server.scope import Device, bump_scopes_of_areas, device_row, revoked_among
+from server.scope import bump_scopes_of_areas
 from server.set_aside import within_limits
-from server.statements import Terms, statements_for
+from server.statements import Terms
 from server.store.base import Store, Transaction
-from server.told import known_of, notices_for
 from server.trust import TABLET, Trust
 from sync.change import Entry, Value
 from sync.limits import Limits
-from sync.messages import STATEMENTS_MAX, WANT_STATES, Known, Reply, Request, Statement
+from sync.messages import Known, Reply, Request
 from sync.schema import Schema
 from sync.session import off_my_chain
 
@@ -97,6 +90,7 @@ class District:
             self.erasing.covers,
         )
         self.relaying = Relaying(self)
+        self._exchanges = Exchanges(self)
         self.servers: dict[bytes, bytes] = {}
         self.forks: set[bytes] = set()
         self.superseded: set[bytes] = set()
@@ -193,93 +187,13 @@ class District:
         with self._lock:
             for one in asked:
                 self._tell_apart(one.request)
-            done = self._exchange_together(asked, now_ms)
+            done = self._exchanges.together(asked, now_ms)
         return [
             found
             if isinstance(found, Exception)
             else self.signed_reply(found, one.request, one.nonce, now_ms)
             for one, found in zip(asked, done, strict=True)
         ]
-
-    def _exchange_together(self, asked: Sequence[Asked], now_ms: int) -> Sequence[Done | Exception]:
-        """Exchanges in one transaction; where one of them fails, each in its own."""
-        if len(asked) > 1:
-            # Where it fails all is undone; each alone shows whose error it was.
-            with suppress(Exception):
-                return self._committed(asked, now_ms)
-        return [found for one in asked for found in self._committed_alone(one, now_ms)]
-
-    def _committed_alone(self, one: Asked, now_ms: int) -> Sequence[Done | Exception]:
-        found = apart(partial(again, partial(self._committed, [one], now_ms)))
-        return [found] if isinstance(found, Exception) else found
-
-    def _committed(self, asked: Sequence[Asked], now_ms: int) -> list[Done | Exception]:
-        """Exchanges in one transaction, durable when this returns.
-
-        What one brings is opened when it is its turn: read just before, it is still in the
-        processor's cache. What cannot be opened has its error, and hinders no other.
-        """
-        done: list[Done | Exception] = []
-        with self._writing() as tx:
-            forks = set(self.forks)
-            for one in asked:
-                tx.next_part()
-                found = self._opened_exchange(tx, one, forks, now_ms)
-                if isinstance(found, Done):
-                    forks |= found.out.forked
-                done.append(found)
-            pairs = [
-                (a.request, d) for a, d in zip(asked, done, strict=True) if isinstance(d, Done)
-            ]
-            add_words(tx, self.key, pairs, now_ms)
-        self.forks |= forks
-        return done
-
-    def _opened_exchange(
-        self, tx: Transaction, one: Asked, forks: set[bytes], now_ms: int
-    ) -> Done | Exception:
-        opened = apart(partial(open_request, one, self.check))
-        return (
-            opened if isinstance(opened, Exception) else self._exchange(tx, opened, forks, now_ms)
-        )
-
-    def _exchange(self, tx: Transaction, one: Opened, forks: set[bytes], now_ms: int) -> Done:
-        request, runs = one.request, one.runs
-        device_id = self.devices.get(request.replica, (one.device, b""))[0]
-        device = device_row(tx, device_id)
-        if device is None:
-            raise DeviceUnknown(device_id)
-        self.look_at_own_chain(tx, request.known)
-        look_at_logs(tx, self.key, self.trust, request.statements, now_ms)
-        heard = hear_tablet(self, tx, device, request, now_ms)
-        # What is known of the sender's chain is read before anything of this batch is joined.
-        known = known_of(tx, request.replica)
-        sender = Sender(
-            request.replica,
-            device.id,
-            device.team,
-            request.clock_ms - now_ms,
-            revoked_among(tx, self.devices_of(runs)),
-        )
-        out = take_in(self, tx, forks, device, (runs, one.states), sender, now_ms)
-        new_forks = {replica: self.devices.get(replica) for replica in out.forked - self.forks}
-        note_contact(tx, request, [*known, *out.receipts], new_forks, now_ms)
-        pulled, notices, told = None, [], list[Statement]()
-        if request.want & WANT_STATES and device.state != "revoked":
-            device = device_row(tx, device_id) or device
-            pulled = self._pull(tx, device, request, out, now_ms)
-            told = statements_for(tx, self.key, self.boxes, device.id, request, self.terms, now_ms)
-            told += told_fields(tx, self.fields, self.key, device.team, request, now_ms, len(told))
-            notices = notices_for(tx, self.lineage, device_id, request, now_ms)
-        tx.run(
-            "UPDATE devices SET last_contact_ms = ?, offset_ms = ? WHERE id = ?",
-            [now_ms, sender.offset_ms, device_id],
-        )
-        # A push is told how far the server has come: it must notice when that is taken back.
-        seq = pulled.seq if pulled else self.lineage.last_seq(tx)
-        lineage = self.lineage.told(request.incarnation)
-        told = [*heard, *told][: STATEMENTS_MAX - 1]
-        return Done(known, out, pulled, notices, lineage, seq, told)
 
     def _tell_apart(self, request: Request) -> None:
         """A key that named its successor writes on: its store was copied, or set back."""
@@ -316,7 +230,7 @@ class District:
         """A transaction for exchanges with other servers, alone in this process."""
         with self._lock:
             try:
-                with self._writing() as tx:
+                with self.transaction() as tx:
                     yield tx
             except BaseException:
                 # Keys learned inside it are not in the store.
@@ -324,7 +238,7 @@ class District:
                 raise
 
     @contextmanager
-    def _writing(self) -> Iterator[Transaction]:
+    def transaction(self) -> Iterator[Transaction]:
         """A transaction after which, if it is undone, the writer in memory is the stored one."""
         own, lineage, seen = self.own, self.lineage, self.around.seen
         try:
@@ -347,21 +261,8 @@ class District:
 
     def go_on_as_new_writer(self) -> None:
         """Write under a new key from now on: the store was set back, or is a copy."""
-        with self._lock, self._writing() as tx:
+        with self._lock, self.transaction() as tx:
             self.succeed(tx)
-
-    def _pull(
-        self, tx: Transaction, device: Device, request: Request, out: Outcome, now_ms: int
-    ) -> Pulled:
-        leaves = leaves_of(tx, request.replica)
-        whole = not request.counter or leaves == [(request.counter, request.head)]
-        own = {tx.number_of(request.replica)} if whole else set()
-        placed = self.lineage.places(request.incarnation, request.seq)
-        placed = placed or (not request.incarnation and not request.held)
-        now_seq = self.lineage.last_seq(tx)
-        sign = (self.key.replica, self.lineage.incarnation, self.sign_page)
-        cursor = read_cursor(request, placed)
-        return Pull(tx, device, request, own, sign, (now_seq, now_ms)).pull(cursor)
 
     def signed_reply(self, done: Done, request: Request, nonce: bytes, now_ms: int) -> Reply:
         """The reply to an exchange, signed; after its commit only."""
@@ -401,7 +302,7 @@ class District:
         """
         with self._lock:
             now_ms = self.clock()
-            with self._writing() as tx:
+            with self.transaction() as tx:
                 self.erasing.refuse(w[1] for w in writes)
                 if before is not None:
                     before(tx)
