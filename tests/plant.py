@@ -3,26 +3,33 @@
 
     python -m tests.plant [WORD …] [--markdown]
 
-What lives here: the run. What must not: tests, or the bugs, which are in ``planted_*.py``. A bug
-that no test sees (a survivor) or that cannot be planted any more fails the run. The tree itself is
-never touched. With WORDs only bugs whose description holds one of them are run.
+What lives here: the run. What must not: tests, or the bugs, which are in ``planted_*.py`` and
+``plants_*.py``. Invariants
+- A bug that no test sees (a survivor) or that cannot be planted any more fails the run.
+- A test that fails without any bug sees none: first each is run in a tree that nothing was put
+  into, and the bugs that those name which fail there have no verdict; the others are planted.
+- The tree itself is never touched.
+
+With WORDs only bugs whose description holds one of them are run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fixtures.judge import KINDS
 from tests.planted import Plant
@@ -38,13 +45,20 @@ from tests.plants_tablets import PLANTS_TABLETS
 from tests.plants_tiers import PLANTS_TIERS
 
 ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+R = TypeVar("R")
 WORKERS = 2
 """Copies of the tree, each with one bug at a time."""
-RUN_SECONDS_MAX = 180
+RUN_SECONDS_MAX = 600
+"""The slowest test files and the network take two minutes where nothing else runs: a bug may go
+round for ever, a busy machine must not look like one."""
+LINES_TOLD = 3
+"""Of what a run said that ended without a verdict."""
 FAILED = 1
 """What pytest ends with where tests ran and some failed; anything else is no catch."""
-PROGRAM = "-m "
-"""How tests begin that are a program of the tree: it ends with FAILED and names what it saw."""
+PROGRAM = "-m fixtures."
+"""How tests begin that are a program of the tree, which ends with FAILED and names what it saw;
+``-m slow`` is a word for pytest."""
 
 
 class Outcome(NamedTuple):
@@ -83,31 +97,43 @@ def copy_tree(target: Path) -> Path:
     return target
 
 
+def command_of(tests: str) -> list[str]:
+    """The words after the interpreter's name that run these tests until one fails."""
+    if tests.startswith(PROGRAM):
+        return tests.split()
+    # Of two -m the last one holds.
+    return ["-m", "pytest", "-x", "-q", "--tb=no", "-rf", "-m", "not slow", *tests.split()]
+
+
 def run_tests(tree: Path, tests: str) -> tuple[int, str]:
     """Run tests in a copy until one fails: pytest's code, and the first failure or its last
-    line."""
-    command = ["-m", "pytest", "-x", "-q", "--tb=no", "-rf", "-m", "not slow", *tests.split()]
-    if tests.startswith(PROGRAM):
-        command = tests.split()
+    words."""
+    running = subprocess.Popen(
+        [sys.executable, "-B", *command_of(tests)],
+        cwd=tree,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Of its own, so that the servers it started can be ended with it.
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            [sys.executable, "-B", *command],
-            cwd=tree,
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS_MAX,
-            check=False,
-        )
+        out, errors = running.communicate(timeout=RUN_SECONDS_MAX)
     except subprocess.TimeoutExpired:
-        return -1, f"not done after {RUN_SECONDS_MAX} s"
-    failed = re.search(r"^FAILED (\S+?)(\[| - |$)", done.stdout, re.MULTILINE)
-    if tests.startswith(PROGRAM):
-        failed = re.search(f"^({'|'.join(KINDS)}): ", done.stdout, re.MULTILINE)
-        if done.returncode and not failed:
-            # It broke off, or complained of something else than what clients saw.
-            return -1, "no word of its judge"
-    lines = (done.stdout + done.stderr).strip().splitlines() or [""]
-    return done.returncode, failed.group(1) if failed else lines[-1]
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        return -1, f"{tests}: not done after {RUN_SECONDS_MAX} s"
+    pattern = (
+        f"^({'|'.join(KINDS)}): " if tests.startswith(PROGRAM) else r"^FAILED (\S+?)(\[| - |$)"
+    )
+    failed = re.search(pattern, out, re.MULTILINE)
+    if failed:
+        return running.returncode, failed.group(1)
+    last = " / ".join((errors + out).strip().splitlines()[-LINES_TOLD:])
+    if running.returncode and tests.startswith(PROGRAM):
+        # It broke off, or complained of something else than what clients saw.
+        return -1, f"{tests}: no word of its judge: {last}"
+    return running.returncode, f"{tests}: {last}"
 
 
 def plant(tree: Path, one: Plant) -> Outcome:
@@ -128,31 +154,43 @@ def plant(tree: Path, one: Plant) -> Outcome:
     return Outcome(one, "", "SURVIVED" if code == 0 else f"no verdict: {found}", took)
 
 
+def alone(tests: str) -> set[str]:
+    """The runs, of one file or program each, that these tests consist of."""
+    if tests.startswith(PROGRAM):
+        return {tests}
+    slow = "-m slow " if tests.startswith("-m slow ") else ""
+    return {slow + name for name in tests.removeprefix(slow).split()}
+
+
 def run_all(plants: Sequence[Plant]) -> list[Outcome]:
     """Run every bug, some at a time, each copy of the tree with one bug at once."""
     with tempfile.TemporaryDirectory(prefix="plant-") as folder:
         trees: Queue[Path] = Queue()
         for n in range(WORKERS):
             trees.put(copy_tree(Path(folder) / str(n)))
-        listed = [one.tests for one in plants if not one.tests.startswith(PROGRAM)]
-        programs = {one.tests for one in plants if one.tests.startswith(PROGRAM)}
-        together = " ".join(sorted({name for tests in listed for name in tests.split()}))
-        tree = trees.get()
-        for tests in [*([together] if together else []), *sorted(programs)]:
-            code, found = run_tests(tree, tests)
-            if code:
-                raise SystemExit(f"without any bug the tests fail already: {found}")
-        trees.put(tree)
 
-        def one_of(one: Plant) -> Outcome:
-            tree = trees.get()
-            try:
-                return plant(tree, one)
-            finally:
-                trees.put(tree)
+        def in_a_tree(do: Callable[[Path, T], R], these: Iterable[T]) -> list[R]:
+            def one_of(one: T) -> R:
+                tree = trees.get()
+                try:
+                    return do(tree, one)
+                finally:
+                    trees.put(tree)
 
-        with ThreadPoolExecutor(WORKERS) as pool:
-            return list(pool.map(one_of, plants))
+            with ThreadPoolExecutor(WORKERS) as pool:
+                return list(pool.map(one_of, these))
+
+        runs = sorted(set().union(*(alone(one.tests) for one in plants)))
+        ended = zip(runs, in_a_tree(run_tests, runs), strict=True)
+        broken = {tests: found for tests, (code, found) in ended if code}
+
+        def verdict(tree: Path, one: Plant) -> Outcome:
+            found = [broken[tests] for tests in sorted(alone(one.tests)) if tests in broken]
+            if found:
+                return Outcome(one, "", f"no verdict: fails without any bug: {found[0]}", 0.0)
+            return plant(tree, one)
+
+        return in_a_tree(verdict, plants)
 
 
 def main() -> int:

@@ -118,15 +118,30 @@ ENGINE = (
     Plant(
         "quick path forgets a sibling",
         "sync/batch.py",
-        "if packed != change.vector or causal[4] or causal[5]",
-        "if causal[5]",
+        "        if beside and (self.forks or not _apart(causal, change, replica)):\n"
+        "            return False\n",
+        "",
+        "tests/sync/test_batch.py",
+    ),
+    Plant(
+        "quick path takes edits of one field for edits beside each other",
+        "sync/batch.py",
+        " or not set(change.names).isdisjoint(row[5]):",
+        ":",
+        "tests/sync/test_batch.py",
+    ),
+    Plant(
+        "quick path takes a branch that is not held for one it knows",
+        "sync/batch.py",
+        "        if held.get(d[:16]) != d and d not in listed:\n",
+        "        if False:\n",
         "tests/sync/test_batch.py",
     ),
     Plant(
         "quick path takes a fork for a line",
         "sync/batch.py",
-        "            if d[16:24] <= packed[at + 16 : at + 24]:\n                return False\n",
-        "",
+        "if d[16:24] <= packed[at + 16 : at + 24] or len(older) >= _OLDER_BYTES_MAX:",
+        "if len(older) >= _OLDER_BYTES_MAX:",
         "tests/sync/test_batch.py",
     ),
     Plant(
@@ -160,8 +175,8 @@ ENGINE = (
     Plant(
         "lowest shown where highest is declared",
         "sync/policy.py",
-        "return max(siblings, key=lambda s: (_rank(s.value, declared.order), s.stamp, s.dot))",
-        "return min(siblings, key=lambda s: (_rank(s.value, declared.order), s.stamp, s.dot))",
+        '    pick = max if declared.policy == "highest" else min\n',
+        "    pick = min\n",
         "tests/sync/test_policy.py",
     ),
     Plant(
@@ -210,7 +225,7 @@ ENGINE = (
     Plant(
         "the version of a message is not looked at",
         "sync/messages.py",
-        "if len(data) <= at or data[at] != PROTOCOL:",
+        "if len(data) <= at or not PROTOCOL <= data[at] <= newest:",
         "if len(data) <= at:",
         "tests/sync/test_messages.py",
     ),

@@ -62,7 +62,8 @@ PLANTS_FIELDWORK = (
         '    return Reason("name-other", -3.0)',
         '    return Reason("name-other", 0.0)',
         "tests/server/test_duplicates.py",
-    ),    (
+    ),
+    (
         "what an officer grades as poor opens nothing",
         "server/effecting.py",
         "            whole[:] = self._with_effects(tx, worker, writes)\n",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.planted import Plant
 
 _SERVER, _TABLET = "tests/server/test_erasing.py", "tests/client_sdk/test_erasing.py"
+_APPROVALS = "tests/server/test_approvals.py"
 
 PLANTS_RIGHTS = (
     Plant(
@@ -80,5 +81,26 @@ PLANTS_RIGHTS = (
         '    if is_child(birth_year, str(consent.get("on") or "0000")) and not by_guardian:\n',
         "    if False:\n",
         "tests/client_sdk/test_consents.py",
+    ),
+    Plant(
+        "one person says yes to their own request",
+        "server/approvals.py",
+        "    if by == asked.asked_by:\n",
+        "    if False:\n",
+        _APPROVALS,
+    ),
+    Plant(
+        "a second person's yes holds for ever",
+        "server/approvals.py",
+        "return self.state == APPROVED and now_ms < until_ms",
+        "return self.state == APPROVED and until_ms > 0",
+        _APPROVALS,
+    ),
+    Plant(
+        "whoever knows a code answers for another",
+        "server/approvals.py",
+        "if not password_holds(stored_password(tx, by), password) or not use_code(",
+        "if not use_code(",
+        _APPROVALS,
     ),
 )

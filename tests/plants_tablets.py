@@ -121,8 +121,8 @@ PLANTS_TABLETS = (
     ),
     (
         "a revoked writer's feed merged because a teammate carries it",
-        "server/district.py",
-        "revoked_among(tx, self.devices_of(runs))",
+        "server/exchanging.py",
+        "revoked_among(tx, here.devices_of(runs))",
         "frozenset({request.replica} if device.state == 'revoked' else ())",
         "tests/client_sdk/test_lost.py",
     ),
