@@ -176,26 +176,30 @@ def row_of(tx: Transaction, n: int) -> Row:
 Read = tuple[Names, ChangeReader]
 
 
-def show_conflict(tx: Transaction, schema: Schema, n: int, with_: Read | None = None) -> Conflict:
+def show_conflict(
+    tx: Transaction, schema: Schema, n: int, with_: Read | None = None, *, brief: bool = False
+) -> Conflict:
     """All that is known of one conflict; ``with_`` where several are shown.
 
-    Raises ConflictUnknown.
+    ``brief``: what the rows say, without the feeds: no clocks, receipts and reasons of sides, not
+    what their writers had seen, no base, no decisions. Raises ConflictUnknown.
     """
-    return _Showing(tx, schema, row_of(tx, n), *(with_ or (Names(tx), ChangeReader(tx)))).conflict()
+    names, reader = with_ or (Names(tx), ChangeReader(tx))
+    return _Showing(tx, schema, row_of(tx, n), names, None if brief else reader).conflict()
 
 
 class _Showing:
-    """The parts of one showing; made once for each."""
+    """The parts of one showing; made once for each. Without a reader the feeds are not read."""
 
     def __init__(
-        self, tx: Transaction, schema: Schema, row: Row, names: Names, reader: ChangeReader
+        self, tx: Transaction, schema: Schema, row: Row, names: Names, reader: ChangeReader | None
     ) -> None:
         self.tx = tx
         self.schema = schema
         self.row = row
         self.names = names
         self.reader = reader
-        self.history: History = read_history(tx, row.record, self.reader)
+        self.history: History | None = read_history(tx, row.record, reader) if reader else None
         self.stored: Stored | None = stored_record(tx, row.record)
 
     def conflict(self) -> Conflict:
@@ -225,14 +229,19 @@ class _Showing:
             self._base(sides),
             shown,
             dots,
-            tuple(self._decisions()),
-            len(self.history.missing),
+            tuple(self._decisions()) if self.history else (),
+            len(self.history.missing) if self.history else 0,
             seen_digest(stored.vector if stored else b""),
         )
 
+    def _find(self, d: Dot) -> Found | None:
+        return self.reader.find(d) if self.reader else None
+
     def _base(self, sides: list[Dot]) -> tuple[Mention, ...]:
         """What all writers had seen of the field before they wrote."""
-        found = [self.reader.find(d) for d in sides]
+        if self.history is None:
+            return ()
+        found = [self._find(d) for d in sides]
         vectors = [f.entry.change.vector for f in found if f]
         if len(vectors) != len(sides):
             return ()
@@ -242,7 +251,7 @@ class _Showing:
     def _side(self, side: dict[str, Any]) -> Side:
         d = bytes.fromhex(side["dot"])
         replica, worker = d[:16], str(side["worker"])
-        found = self.reader.find(d)
+        found = self._find(d)
         names = self.names
         had_seen, had_not = self._seen(d, found)
         return Side(
@@ -262,7 +271,7 @@ class _Showing:
             _silent(found),
             names.tablet(found.carrier) if found and found.carrier != replica else "",
             found.entry.change.reason() if found else "",
-            self._told(d),
+            self._told(d) if self.history else None,
             had_seen,
             had_not,
         )
@@ -277,20 +286,20 @@ class _Showing:
         return int(found[0][0]) if found and found[0][0] is not None else None
 
     def _seen(self, d: Dot, found: Found | None) -> tuple[tuple[Mention, ...], tuple[Mention, ...]]:
-        if found is None:
+        if found is None or self.history is None:
             return (), ()
-        change = found.entry.change
+        history, change = self.history, found.entry.change
         others = [
             bytes.fromhex(s["dot"]) for s in self.row.siblings if bytes.fromhex(s["dot"]) != d
         ]
         tips = dots_of(change.vector)
-        wrote = [m.dot for m in self.history.last_writes(self.row.field, [change.vector])]
+        wrote = [m.dot for m in history.last_writes(self.row.field, [change.vector])]
         order = [*wrote, *(t for t in tips if t not in wrote)]
-        had = [self._mention(t, self.reader.find(t), change.worker, d) for t in order]
+        had = [self._mention(t, self._find(t), change.worker, d) for t in order]
         had_not = [
-            self._mention(o, self.reader.find(o), change.worker, d)
+            self._mention(o, self._find(o), change.worker, d)
             for o in others
-            if not self.history.covers(change.vector, o)
+            if not history.covers(change.vector, o)
         ]
         return tuple(had), tuple(had_not)
 
@@ -320,18 +329,9 @@ class _Showing:
         )
         told = {bytes(r[1]) for r in found}
         if row.settled_at_ms is not None and row.settled_dot not in told:
-            out.append(
-                Decision(
-                    "resolve",
-                    row.settled_where,
-                    row.settled_worker,
-                    name(row.settled_worker),
-                    row.kept,
-                    row.reason,
-                    row.settled_at_ms,
-                    row.settled_dot or b"",
-                )
-            )
+            who, at_ms, dot = row.settled_worker, row.settled_at_ms, row.settled_dot or b""
+            said = (name(who), row.kept, row.reason)
+            out.append(Decision("resolve", row.settled_where, who, *said, at_ms, dot))
         for what, d, officer, reason, value, at_ms in found:
             out.append(
                 Decision(

@@ -86,7 +86,8 @@ def preview(visit: Visit) -> Result:
 
 
 def _plan(visit: Visit, scoped: Scoped, rule: str, wanted: Filter, n: int) -> Plan:
-    found = scoped.conflict(n)
+    # What the writers had seen would have to be read from the feeds, and stands a click away.
+    found = scoped.conflict(n, brief=True)
     chosen = choose_by(rule, wanted, found)
 
     def words(side: Side) -> str:

@@ -70,10 +70,10 @@ class Scoped(ScopedRepair):
         if not found or not self.holds(str(found[0][0])):
             raise NotFound("conflict")
 
-    def conflict(self, n: int) -> Conflict:
-        """One conflict in full. Raises NotFound."""
+    def conflict(self, n: int, *, brief: bool = False) -> Conflict:
+        """One conflict in full, or ``brief`` (``show_conflict``). Raises NotFound."""
         self.check_conflict(n)
-        found = show_conflict(self.tx, self.schema, n, (self.names, self.reader))
+        found = show_conflict(self.tx, self.schema, n, (self.names, self.reader), brief=brief)
         self.saw(found.area, found.home, found.record, [found.field])
         if self.sealed is not None:
             found = self.sealed.conflict(found)

@@ -77,6 +77,24 @@ def test_a_conflict_is_told_in_full(office: Office) -> None:
     assert office.verify().holds
 
 
+def test_in_brief_a_conflict_says_of_its_values_what_it_says_in_full(office: Office) -> None:
+    clash(office)
+    for settled in (False, True):
+        if settled:
+            dot, seen = shown(office).sides[0].dot.hex(), shown(office).seen
+            resolve(office.district, 1, officer="o", reason="核实", seen=seen, choice=dot)
+        full = shown(office)
+        with office.store.read() as tx:
+            found = show_conflict(tx, office.schema, 1, brief=True)
+        rows = {"sides": (), "base": (), "decisions": ()}
+        assert found._replace(**rows) == full._replace(**rows)
+        for one, whole in zip(found.sides, full.sides, strict=True):
+            assert one[:8] == whole[:8]
+            assert (one.stamp, one.carried_by, one.had_seen) == (whole.stamp, "", ())
+        assert not found.base
+        assert full.base
+
+
 def test_what_a_writer_had_seen_is_said_in_words(office: Office) -> None:
     _, _, _ = clash(office)
     second = shown(office).sides[1]
