@@ -78,8 +78,10 @@ def for_server(store: Store, bytes_max: int) -> Upload:
                 if left <= 0:
                     return Upload(segments, partials, True)
                 left -= sum(len(row.raw or b"") + 64 for row in run)
-                if key is not None and all(row.own and row.raw for row in run) and _seeded(
-                    store, run
+                if (
+                    key is not None
+                    and all(row.own and row.raw for row in run)
+                    and _seeded(store, run)
                 ):
                     segments.append(_segment(store, key, run))
                 else:

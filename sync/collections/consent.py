@@ -3,8 +3,8 @@
 
 What lives here: the declaration of one collection. What must not: what follows from a withdrawal,
 which an officer carries out. Invariants: a consent is a change like any other, with who wrote it
-and when; its signature is an attachment that the change names; for a child below fourteen a guardian
-signs (PIPL, article 31), which is checked where it is written (``sync.consenting``).
+and when; its signature is an attachment that the change names; for a child below fourteen a
+guardian signs (PIPL, article 31), which is checked where it is written (``sync.consenting``).
 """
 
 from __future__ import annotations
