@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from server.cli_joined import ConflictName, decide_joined, print_joined, show_joined
 from server.cli_verify import verify
 from server.cli_words import SpokenGroup, State, officer, option, spoken, state_of
 
 if TYPE_CHECKING:
+    from server.audit import Filter
     from server.office import Desk
 
 STATES = ("open", "settled", "rule", "door", "office", "state", "undone", "all")
@@ -57,7 +59,7 @@ def decided(desk: Desk, what: str, arguments: dict[str, Any]) -> list[Any]:
     from server.control import Caller
     from server.effecting import Office
     from server.errors import ServerRunning
-    from server.resolving import decide
+    from server.joined_deciding import decide
 
     writer = desk.writer
     if isinstance(writer, Caller):
@@ -81,50 +83,76 @@ def decided(desk: Desk, what: str, arguments: dict[str, Any]) -> list[Any]:
 )
 @option("--limit", type=click.IntRange(1, 500), default=50, text="每页行数 ‖ rows of a page")
 @option("--after", type=int, default=None, text="接着上一页 ‖ go on after this number")
+@option("--joined", is_flag=True, text="因并户而来的 ‖ those that joins of households made")
 @click.pass_context
 def audit_list(
-    context: click.Context, /, older: float | None, limit: int, after: int | None, **wanted: Any
+    context: click.Context,
+    /,
+    older: float | None,
+    limit: int,
+    after: int | None,
+    joined: bool,
+    **wanted: Any,
 ) -> None:
     """List."""
-    from server.audit import Filter, Names, count_conflicts, list_conflicts
-    from server.audit_words import STATE_WORDS, field_words, moment, value_words
+    from server.audit import Filter
+    from server.joined_audit import joined_conflicts
     from server.office import reading
-    from server.words import pick
 
     state = state_of(context)
     with reading(state.settings) as desk, desk.store.read() as tx:
         before_ms = None if older is None else desk.now_ms - int(older * DAY_MS)
         asked = Filter(**wanted)._replace(before_ms=before_ms)
-        page = list_conflicts(tx, asked, limit, after)
-        counts = count_conflicts(tx, asked)
-        names, schema, lang = Names(tx), desk.schema, state.lang
-        state.table(
-            [
-                "编号 ‖ no.",
-                "状态 ‖ state",
-                "发现时间 ‖ since",
-                "户 ‖ household",
-                "字段 ‖ field",
-                "各值 ‖ values",
-                "写入者 ‖ writers",
-            ],
-            [
-                (
-                    line.n,
-                    pick(STATE_WORDS.get(line.state, line.state), lang),
-                    moment(line.opened_at_ms, lang),
-                    line.home,
-                    field_words(schema, line.collection, line.field, lang),
-                    " | ".join(
-                        value_words(schema, line.collection, line.field, v, lang)
-                        for v in line.values
-                    ),
-                    " | ".join(names.worker(w) for w in line.workers),
-                )
-                for line in page.lines
-            ],
+        if joined:
+            seen = print_joined(state, desk, tx, asked, limit)
+        else:
+            seen = _print_list(state, desk, tx, asked, limit, after)
+            besides = len(joined_conflicts(tx, desk.schema, asked))
+    _saw(state, seen, "inbox", wanted["field"] or "*")
+    if not joined and besides:
+        state.say(
+            "另有因并户而来的冲突 {n} 个：audit list --joined ‖ "
+            "{n} more were made by joins of households: audit list --joined",
+            n=besides,
         )
-    _saw(state, [line.record for line in page.lines], "inbox", wanted["field"] or "*")
+
+
+def _print_list(
+    state: State, desk: Desk, tx: Any, asked: Filter, limit: int, after: int | None
+) -> list[str]:
+    """A page of the list, with true counts; the records that it showed."""
+    from server.audit import Names, count_conflicts, list_conflicts
+    from server.audit_words import STATE_WORDS, field_words, moment, value_words
+    from server.words import pick
+
+    page = list_conflicts(tx, asked, limit, after)
+    counts = count_conflicts(tx, asked)
+    names, schema, lang = Names(tx), desk.schema, state.lang
+    state.table(
+        [
+            "编号 ‖ no.",
+            "状态 ‖ state",
+            "发现时间 ‖ since",
+            "户 ‖ household",
+            "字段 ‖ field",
+            "各值 ‖ values",
+            "写入者 ‖ writers",
+        ],
+        [
+            (
+                line.n,
+                pick(STATE_WORDS.get(line.state, line.state), lang),
+                moment(line.opened_at_ms, lang),
+                line.home,
+                field_words(schema, line.collection, line.field, lang),
+                " | ".join(
+                    value_words(schema, line.collection, line.field, v, lang) for v in line.values
+                ),
+                " | ".join(names.worker(w) for w in line.workers),
+            )
+            for line in page.lines
+        ],
+    )
     state.say(
         "共 {total} 个；{counts} ‖ {total} in all; {counts}",
         total=page.total,
@@ -134,12 +162,13 @@ def audit_list(
     )
     if page.after is not None:
         state.say("下一页：--after {n} ‖ next page: --after {n}", n=page.after)
+    return [line.record for line in page.lines]
 
 
 @spoken(audit, "show", "完整查看一个冲突 ‖ Show one conflict in full.")
-@click.argument("number", type=int)
+@click.argument("number", type=ConflictName())
 @click.pass_context
-def audit_show(context: click.Context, /, number: int) -> None:
+def audit_show(context: click.Context, /, number: int | str) -> None:
     """Show."""
     from server.audit_show import show_conflict
     from server.audit_tables import print_conflict
@@ -147,13 +176,17 @@ def audit_show(context: click.Context, /, number: int) -> None:
 
     state = state_of(context)
     with reading(state.settings) as desk, desk.store.read() as tx:
-        found = show_conflict(tx, desk.schema, number)
-        print_conflict(state.out, desk.schema, found, state.lang)
-    _saw(state, [found.record], "conflict", found.field)
+        if isinstance(number, str):
+            records, field = show_joined(state, desk, tx, number), number.rpartition("/")[2]
+        else:
+            found = show_conflict(tx, desk.schema, number)
+            print_conflict(state.out, desk.schema, found, state.lang)
+            records, field = [found.record], found.field
+    _saw(state, records, "conflict", field)
 
 
 @spoken(audit, "resolve", "裁定一个冲突 ‖ Settle a conflict.")
-@click.argument("number", type=int)
+@click.argument("number", type=ConflictName())
 @option("--choose", default=None, text="采用第几个值 ‖ take the value of this number")
 @option("--value", default=None, text="另写一个值 ‖ write another value")
 @REASON
@@ -163,7 +196,7 @@ def audit_show(context: click.Context, /, number: int) -> None:
 def audit_resolve(
     context: click.Context,
     /,
-    number: int,
+    number: int | str,
     choose: str | None,
     value: str | None,
     reason: str,
@@ -181,6 +214,9 @@ def audit_resolve(
     if (choose is None) == (value is None):
         raise DecisionIncomplete("--choose / --value")
     with writing(state.settings) as desk:
+        if isinstance(number, str):
+            decide_joined(state, desk, "resolve_joined", number, (by, reason, seen), choose, value)
+            return
         with desk.store.read() as tx:
             found = show_conflict(tx, desk.schema, number)
         arguments: dict[str, Any] = {
@@ -212,12 +248,14 @@ def _choice(choose: str, dots: list[str]) -> str:
 
 
 @spoken(audit, "undo", "撤销裁定 ‖ Undo a decision.")
-@click.argument("number", type=int)
+@click.argument("number", type=ConflictName())
 @REASON
 @BY
 @SEEN
 @click.pass_context
-def audit_undo(context: click.Context, /, number: int, reason: str, by: str, seen: str) -> None:
+def audit_undo(
+    context: click.Context, /, number: int | str, reason: str, by: str, seen: str
+) -> None:
     """Undo."""
     from server.audit_show import show_conflict
     from server.audit_words import value_words
@@ -225,6 +263,9 @@ def audit_undo(context: click.Context, /, number: int, reason: str, by: str, see
 
     state = state_of(context)
     with writing(state.settings) as desk:
+        if isinstance(number, str):
+            decide_joined(state, desk, "undo_joined", number, (by, reason, seen))
+            return
         with desk.store.read() as tx:
             found = show_conflict(tx, desk.schema, number)
         done = decided(

@@ -24,9 +24,9 @@ from server.bundles import Lines, TakenBundle, make_for_upstream, take_bundle
 from server.effecting import Office
 from server.erasing_keeping import erase_here
 from server.errors import ServerError
+from server.joined_deciding import decide
 from server.own import Write
 from server.recovery import Recovered, recover
-from server.resolving import decide
 from server.service import Service
 from sync.change import Value
 from sync.errors import SyncError
@@ -157,7 +157,7 @@ class Caller:
         return server, number, data
 
     def decide(self, what: str, arguments: dict[str, Any]) -> list[Any]:
-        """As ``resolving.decide``, inside the server."""
+        """As ``joined_deciding.decide``, inside the server."""
         found: list[Any] = self.ask("decide", what, arguments)
         return found
 

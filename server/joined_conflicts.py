@@ -41,13 +41,14 @@ def late_in(tx: Transaction, schema: Schema, under: str = "") -> list[Late]:
     for home in sorted(set(found.survivor.values())):
         area = tx.rows("SELECT area FROM homes WHERE id = ?", [home])
         if area and str(area[0][0]).startswith(under):
-            out += _late_of(tx, schema, found, forks, (home, str(area[0][0])))
+            out += late_of(tx, schema, found, forks, (home, str(area[0][0])))
     return out
 
 
-def _late_of(
+def late_of(
     tx: Transaction, schema: Schema, found: Joins, forks: set[bytes], place: tuple[str, str]
 ) -> list[Late]:
+    """Those of one survivor; ``place`` is its id and area."""
     kept = stored_record(tx, place[0])
     aliases = [one for a in found.aliases(place[0]) if (one := stored_record(tx, a))]
     if kept is None or kept.voided:

@@ -64,7 +64,8 @@ class Released(NamedTuple):
     left: tuple[str, ...]
 
 
-def _check_words(officer: str, reason: str) -> None:
+def check_words(officer: str, reason: str) -> None:
+    """Raises DecisionIncomplete where a decision names nobody, or gives no reason."""
     if not officer.strip() or len(officer) > OFFICER_CHARS_MAX:
         raise DecisionIncomplete("officer")
     if not reason.strip() or len(reason) > REASON_CHARS_MAX:
@@ -102,7 +103,7 @@ def resolve(
     ``seen`` is ``Conflict.seen`` as the officer looked at it; "" takes the record as it is held.
     Raises ConflictUnknown, ConflictSettled, RecordChanged, DecisionIncomplete, ValueRefused.
     """
-    _check_words(officer, reason)
+    check_words(officer, reason)
     with district.store.read() as tx:
         row = row_of(tx, conflict)
         reader = FieldReader(tx, district.schema, district.fields, officer)
@@ -154,7 +155,7 @@ def undo(district: District, conflict: int, *, officer: str, reason: str, seen: 
     The audit keeps both. Raises ConflictUnknown, ConflictOpen where nothing was decided,
     RecordChanged where the field was edited since or the record is not as the officer saw it.
     """
-    _check_words(officer, reason)
+    check_words(officer, reason)
     with district.store.read() as tx:
         row = row_of(tx, conflict)
         shown = shown_sibling(district.schema, row)
@@ -188,20 +189,6 @@ def undo(district: District, conflict: int, *, officer: str, reason: str, seen: 
         after=after,
     )
     return Decided(conflict, row.record, row.field, decided[0].dot.hex(), _written(decided[0]))
-
-
-def decide(district: District, what: str, arguments: dict[str, Any]) -> list[Any]:
-    """``resolve``, ``undo`` or ``release`` by name, with plain arguments: for callers elsewhere.
-
-    Raises what they raise, DecisionIncomplete for anything else.
-    """
-    if what == "resolve":
-        return list(resolve(district, **arguments))
-    if what == "undo":
-        return list(undo(district, **arguments))
-    if what == "release":
-        return list(release(district, **arguments))
-    raise DecisionIncomplete("no such decision")
 
 
 def _last_decision(tx: Transaction, row: Row) -> Dot | None:
@@ -264,7 +251,7 @@ def release(
     whom its writer had not seen must be named: ``over`` overwrites them, ``leave`` leaves them out.
     Raises NotInQuarantine, ReleaseOverwrites with the fields to name, DecisionIncomplete.
     """
-    _check_words(officer, reason)
+    check_words(officer, reason)
     with district.store.read() as tx:
         entry = _find_quarantined(tx, dot)
         stored = stored_record(tx, entry.record)

@@ -115,6 +115,61 @@ def test_what_was_written_on_the_other_unseen_is_settled_by_an_officer(
     assert "rang it" in doorstep("audit", "history", "two").stdout
 
 
+def test_an_auditor_finds_settles_and_undoes_what_a_join_set_against_each_other(
+    doorstep: Doorstep, tmp_path: Path
+) -> None:
+    file = tmp_path / "late.json"
+    assert "made by joins" not in doorstep("audit", "list").stdout
+    doorstep("duplicates", "join", "two", "one", "--reason", "one family")
+    file.write_text(json.dumps([{"id": "two", "phone": "12699999999"}]), "utf-8")
+    doorstep("import", str(file))
+    assert "1 more were made by joins" in doorstep("audit", "list").stdout
+    assert "1 more" not in doorstep("audit", "list", "--state", "office").stdout
+    listed = doorstep("audit", "list", "--joined").stdout
+    assert "1 made by joins in all; open 1" in listed
+    for word in ("one/phone", "12612345678 | 12699999999", "two → one"):
+        assert word in listed
+    for none in (("--field", "gas"), ("--area", "440103014"), ("--collection", "person")):
+        assert "0 made by joins" in doorstep("audit", "list", "--joined", *none).stdout
+    assert (
+        "因并户而来的共 1 个；待裁定 1" in doorstep("audit", "list", "--joined", lang="zh").stdout
+    )
+
+    shown = doorstep("audit", "show", "one/phone").stdout
+    assert "joined two into one" in shown
+    assert "one family" in shown
+    lines = shown.splitlines()
+    assert [x.split("│")[5].strip() for x in lines if "126" in x] == ["one", "two"]
+
+    digest = shown.rsplit("--seen ", 1)[1].split()[0]
+    settle = ["audit", "resolve", "one/phone", "--choose", "1", "--reason"]
+    file.write_text(json.dumps([{"id": "two", "gas": "none"}]), "utf-8")
+    doorstep("import", str(file))
+    old = doorstep(*settle, "rang it", "--seen", digest, fails=1)
+    assert "changed since" in old.output
+    doorstep("audit", "undo", "one/phone", "--reason", "nothing yet", fails=1)
+    assert "12612345678" in doorstep(*settle, "rang it").stdout
+    doorstep(*settle, "twice", fails=1)
+    listed = doorstep("audit", "list", "--joined", "--field", "phone").stdout
+    assert "1 made by joins in all; by an officer 1" in listed
+    assert "rang it" in doorstep("audit", "show", "one/phone").stdout
+
+    doorstep("audit", "undo", "one/phone", "--reason", "wrong number")
+    shown = doorstep("audit", "show", "one/phone").stdout
+    assert "wrong number" in shown
+    assert "undone" in shown
+    # What was shown before is set back on both.
+    line = next(
+        x for x in doorstep("duplicates", "show", "one", "two").stdout.splitlines() if "126" in x
+    )
+    assert (line.count("12699999999"), line.count("12612345678")) == (3, 0)
+    assert "one/phone" not in doorstep("audit", "list", "--joined", "--state", "open").stdout
+    doorstep("audit", "undo", "one/phone", "--reason", "again", fails=1)
+    doorstep("audit", "show", "phone", fails=2)
+    doorstep("audit", "show", "nobody/phone", fails=1)
+    doorstep("verify")
+
+
 @pytest.mark.slow
 def test_a_join_is_made_in_the_server_that_runs(doorstep: Doorstep, tmp_path: Path) -> None:
     with district_process(tmp_path / "district"):
