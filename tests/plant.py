@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
@@ -162,14 +162,14 @@ def alone(tests: str) -> set[str]:
     return {slow + name for name in tests.removeprefix(slow).split()}
 
 
-def run_all(plants: Sequence[Plant]) -> list[Outcome]:
-    """Run every bug, some at a time, each copy of the tree with one bug at once."""
+def run_all(plants: Sequence[Plant]) -> Iterator[Outcome]:
+    """Run every bug, some at a time, each copy of the tree with one bug at once; in order."""
     with tempfile.TemporaryDirectory(prefix="plant-") as folder:
         trees: Queue[Path] = Queue()
         for n in range(WORKERS):
             trees.put(copy_tree(Path(folder) / str(n)))
 
-        def in_a_tree(do: Callable[[Path, T], R], these: Iterable[T]) -> list[R]:
+        def in_a_tree(do: Callable[[Path, T], R], these: Iterable[T]) -> Iterator[R]:
             def one_of(one: T) -> R:
                 tree = trees.get()
                 try:
@@ -178,7 +178,7 @@ def run_all(plants: Sequence[Plant]) -> list[Outcome]:
                     trees.put(tree)
 
             with ThreadPoolExecutor(WORKERS) as pool:
-                return list(pool.map(one_of, these))
+                yield from pool.map(one_of, these)
 
         runs = sorted(set().union(*(alone(one.tests) for one in plants)))
         ended = zip(runs, in_a_tree(run_tests, runs), strict=True)
@@ -190,7 +190,7 @@ def run_all(plants: Sequence[Plant]) -> list[Outcome]:
                 return Outcome(one, "", f"no verdict: fails without any bug: {found[0]}", 0.0)
             return plant(tree, one)
 
-        return in_a_tree(verdict, plants)
+        yield from in_a_tree(verdict, plants)
 
 
 def main() -> int:
@@ -202,15 +202,19 @@ def main() -> int:
     asked = p.parse_args()
     plants = [x for x in PLANTS if not asked.words or any(w in x.bug for w in asked.words)]
     start = time.monotonic()
-    outcomes = run_all(plants)
+    outcomes = []
     if asked.markdown:
         print("| planted bug | in | caught by |\n|---|---|---|")
-    for o in outcomes:
+    for o in run_all(plants):
+        outcomes.append(o)
         name = o.caught_by.split("::")[-1]
         if asked.markdown:
-            print(f"| {o.plant.bug} | `{o.plant.file}` | {f'`{name}`' if name else o.trouble} |")
+            print(
+                f"| {o.plant.bug} | `{o.plant.file}` | {f'`{name}`' if name else o.trouble} |",
+                flush=True,
+            )
         else:
-            print(f"{o.plant.bug:55} {name or o.trouble} ({o.seconds:.1f} s)")
+            print(f"{o.plant.bug:55} {name or o.trouble} ({o.seconds:.1f} s)", flush=True)
     missed = [o for o in outcomes if o.trouble]
     if asked.json:
         figures = {"caught": len(outcomes) - len(missed), "survived": len(missed)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a planted bug is. The bugs stand in ``planted_engine.py`` and ``planted_parts.py``."""
+"""What a planted bug is. The bugs stand in ``planted_*.py`` and ``plants_*.py``."""
 
 from __future__ import annotations
 
