@@ -286,7 +286,7 @@ def _from_district(
         return _report(store, head, contents, stale=bool(contents.replies))
     done: list[Absorbed] = []
     request = question.request
-    wanted = Wanted(request.ask, request.repair)
+    wanted = Wanted(request.ask, request.repair, [])
     asked: Asked | None = Asked(request, question.rest, question.pages, wanted)
     for answer in contents.replies:
         if done:

@@ -27,7 +27,7 @@ from client_sdk.devices import (
 from client_sdk.errors import ServerRefused
 from client_sdk.merging import Incoming, incoming_of, merge
 from client_sdk.pace import TEXT_BYTES_MAX
-from client_sdk.repair import Wanted, compare, take_told, wanted
+from client_sdk.repair import Wanted, compare, handing, mark_handed, take_told, wanted
 from client_sdk.roots import roots_of
 from client_sdk.scope import enter, is_owed, leave, purge, purge_leaving, purge_strays
 from client_sdk.statements import ANSWER, take_statements
@@ -58,6 +58,7 @@ from sync.messages import (
     encode,
     unpack_pages,
 )
+from sync.ranges import name_records
 from sync.schema import Schema
 from sync.session import (
     SignedStates,
@@ -120,7 +121,7 @@ def build_request(
     ``now_ms`` is the raw wall clock; ``want=0`` only brings, ``WANT_STATES`` also asks for
     states; ``bring=False`` brings nothing. ``version`` is the newest one the server speaks.
     """
-    asking = wanted(store) if want & WANT_STATES and version > PROTOCOL else Wanted([], [])
+    asking = wanted(store) if want & WANT_STATES and version > PROTOCOL else Wanted([], [], [])
     upload = for_server(store, piece_bytes) if bring else Upload([], [], False)
     handed = _handed(store) if bring else []
     homes = None
@@ -149,15 +150,16 @@ def build_request(
         relay=_relay(store, upload),
         ask=asking.ask,
         repair=asking.repair,
-        statements=_statements(store, want) if version > PROTOCOL else [],
+        statements=_statements(store, want, asking) if version > PROTOCOL else [],
     )
     return Asked(request, upload.rest, [h.signature for h in handed], asking)
 
 
-def _statements(store: Store, want: int) -> list[Statement]:
-    """What it says of the district's log, of erasures, of what was read here, and, where it asks
-    for states, of its field keys."""
-    shown = [*watching.shown(store), *machine.said(store)]
+def _statements(store: Store, want: int, asking: Wanted) -> list[Statement]:
+    """What it says of the records it holds of homes to be mended, of the district's log, of
+    erasures, of what was read here, and, where it asks for states, of its field keys."""
+    have = name_records(asking.have) if asking.repair else []
+    shown = [*have, *watching.shown(store), *machine.said(store)]
     shown += [*erasing.answers(store), *readings.shown(store)]
     return [*shown, field_keys.said(store)] if want & WANT_STATES else shown
 
@@ -176,7 +178,7 @@ def _handed(store: Store) -> list[Handed]:
         "p.id IN (SELECT x.id FROM pages x WHERE x.unknown = 1"
         " AND EXISTS (SELECT 1 FROM signed y WHERE y.page = x.id) LIMIT ?)"
     )
-    return handed_of(store, where, (HANDED_PAGES_MAX,))
+    return [*handed_of(store, where, (HANDED_PAGES_MAX,)), *handing(store)]
 
 
 def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_ms: int) -> Absorbed:
@@ -204,6 +206,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
         store.run_many(
             "UPDATE pages SET unknown = 0 WHERE signature = ?", ((s,) for s in asked.pages)
         )
+        unhanded = mark_handed(store, asked.pages)
         merged, waiting = take_states(store, schema, pages, unknown=False)
         enter(store, reply.entered)
         leave(store, reply.left)
@@ -227,7 +230,7 @@ def absorb_reply(store: Store, schema: Schema, asked: Asked, reply: Reply, now_m
     keys = field_keys.asks_on(store, asked.request.statements)
     # What the server lost and this request did not bring goes at once.
     more = reply.more or asked.rest or succeeded or reply.wanted or forgot
-    more = more or store.get(ANSWER, False)
+    more = more or unhanded or store.get(ANSWER, False)
     return Absorbed(
         more or differs or keys,
         succeeded,

@@ -29,6 +29,7 @@ from crypto.errors import SealRefused, StatementRefused
 from crypto.logword import WORD
 from crypto.statement import check_held, check_lease, check_server_keys
 from sync.messages import STATEMENTS_MAX, Statement
+from sync.ranges import HAVE
 from sync.sealing import FIELD_KEYS, FIELD_RING
 
 LEASE = "lease"
@@ -70,7 +71,7 @@ def take_statements(
             field_keys.take_ring(store, data)
         elif kind == FIELD_KEYS:
             _take_field_keys(store, data)
-        elif kind != WORD:
+        elif kind not in (WORD, HAVE):
             known = dict(store.get(UNKNOWN, []))
             if len(known) < STATEMENTS_MAX or kind in known:
                 store.put(UNKNOWN, [[k, v] for k, v in (known | {kind: data}).items()])

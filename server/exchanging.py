@@ -128,7 +128,8 @@ class Exchanges:
         # A push is told how far the server has come: it must notice when that is taken back.
         seq = pulled.seq if pulled else here.lineage.last_seq(tx)
         lineage = here.lineage.told(request.incarnation)
-        told = [*heard, *told][: STATEMENTS_MAX - 1]
+        mended = pulled.have if pulled else []
+        told = [*mended, *heard, *told][: STATEMENTS_MAX - 1]
         return Done(known, out, pulled, notices, lineage, seq, told)
 
     def _pull(

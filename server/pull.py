@@ -5,12 +5,13 @@ What lives here: choosing and packing states. What must not: merging, HTTP. Inva
 - A cursor is (incarnation, sequence, last home sent of it), never a time.
 - A home that enters is sent whole, whatever the cursor says; homes are sent one after the other, so
   that a download that breaks goes on where it stood.
+- Of a home that is to be mended only those records travel that the tablet does not name as held.
 - A record whose last change the tablet itself made upon all there was is not sent back to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,9 +26,10 @@ from server.scope import (
     take_list,
 )
 from server.store.base import Transaction
-from sync.messages import PAGE_STATES_MAX, WANT_PIECES, Page, Request, encode_state
-from sync.ranges import Scope, Told
-from sync.session import DIGEST_MASK, page_message, state_digest
+from sync.messages import PAGE_STATES_MAX, WANT_PIECES, Page, Request, Statement, encode_state
+from sync.packing import decode_causal
+from sync.ranges import Scope, Told, name_records, named_records
+from sync.session import DIGEST_MASK, page_message, record_digest, state_digest
 
 REPLY_STATES_BYTES_MAX = 512 * 1024
 """States of one reply, not yet compressed: about 500 households; more follows at once."""
@@ -57,6 +59,18 @@ class Pulled(NamedTuple):
     wanted: bool
     more: bool
     told: Told
+    have: Sequence[Statement] = ()
+
+
+class Stored(NamedTuple):
+    """A record as it lies in the store; ``kind`` and ``origin`` are numbers there, ``body`` is its
+    shown values in JSON."""
+
+    record: str
+    kind: int
+    causal: bytes
+    body: Any
+    origin: int
 
 
 class Cursor(NamedTuple):
@@ -107,6 +121,8 @@ class Pull:
         self.bytes_max = PIECE_STATES_BYTES_MAX if small else REPLY_STATES_BYTES_MAX
         self.states: list[bytes] = []
         self.size = 0
+        self.named = named_records(request.statements) if request.repair else None
+        self.have: list[int] = []
 
     def pull(self, cursor: Cursor) -> Pulled:
         """States past the cursor, in the tablet's scope."""
@@ -148,7 +164,10 @@ class Pull:
         told = NOTHING_TOLD
         if request.ask:
             told = Scope(_digests(tx, self.device.id)).tell(request.ask)
-        return Pulled(seq, after, pages, entered, leaving, gone, digest, False, more, told)
+        # Who lists all homes did not name the records of those that turn out to differ.
+        mended = self.named is not None and request.homes is None
+        have = name_records(self.have) if mended else []
+        return Pulled(seq, after, pages, entered, leaving, gone, digest, False, more, told, have)
 
     def _word(self, cursor: Cursor) -> tuple[int | None, set[str]]:
         """The scope version that is known to hold, None if the tablet must list its homes first."""
@@ -176,11 +195,23 @@ class Pull:
             if not whole and cursor.after and home <= cursor.after:
                 continue
             floor = 0 if whole else cursor.seq
-            self._add(states_of_home(self.tx, home, floor, set() if whole else self.own))
+            states = _stored(self.tx, home, floor)
+            if whole:
+                self._add(self._lacked(states))
+            else:
+                self._add(_encoded(self.tx, (one for one in states if one.origin not in self.own)))
             gone += _gone(self.tx, home, floor, staying)
             if self.size > self.bytes_max and i + 1 < len(todo) and not differing:
                 return cursor.seq, f"{upto:x}:{home}", gone
         return upto, "", gone
+
+    def _lacked(self, stored: list[Stored]) -> list[bytes]:
+        """Of a home that differs, the states of the records that the tablet does not name."""
+        named = self.named or ()
+        digests = [record_digest(one.record, decode_causal(one.causal)[0]) for one in stored]
+        self.have += digests
+        lacked = (one for one, d in zip(stored, digests, strict=True) if d not in named)
+        return _encoded(self.tx, lacked)
 
     def _add(self, states: list[bytes]) -> None:
         self.states += states
@@ -211,6 +242,11 @@ def _differing(tx: Transaction, said: dict[str, int]) -> set[str]:
 
 def states_of_home(tx: Transaction, home: str, floor: int, own: set[int]) -> list[bytes]:
     """The encoded states of a home's records changed after ``floor``, but for the tablet's own."""
+    return _encoded(tx, (one for one in _stored(tx, home, floor) if one.origin not in own))
+
+
+def _stored(tx: Transaction, home: str, floor: int) -> list[Stored]:
+    """A home's records changed after ``floor``, also those that moved in beside others."""
     found = tx.rows(
         "SELECT r.id, r.kind, r.causal, r.body, r.origin FROM homes h JOIN records r"
         " ON r.home = h.n WHERE h.id = ? AND r.seq > ?",
@@ -221,14 +257,16 @@ def states_of_home(tx: Transaction, home: str, floor: int, own: set[int]) -> lis
         " ON r.id = a.record WHERE a.home = ? AND a.until_seq IS NULL AND r.seq > ?",
         [home, floor],
     )
+    return [Stored(r, kind, bytes(causal), body, origin) for r, kind, causal, body, origin in found]
+
+
+def _encoded(tx: Transaction, stored: Iterable[Stored]) -> list[bytes]:
     states = []
-    for record, kind, causal, body, origin in found:
-        if origin in own:
-            continue
+    for record, kind, causal, body, _ in stored:
         values = _load(body)
         states.append(
             encode_state(
-                tx.collection_of(kind), record, bytes(causal), list(values), list(values.values())
+                tx.collection_of(kind), record, causal, list(values), list(values.values())
             )
         )
     return states

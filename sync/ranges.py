@@ -6,6 +6,7 @@ must not: stores, states. Invariants
 - A range is a beginning of the hash of a home's id, in hexadecimal: both sides cut at the same
   places without telling where, and homes spread evenly whatever their ids look like.
 - A range's digest is the sum of its homes' digests: who holds the same has the same sums.
+- Of a home that differs each side names its records by their digests; what both name never travels.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from sync.errors import MessageMalformed
+from sync.messages import STATEMENT_BYTES_MAX, Statement
 from sync.session import DIGEST_MASK, held_part
 
 DIGITS = 16
@@ -22,6 +25,15 @@ SHORT_HOMES = 8
 """A range of so few homes is told home by home."""
 WIDE_HOMES = 128
 """A range of more homes is cut by two digits at once, into 256: one round trip less."""
+
+HAVE = "have"
+"""The kind of statement by which a side names the records it holds of the homes to be mended."""
+HAVE_STATEMENTS_MAX = 2
+"""Of the statements of a message: 16 KB that name 2,730 records."""
+RECORD_BYTES = 6
+RECORDS_IN_ONE = STATEMENT_BYTES_MAX // RECORD_BYTES
+RECORDS_NAMED_MAX = HAVE_STATEMENTS_MAX * RECORDS_IN_ONE
+"""Records named in one message; what is not named travels although the other side holds it."""
 
 WHOLE = ""
 """The range of everything."""
@@ -94,6 +106,32 @@ class Scope:
                 if not named and home not in theirs and digest:
                     differ.append(home)
         return Next(sorted(ask), sorted(differ))
+
+
+def name_records(digests: Sequence[int]) -> list[Statement]:
+    """The statements that name records by their digests: 6 bytes each, at most RECORDS_NAMED_MAX;
+    of none, one that is empty."""
+    named = digests[:RECORDS_NAMED_MAX]
+    return [
+        (HAVE, b"".join(d.to_bytes(RECORD_BYTES, "big") for d in named[at : at + RECORDS_IN_ONE]))
+        for at in range(0, max(1, len(named)), RECORDS_IN_ONE)
+    ]
+
+
+def named_records(statements: Iterable[Statement]) -> set[int] | None:
+    """The digests that a message names; None where it names nothing, not even that there is none.
+
+    Raises MessageMalformed for a digest that is cut off.
+    """
+    parts = [data for kind, data in statements if kind == HAVE]
+    if any(len(data) % RECORD_BYTES for data in parts):
+        raise MessageMalformed("records named by digests that are cut off")
+    found = {
+        int.from_bytes(data[at : at + RECORD_BYTES], "big")
+        for data in parts
+        for at in range(0, len(data), RECORD_BYTES)
+    }
+    return found if parts else None
 
 
 def place_of(home: str) -> str:

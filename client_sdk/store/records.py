@@ -239,6 +239,16 @@ def home_digests(store: Store, homes: Iterable[str]) -> dict[str, int]:
     return out
 
 
+def records_of(store: Store, homes: Iterable[str]) -> dict[str, int]:
+    """Record -> its digest, of all records of these homes."""
+    out: dict[str, int] = {}
+    for marks, part in in_parts(homes):
+        out.update(store.rows(f"SELECT id, digest FROM records WHERE home IN ({marks})", part))
+        sql = "SELECT r.id, r.digest FROM record_homes h JOIN records r ON r.id = h.record WHERE "
+        out.update(store.rows(sql + f"h.home IN ({marks})", part))
+    return out
+
+
 def held_homes(store: Store) -> list[str]:
     """The homes that are held completely, as the server said."""
     return [home for (home,) in store.rows("SELECT home FROM held ORDER BY home")]

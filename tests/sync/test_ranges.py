@@ -4,11 +4,23 @@
 import random
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.messages import ASKED_MAX, RangeName, encode
-from sync.ranges import WHOLE, Scope, Told, place_of
+from sync.errors import MessageMalformed
+from sync.messages import ASKED_MAX, STATEMENT_BYTES_MAX, RangeName, encode
+from sync.ranges import (
+    HAVE,
+    HAVE_STATEMENTS_MAX,
+    RECORDS_NAMED_MAX,
+    WHOLE,
+    Scope,
+    Told,
+    name_records,
+    named_records,
+    place_of,
+)
 
 DIGEST = st.integers(0, 2**48 - 1)
 
@@ -58,6 +70,22 @@ def test_everything_differing_is_found_in_several_asks(rng: random.Random) -> No
     mine = {home: rng.getrandbits(48) for home in theirs}
     found, _, _ = narrow(mine, theirs)
     assert found == set(theirs)
+
+
+@given(st.lists(DIGEST, max_size=20), st.integers(0, 400))
+def test_records_named_in_statements_are_read_back(digests: list[int], times: int) -> None:
+    many = [*digests, *range(times * 10)]
+    said = name_records(many)
+    assert named_records([("other", b"x"), *said]) == set(many[:RECORDS_NAMED_MAX])
+    assert len(said) <= HAVE_STATEMENTS_MAX
+    assert all(len(data) <= STATEMENT_BYTES_MAX for _, data in said)
+
+
+def test_who_names_no_records_is_told_from_who_names_that_there_are_none() -> None:
+    assert named_records([("other", b"x")]) is None
+    assert named_records(name_records([])) == set()
+    with pytest.raises(MessageMalformed):
+        named_records([(HAVE, b"x" * 7)])
 
 
 def test_a_range_is_named_as_messages_allow_it() -> None:
