@@ -11,7 +11,7 @@ who settled it. What must not: deciding (``joined_deciding.py``), words. Invaria
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from server.audit import Filter, Names
@@ -101,16 +101,27 @@ def joined_conflicts(
     tx: Transaction, schema: Schema, wanted: Filter, names: Names | None = None
 ) -> list[JoinedConflict]:
     """Those that the filter meets, newest first."""
-    names = names or Names(tx)
     every = _Reading(tx, schema, wanted.area).all()
-    met = [one for one in every if _meets(one, wanted, names)]
-    return sorted(met, key=lambda one: (one.opened_at_ms, one.name), reverse=True)
+    every.sort(key=lambda one: (one.opened_at_ms, one.name), reverse=True)
+    return met_by(every, wanted, names or Names(tx))
+
+
+def met_by(found: list[JoinedConflict], wanted: Filter, names: Names) -> list[JoinedConflict]:
+    """Those of a list that a filter meets."""
+    return [one for one in found if _meets(one, wanted, names)]
+
+
+def joined_of(tx: Transaction, schema: Schema, homes: Collection[str]) -> list[JoinedConflict]:
+    """Those of the survivors of some households, in order of household and field."""
+    return _Reading(tx, schema, "", homes).all()
 
 
 def joined_conflict(tx: Transaction, schema: Schema, name: str) -> JoinedConflict:
     """The newest of a name, an open one before settled ones. Raises ConflictUnknown."""
     home, _, field = name.rpartition("/")
-    found = [one for one in _Reading(tx, schema, "", home).all() if one.field == field]
+    found = [
+        one for one in joined_of(tx, schema, [home]) if one.home == home and one.field == field
+    ]
     if not found:
         raise ConflictUnknown(name)
     return max(found, key=lambda one: (one.settled is None, one.opened_at_ms, _last(one)))
@@ -156,18 +167,21 @@ def _meets(one: JoinedConflict, wanted: Filter, names: Names) -> bool:
 class _Reading:
     """One reading of all survivors of an area, or of one; made once for each question."""
 
-    def __init__(self, tx: Transaction, schema: Schema, under: str, home: str = "") -> None:
+    def __init__(
+        self, tx: Transaction, schema: Schema, under: str, of: Collection[str] = ()
+    ) -> None:
         self.tx, self.schema = tx, schema
-        self.under, self.home = under, home
+        self.under = under
         self.reader = ChangeReader(tx)
         self.forks = set(known_forks(tx))
         self.joins = joins_in(tx)
+        self.homes = {self.joins.of(home) for home in of}
 
     def all(self) -> list[JoinedConflict]:
         """Every one, in order of household."""
         homes = sorted(set(self.joins.survivor.values()))
         out: list[JoinedConflict] = []
-        for home in [one for one in homes if self.home in ("", one)]:
+        for home in [one for one in homes if not self.homes or one in self.homes]:
             area = self.tx.rows("SELECT area FROM homes WHERE id = ?", [home])
             if area and str(area[0][0]).startswith(self.under):
                 out += self._of(home, str(area[0][0]))

@@ -27,6 +27,7 @@ from server.web.differences import marked
 from server.web.effects import effects_of
 from server.web.errors import FormRefused
 from server.web.graph import picture
+from server.web.joined import in_inbox
 from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.scoped import Scoped
 from sync.labels import shown, value_of
@@ -90,6 +91,7 @@ def inbox(visit: Visit) -> Result:
             "linked": lambda **more: urlencode(_kept(visit) | more),
             "first": after is None,
             "may_audit": visit.account.may(AUDIT),
+            "joined": in_inbox(visit, scoped, wanted) if after is None else None,
             "mark": "-".join(map(str, scoped.conflict_mark())),
         }
     return Shown("conflicts_rows.html" if visit.query("part") else "conflicts.html", values)

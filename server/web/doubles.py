@@ -22,6 +22,7 @@ from server.own import Write
 from server.repair_words import REASON_WORDS
 from server.store.base import Transaction
 from server.web.errors import FormRefused
+from server.web.joined import beside
 from server.web.remembered import Counted, patience, results_of
 from server.web.reports import prepare
 from server.web.routing import Go, Result, Shown, Visit, act, page
@@ -101,9 +102,15 @@ def double(visit: Visit) -> Result:
             "reasons": _reasons(scoped, one, two),
             "reason_words": REASON_WORDS,
             "seen": _digest(pair[one], pair[two]),
+            "disputes": beside(visit, scoped, (one, two)) if _tied(pair) else [],
+            "names": scoped.names,
             "may_audit": visit.account.may(AUDIT),
         }
     return Shown("double.html", values)
+
+
+def _tied(pair: dict[str, Stored]) -> bool:
+    return any(held.body.get(JOINED_INTO) for held in pair.values())
 
 
 def _rows(

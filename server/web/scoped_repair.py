@@ -109,6 +109,11 @@ class ScopedRepair(ScopedBase):
         told = [(str(p.get("name") or ""), str(p.get("phone") or "")) for p in people]
         return entry_of(home, stored.body, told)
 
+    def sequence(self) -> int:
+        """Counts the commits: what was read of the record is as it stands while this is."""
+        found = self.tx.rows("SELECT value FROM meta WHERE key = 'seq'")
+        return int(found[0][0]) if found else 0
+
     def still_doubles(self, found: Iterable[Proposal], limit: int) -> list[Proposal]:
         """Those that nobody has joined or told apart since they were proposed."""
         out: list[Proposal] = []

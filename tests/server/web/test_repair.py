@@ -95,6 +95,76 @@ def test_doubles_are_proposed_with_reasons_joined_as_previewed_and_parted(
     assert PAIR not in looked(auditor, "/repair/doubles").split("<h2>")[0]
 
 
+def written_late(world: World, auditor: Person, pair: str) -> None:
+    """Join ``h3b`` into ``h3``; a tablet that has not heard of it goes on writing on ``h3b``."""
+    district = world.local.district
+    twin = {"area": AREA, "head_name": "李桂兰", "address": "东漖南路8号2楼", "notes": "后门"}
+    district.write_many("office", [("household", "h3b", twin, [])])
+    knows, late = world.tablets["zhangxia"], world.tablets["chenyuxuan"]
+    for tablet in (knows, late):
+        tablet.sync()
+    assert 'id="joined"' in auditor.get("/conflicts").text
+    assert "h3b" not in auditor.get("/conflicts").text
+    page = auditor.get(f"{pair}?into=h3").text
+    done = auditor.post(f"{pair}/join", into="h3", reason="同一家人", seen=seen(page))
+    assert done.status_code == 303
+    # One tablet has not heard of it, and goes on writing on the household that is no more.
+    knows.sync()
+    knows.set_fields("h3", {"phone": "12600007001"})
+    knows.sync()
+    late.set_fields("h3b", {"phone": "12600007002"})
+    late.sync()
+
+
+def test_a_late_edit_of_the_one_joined_away_reaches_the_inbox_is_settled_and_undone(
+    world: World, auditor: Person
+) -> None:
+    pair = "/repair/doubles/h3b/h3"
+    written_late(world, auditor, pair)
+    for _ in range(200):
+        inbox = auditor.get("/conflicts?state=open").text
+        if "正在清点" not in inbox and "清点于" not in inbox:
+            break
+        time.sleep(0.05)
+    listed = inbox.split('id="joined"')[1]
+    assert "共 1 个 · 待裁定 1" in listed
+    for word in (f'href="{pair}#conflicts"', "12600007001", "12600007002", "张霞", "陈宇轩"):
+        assert word in listed, word
+    assert "另有因并户而来的冲突 1 个" in inbox
+    for none in ("state=office", "field=notes&state=all", "collection=visit", "mine=1"):
+        assert f'href="{pair}' not in auditor.get(f"/conflicts?{none}").text, none
+    assert f'href="{pair}' in auditor.get("/conflicts?worker=陈宇轩&team=t2").text
+
+    page = auditor.get(pair).text.split('id="conflicts"')[1]
+    assert "周审核" in page
+    assert "把 h3b 并入 h3" in page
+    dots = re.findall(r'name="choice" value="([0-9a-f]{56})"', page)
+    digest = seen(page)
+    asked = {"name": "h3/phone", "seen": digest, "reason": "打过电话"}
+    assert auditor.post(f"{pair}/settle", **asked).status_code == 422
+    with world.browse("far-auditor") as far:
+        assert far.post(f"{pair}/settle", **asked, choice=dots[0]).status_code == 404
+    with world.browse("officer") as officer:
+        assert officer.post(f"{pair}/settle", **asked, choice=dots[0]).status_code == 403
+        read = officer.get(pair).text
+        assert "12600007002" in read
+        assert read.count("<form") == 1, "signing out is all there is"
+    assert auditor.post(f"{pair}/settle", **asked, choice=dots[1]).status_code == 303
+    chosen = re.findall(r"1260000700\d", page)[1]
+    for tablet in world.tablets.values():
+        tablet.sync()
+        assert tablet.read("h3").values["phone"] == chosen
+    page = auditor.get(pair).text.split('id="conflicts"')[1]
+    assert "打过电话" in page
+    stale = auditor.post(f"{pair}/unsettle", **asked | {"reason": "错了"})
+    assert stale.status_code == 409
+    again = {"name": "h3/phone", "seen": seen(page), "reason": "错了"}
+    assert auditor.post(f"{pair}/unsettle", **again).status_code == 303
+    page = auditor.get(pair).text.split('id="conflicts"')[1]
+    assert "已撤销" in page
+    assert 'name="name"' not in page
+
+
 def test_a_broken_link_is_shown_with_what_to_do_pointed_elsewhere_and_back(
     world: World, auditor: Person
 ) -> None:
