@@ -313,12 +313,11 @@ def _pairs(
     """The fields that a change wrote on the survivor and its writer on joined-away ones too."""
     out = []
     for field in moment.entry.change.names:
-        twins = {
-            record: twin
-            for record, history in aliases.items()
-            for twin in history.moments
-            if field not in FIELDS_OF_JOINING and _twin(moment, twin, field)
-        }
+        twins = {}
+        for record, history in aliases.items():
+            near = [m for m in history.moments if _twin(moment, m, field)]
+            if near and field not in FIELDS_OF_JOINING:
+                twins[record] = min(near, key=lambda m: _apart(moment, m))
         if twins:
             out.append((field, moment, twins))
     return out
@@ -330,10 +329,14 @@ def _twin(one: Moment, other: Moment, field: str) -> bool:
         other.fate == "merged"
         and one.dot[:16] == other.dot[:16]
         and mine.worker == theirs.worker
-        and abs(counter_of(one.dot) - counter_of(other.dot)) <= BESIDE_CHANGES_MAX
+        and _apart(one, other) <= BESIDE_CHANGES_MAX
         and field in theirs.names
         and same_key(_value(one, field)) == same_key(_value(other, field))
     )
+
+
+def _apart(one: Moment, other: Moment) -> int:
+    return abs(counter_of(one.dot) - counter_of(other.dot))
 
 
 def _value(moment: Moment, field: str) -> Any:

@@ -4,9 +4,11 @@ apart, listed for repair."""
 
 import pytest
 
+from server.audit import Filter
 from server.duplicates import propose, read_entries
 from server.effecting import Office
 from server.errors import JoinRefused, NotFound
+from server.joined_audit import joined_conflicts
 from server.joined_conflicts import late_in, settling
 from server.joining import both, joining, joins_in, parting, share_teams, telling_apart
 from server.links import broken_in
@@ -152,6 +154,10 @@ def test_what_was_written_late_is_listed_and_settled_on_both(book: Book) -> None
     Office(book.district).write_many("li", [write], "rang it")
     with book.store.read() as tx:
         assert late_in(tx, SCHEMA) == []
+        (kept,) = joined_conflicts(tx, SCHEMA, Filter(state="settled"))
+        assert (kept.name, kept.state) == (f"{one}/phone", "office")
+        assert [(j.away, j.into, j.worker) for j in kept.joins] == [(two, one, "li")]
+        assert {s.value: s.record for s in kept.sides} == {"12612345678": one, "12699999999": two}
         found = both(tx, SCHEMA, one, two)
         assert (found.one["phone"], found.two["phone"]) == ("12699999999", "12699999999")
     # What is written on the survivor otherwise leaves the joined-away household alone.
