@@ -49,7 +49,7 @@ PLANTS_LOG = (
         "server/backups.py",
         "        _own_up(fresh, path, keys, now_ms)\n",
         "",
-        "tests/server/test_log.py",
+        "-m slow tests/server/test_log.py",
     ),
     Plant(
         "a stored run has no leaf",
