@@ -40,6 +40,7 @@ from server.store.base import Transaction
 from server.web.board import count_ahead
 from server.web.console import STEP_UP_MS
 from server.web.errors import PasskeyRefused, PasswordRefused, RightMissing, SignInRefused
+from server.web.lookup import read_ahead
 from server.web.routing import (
     LANG_COOKIE,
     MENU,
@@ -99,6 +100,7 @@ def sign_in_sent(visit: Visit) -> Result:
     if known.may(READ):
         # While they look for their second factor.
         count_ahead(visit.service, known.area)
+        read_ahead(visit.service)
     if known.fresh:
         visit.session["totp"] = new_totp()
         return Go("/sign-in/first")
