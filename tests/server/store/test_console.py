@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console's query layer on both stores: what an area holds is found, and nothing else."""
 
+import threading
+
 import pytest
 
 from crypto.identity import DeviceKey
@@ -12,6 +14,7 @@ from server.duplicates import Proposal
 from server.errors import NotFound
 from server.people import Area as Place
 from server.people import add_team, add_worker, assign_area, store_areas
+from server.readers import READERS, Readers
 from server.store.base import Store
 from server.web import care, lookup
 from server.web.access import read_log
@@ -52,6 +55,33 @@ def clash(office: Office, area: str, name: str) -> str:
     one.push()
     two.push()
     return home
+
+
+def test_pages_at_work_keep_no_upload_waiting(store: Store, office: Office) -> None:
+    held, over = threading.Barrier(READERS + 1), threading.Event()
+
+    def look(page: Store) -> int:
+        with page.read() as tx:
+            tx.rows("SELECT count(*) FROM homes")
+            held.wait(10)
+            over.wait(10)
+            return int(tx.rows("SELECT count(*) FROM homes")[0][0])
+
+    readers = Readers(store)
+    try:
+        pages = [readers.submit(look) for _ in range(READERS)]
+        held.wait(10)
+        one = Pen(office, "pen", "甲")
+        one.write(None, area=HERE, head_name="陈秀英")
+        one.sync()
+        assert not any(page.done() for page in pages)
+        with store.read() as tx:
+            assert tx.rows("SELECT count(*) FROM homes")[0][0] == 1
+        over.set()
+        assert all(page.result(10) in (0, 1) for page in pages)
+    finally:
+        over.set()
+        readers.close()
 
 
 def test_each_method_gives_what_is_of_the_area_and_nothing_else(
