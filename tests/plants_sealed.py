@@ -120,20 +120,20 @@ PLANTS_SEALED = (
         "server/field_reading.py",
         "        return not readers or readers in self._classes\n",
         "        return True\n",
-        "tests/server/web/test_sealed.py",
+        "-m slow tests/server/web/test_sealed.py",
     ),
     Plant(
         "an opened value is not logged",
         "server/web/scoped_base.py",
         '            self.saw(area, home, record, [f"{OPENED}{field}"])\n',
         "            pass\n",
-        "tests/server/web/test_sealed.py",
+        "-m slow tests/server/web/test_sealed.py",
     ),
     Plant(
         "a decision is kept in the clear",
         "server/resolving.py",
         '"resolve", conflict, entries[0].dot, officer, reason, _written(entries[0]))',
         '"resolve", conflict, entries[0].dot, officer, reason, chosen)',
-        "tests/server/web/test_sealed.py",
+        "-m slow tests/server/web/test_sealed.py",
     ),
 )
