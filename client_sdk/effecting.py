@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from client_sdk.errors import EntryRefused
+from client_sdk.joined import beside
 from client_sdk.store.base import Clock, Store
 from client_sdk.store.records import row_of
 from client_sdk.writing import Writer
@@ -62,8 +63,10 @@ class Effecting:
     def write(self, writing: Writing, worker: str) -> Entry:
         """Write a change and what it brings. Raises EntryRefused for a step not to be taken yet."""
         declared = self._schema.collections.get(writing.collection)
+        # What was settled here is settled on the household that was joined into this one too.
+        also = beside(self._store, writing)
         if declared is None or not (
-            declared.fills or declared.opens or declared.follows or declared.steps
+            also or declared.fills or declared.opens or declared.follows or declared.steps
         ):
             return self._writer.write(writing, worker)
         held = row_of(self._store, writing.record) if writing.record else None
@@ -77,7 +80,8 @@ class Effecting:
         def following(entry: Entry, made: Writing, depth: int) -> list[Writing]:
             if depth >= DEPTH_MAX:
                 return []
-            return brought(self._schema, made, entry.record, self.look, moment)
+            more = also if depth == 0 else []
+            return [*more, *brought(self._schema, made, entry.record, self.look, moment)]
 
         return self._writer.write_with(first, worker, following)
 
