@@ -52,8 +52,8 @@ PLANTS_TABLETS = (
     (
         "what differs is compared again at every exchange",
         "client_sdk/repair.py",
-        "        _put(store, DIFFERING, pair)\n        return True\n",
-        "        return True\n",
+        "        _put(store, DIFFERING, pair)\n        return False\n",
+        "        return False\n",
         "tests/client_sdk/test_repair.py",
     ),
     (
