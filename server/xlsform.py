@@ -48,7 +48,10 @@ _AT_LEAST, _AT_MOST = re.compile(r"\. ?>= ?(-?[0-9.]+)"), re.compile(r"\. ?<= ?(
 _LENGTH = re.compile(r"string-length\(\.\) ?<= ?([0-9]+)")
 _PATTERN = re.compile(r"regex\(\., ?'(.*)'\)$")
 _WHEN = re.compile(r"\$\{(\w+)\} ?= ?'(\w+)'|selected\(\$\{(\w+)\}, ?'(\w+)'\)")
-_KEPT = ("policy", "why", "unit", "refers_to", "names", "kind", "items_max", "searched", "order")
+_KEPT = (
+    *("policy", "why", "unit", "refers_to", "names", "kind", "items_max", "searched", "order"),
+    *("sealed", "readers"),
+)
 """What of a field stands in columns of our own."""
 
 
@@ -229,8 +232,9 @@ def _kept(row: dict[str, Any]) -> dict[str, Any]:
             out[key] = value
     if "items_max" in out:
         out["items_max"] = int(float(out["items_max"]))
-    if "searched" in out:
-        out["searched"] = str(out["searched"]).casefold() in ("true", "1", "yes")
+    for name in ("searched", "sealed"):
+        if name in out:
+            out[name] = str(out[name]).casefold() in ("true", "1", "yes")
     if "order" in out:
         out["order"] = tuple(str(out["order"]).split())
     return out
