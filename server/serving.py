@@ -15,8 +15,9 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -148,13 +149,7 @@ class Serving:
         data = self.service.settings.data
         control = Control(self.service)
         await control.start(data / SOCKET_NAME)
-        tasks = [
-            asyncio.create_task(Climbing(self.service).run()),
-            asyncio.create_task(Renewing(self.service).run()),
-            asyncio.create_task(Doing(self.service, Keeping(data), KEEPING_LOOK_SECONDS).run()),
-            *(asyncio.create_task(Doing(self.service, job).run()) for job in self._jobs()),
-            asyncio.create_task(KeepingUp(self.service).run()),
-        ]
+        tasks = [asyncio.create_task(one) for one in self.beside()]
         try:
             await self._uvicorn.serve(sockets=[self._listening])
         finally:
@@ -162,6 +157,17 @@ class Serving:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await control.stop()
+
+    def beside(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the answers to requests, until the server stops."""
+        service, data = self.service, self.service.settings.data
+        return [
+            Climbing(service).run(),
+            Renewing(service).run(),
+            Doing(service, Keeping(data), KEEPING_LOOK_SECONDS).run(),
+            *(Doing(service, job).run() for job in self._jobs()),
+            KeepingUp(service).run(),
+        ]
 
     def _jobs(self) -> list[Job]:
         """What is done in the background, by one process of all."""
