@@ -40,6 +40,7 @@ def test_slow_tests_are_run_by_pytest_and_programs_by_themselves() -> None:
 @pytest.mark.slow
 def test_a_program_without_a_word_of_its_judge_is_named(tmp_path: Path) -> None:
     (tmp_path / "fixtures").mkdir()
+    (tmp_path / "fixtures" / "__init__.py").write_text("")
     (tmp_path / "fixtures" / "ends.py").write_text("raise SystemExit('the disk is full')")
     code, found = run_tests(tmp_path, "-m fixtures.ends")
     assert code == -1
