@@ -29,7 +29,7 @@ from sync.messages import Relay, Request, decode_request, encode_exchange
 PATH = "/v1/sync"
 
 
-TOGETHER_MAX = 8
+TOGETHER_MAX = 4
 """Requests in one commit: a few share most of the pages that can be shared, and none waits long for
 the others."""
 
