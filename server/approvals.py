@@ -190,7 +190,12 @@ def need(tx: Transaction, kind: str, target: str, by: str, now_ms: int) -> Appro
 def need_for_export(tx: Transaction, by: str, now_ms: int) -> None:
     """A second person's yes where a copy of the record holds many households. Raises
     ApprovalMissing."""
-    if int(tx.rows("SELECT count(*) FROM homes")[0][0]) > EXPORT_ALONE_MAX:
+    need_for_lines(tx, int(tx.rows("SELECT count(*) FROM homes")[0][0]), by, now_ms)
+
+
+def need_for_lines(tx: Transaction, lines: int, by: str, now_ms: int) -> None:
+    """A second person's yes where a list is that long. Raises ApprovalMissing."""
+    if lines > EXPORT_ALONE_MAX:
         need(tx, EXPORT, "", by, now_ms)
 
 

@@ -130,6 +130,7 @@ def sql(context: click.Context, /, query: str, as_csv: bool, limit: int, by: str
     import csv
     import sys
 
+    from server.approvals import need_for_lines
     from server.errors import QueryRefused
     from server.journal import note
     from server.log_access import note_all_seen
@@ -143,6 +144,7 @@ def sql(context: click.Context, /, query: str, as_csv: bool, limit: int, by: str
         found = run(state.settings.store_path, desk.keys.store_hex, query, (), limit)
         with desk.store.write() as tx:
             note(tx, desk.now_ms, by, "query", "", query[:2_000])
+            need_for_lines(tx, len(found.rows), by, desk.now_ms)
             note_all_seen(tx, desk.now_ms, by, "sql", f"{len(found.columns)} × {len(found.rows)}")
     if as_csv:
         writer = csv.writer(sys.stdout)

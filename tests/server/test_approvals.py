@@ -17,6 +17,7 @@ from server.accounts import add_account, new_account, set_up
 from server.approvals import (
     APPROVED_HOURS,
     EXPORT,
+    EXPORT_ALONE_MAX,
     ROOT,
     WIPE,
     WIPES_ALONE_MAX,
@@ -27,6 +28,7 @@ from server.approvals import (
     ask,
     granted,
     need,
+    need_for_lines,
     need_for_wipe,
     prove,
 )
@@ -134,6 +136,12 @@ def test_a_team_of_tablets_is_revoked_by_one_and_a_district_by_two(tx: Transacti
     need_for_wipe(tx, "chief", NOW)
 
 
+def test_a_long_list_takes_two(tx: Transaction) -> None:
+    need_for_lines(tx, EXPORT_ALONE_MAX, "officer", NOW)
+    with pytest.raises(ApprovalMissing):
+        need_for_lines(tx, EXPORT_ALONE_MAX + 1, "officer", NOW)
+
+
 def test_a_code_proves_the_answerer_once(tx: Transaction) -> None:
     code = pyotp.TOTP(SECRET).at(NOW // 1000)
     with pytest.raises(ApprovalRefused):
@@ -183,7 +191,11 @@ def test_the_whole_record_a_hold_and_the_root_take_two_people_at_the_machine(
     homes = neighbourhood(households=1).town.homes
     write_households_csv(tmp_path / "homes.csv", homes, "zh")
     doorstep("import", str(tmp_path / "homes.csv"))
-    found = doorstep("sql", "SELECT id FROM household", "--csv").stdout.split()
+    looking = ("sql", "SELECT id FROM household", "--csv")
+    assert "approval/missing" in doorstep(*looking, fails=1).output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(approvals, "EXPORT_ALONE_MAX", 1)
+        found = doorstep(*looking).stdout.split()
     doorstep("hold", "add", found[-1], "--reason", "案件")
     release = ("hold", "release", "1", "--reason", "案结", "--by", "chen")
     assert "approval/missing" in doorstep(*release, fails=1).output
