@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 6
+VERSION = 7
 """Steps there are: what ``user_version`` says of a store that is up to date."""
 
 _FIRST = """
@@ -152,6 +152,17 @@ CREATE INDEX pages_unknown ON pages (id) WHERE unknown = 1;
 """
 """Comparing with the server reads no record and no page: a tablet may hold a whole district."""
 
+_SEVENTH = """
+CREATE TABLE search_by_home (
+  home TEXT NOT NULL, record TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (home, record)
+) WITHOUT ROWID;
+INSERT INTO search_by_home SELECT home, record, text FROM search ORDER BY home, record;
+DROP TABLE search;
+ALTER TABLE search_by_home RENAME TO search;
+CREATE INDEX search_record ON search (record);
+"""
+"""A household's texts lie together: a search judges it in passing, and stops at the last hit."""
+
 
 def migrate(connection: Any) -> None:
     """Bring a store to ``VERSION``, each step in one transaction. sqlite-utils keeps the list.
@@ -186,6 +197,10 @@ def migrate(connection: Any) -> None:
     @steps(name="0006-quick-comparison")
     def sixth(db: Database) -> None:
         _run(db, _SIXTH)
+
+    @steps(name="0007-search-by-household")
+    def seventh(db: Database) -> None:
+        _run(db, _SEVENTH)
 
     database = Database(connection)
     steps.apply(database)

@@ -40,6 +40,49 @@ def test_a_member_of_a_household_leads_to_it(world: Any, fields: dict[str, Any])
     assert [hit.id for hit in a.search("欧阳")] == [home]
 
 
+def test_words_may_stand_in_different_records_of_one_household_but_not_of_two(
+    world: Any, fields: dict[str, Any]
+) -> None:
+    a = world.tablet("a")
+    home, other = (a.create_record("household", fields | {"address": x}) for x in ("甲路", "乙路"))
+    person = a.create_record("person", {"household": home, "name": "梁颖媚"})
+    assert [hit.id for hit in a.search("甲路 颖媚")] == [home]
+    assert a.search("乙路 颖媚") == []
+    # She moves: her old household is no longer found by her name.
+    a.edit(person, household=other)
+    assert a.search("甲路 颖媚") == []
+    assert [hit.id for hit in a.search("乙路 颖媚")] == [other]
+    assert [hit.id for hit in a.search("lym")] == [other]
+
+
+def test_of_more_hits_than_are_shown_the_first_households_are_given(
+    world: Any, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client_sdk.search.HITS_MAX", 3)
+    a = world.tablet("a")
+    homes = [a.create_record("household", fields) for _ in range(5)]
+    assert {hit.id for hit in a.search("雄信 龙津")} == set(sorted(homes)[:3])
+
+
+def test_a_store_from_before_finds_what_it_found(world: Any, fields: dict[str, Any]) -> None:
+    a = world.tablet("a")
+    home = a.create_record("household", fields)
+    assert a.search("雄信")
+    a._store.run("DROP TABLE search")
+    a._store.run(
+        "CREATE TABLE search (record TEXT PRIMARY KEY, home TEXT NOT NULL, text TEXT NOT NULL)"
+        " WITHOUT ROWID"
+    )
+    a._store.run("INSERT INTO search VALUES (?, ?, '单雄信')", [home, home])
+    a._store.run("DELETE FROM _sqlite_migrations WHERE name = '0007-search-by-household'")
+    a._store.run("PRAGMA user_version = 6")
+    a.close()
+    a = world.open("a")
+    assert [hit.id for hit in a.search("雄信")] == [home]
+    a.edit(home, head_name="张霞")
+    assert a.search("雄信") == []
+
+
 def test_heteronyms_are_found_by_each_reading() -> None:
     assert {"zx", "cx"} <= set(initials("曾霞"))
     assert initials("abc 12") == []
