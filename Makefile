@@ -85,7 +85,7 @@ crash: setup system ## what a power cut may leave at every step of a sync (ARGS=
 simulate: setup ## seeded runs that break everything (RUNS=2000; ARGS="--seed N --shrink": one run)
 	@$(RUN) -m tests.simulation --runs $(or $(RUNS),2000) $(ARGS)
 
-reliability: setup system ## all of these in full, hours of it, into tests/reliability.json (ARGS="kill --share 0.1")
+reliability: setup system ## all of these in full, hours of it, into tests/reliability.json (ARGS="kill --minutes 30")
 	@$(RUN) -m tests.reliability $(ARGS)
 
 conformance: setup ## the recorded histories through the real engine

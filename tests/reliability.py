@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of reliability, measured in full and written into one file.
 
-    python -m tests.reliability [PART …] [--share 0.1]
+    python -m tests.reliability [PART …] [--minutes M] [--anew]
 
-What lives here: running the parts one after the other and writing down what they counted, into
-``tests/reliability.json`` and the table of the README. What must not: any check. Invariants
-- Every figure is read from what a part wrote itself; none is typed.
-- A part that did not run keeps its figures, with the commit and day of its own run.
-- ``--share`` runs fewer; the figures then say so by their counts.
+What lives here: running the parts piece by piece until their counts are full, and writing down what
+each piece counted, into ``tests/reliability.json`` and the table of the README. What must not: any
+check. Invariants
+- Every figure is read from what a part wrote itself; none is typed. Sums are made of the runs below
+  them and of nothing else.
+- A piece adds to what is there, with seeds that no piece before it had. Pieces of one commit and
+  day are one run; those of another commit stand beside it.
+- What a piece found is written down as well; ``--anew`` forgets a part's runs and begins again.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,147 +32,209 @@ FILE = ROOT / "tests" / "reliability.json"
 README = ROOT / "README.md"
 SEED = 20261122
 BEGIN, END = "<!-- reliability: written by make reliability -->", "<!-- end of reliability -->"
+PIECE_SECONDS = 300.0
+"""What is lost at most when somebody ends it in between."""
+FUZZ_CASES = 50_000
+KILLS_PER_RUN = 1.25
+INNER = ("next", "parsers")
+"""Sums that stand with the runs only."""
 Json = dict[str, Any]
 
 
 class Part(NamedTuple):
-    """One tool: its command with the count in place of ``{n}``, and the figures of what it
-    wrote."""
+    """One tool. ``key`` is the figure that shall reach ``full``; ``command`` makes its command from
+    the part's sums so far, how much is left and the seconds it has; ``figures`` reads what it wrote
+    and ``seeds`` which ones it used."""
 
-    command: str
+    key: str
     full: int
+    command: Callable[[Json, int, float, Path], str]
     figures: Callable[[Json], Json]
+    seeds: Callable[[Json], tuple[int, int]]
+
+
+def _fuzz(sums: Json, left: int, seconds: float, folder: Path) -> str:
+    done = folder / "done.json"
+    done.write_text(json.dumps({n: p["cases"] for n, p in sums.get("parsers", {}).items()}))
+    return f"tests.fuzz --cases {FUZZ_CASES} --seed {SEED} --done {done} --seconds {seconds:.0f}"
 
 
 PARTS: dict[str, Part] = {
     "simulation": Part(
-        "tests.simulation --runs {n}",
+        "simulation_runs",
         2_000,
+        lambda sums, left, seconds, _: (
+            f"tests.simulation --runs {left} --first {sums.get('next', 0)} --seconds {seconds:.0f}"
+        ),
         lambda f: {
             "simulation_runs": f["runs"],
             "simulation_failed": f["failed"],
+            "simulation_steps": f["did"],
             "simulation_faults": f["fired"],
         },
+        lambda f: (f["first"], f["first"] + f["begun"] - 1),
     ),
     "crash": Part(
-        f"tests.crash_states --states {{n}} --seconds 14400 --seed {SEED}",
+        "crash_states",
         100_000,
+        lambda sums, left, seconds, _: (
+            f"tests.crash_states --states {left} --seconds {seconds:.0f}"
+            f" --seed {sums.get('next', SEED)}"
+        ),
         lambda f: {"crash_states": f["states"], "inconsistent": f["wrong"]},
+        lambda f: (f["seed"], f["seed"]),
     ),
     "kill": Part(
-        f"fixtures.kill --runs {{n}} --seed {SEED}",
+        "kills",
         500,
+        lambda sums, left, seconds, _: (
+            f"fixtures.kill --runs {-int(-left // KILLS_PER_RUN)} --seconds {seconds:.0f}"
+            f" --seed {sums.get('next', SEED)}"
+        ),
         lambda f: {"kills": f["kills"], "lost": f["lost"], "acknowledged": f["acknowledged"]},
+        lambda f: (f["seed"], f["seed"]),
     ),
     "fuzz": Part(
-        f"tests.fuzz --cases {{n}} --seed {SEED}",
-        50_000,
+        "fuzz_cases_least",
+        FUZZ_CASES,
+        _fuzz,
         lambda f: {
             "fuzz_cases": f["cases"],
-            "fuzz_parsers": len(f["targets"]),
             "fuzz_faults": f["faults"],
-            "fuzz_past_first_check_least": min(
-                round(t["passed"] / t["cases"], 2) for t in f["targets"]
-            ),
+            "parsers": {
+                t["target"]: {"cases": t["cases"], "passed": t["passed"]}
+                for t in f["targets"]
+                if t["cases"]
+            },
         },
+        lambda f: (f["seed"], f["seed"]),
     ),
     "plant": Part(
-        "tests.plant",
+        "planted_bugs_caught",
         1,
+        lambda *_: "tests.plant",
         lambda f: {
             "planted_bugs_caught": f["caught"],
             "planted_bugs_survived": f["survived"],
         },
+        lambda f: (SEED, SEED),
     ),
 }
 WORDS = (
-    ("simulation_runs", "seeded runs of the whole system with faults, counted"),
-    ("simulation_failed", "of them failed"),
-    ("crash_states", "different states that a power cut may leave, opened and judged"),
-    ("inconsistent", "of them inconsistent, or without something acknowledged"),
-    ("kills", "servers and tablets killed by SIGKILL"),
-    ("lost", "acknowledged writes lost"),
-    ("fuzz_cases", "wrong inputs given to parsers"),
-    ("fuzz_faults", "crashes, hangs, or errors in no tree"),
-    ("planted_bugs_caught", "planted bugs caught"),
-    ("planted_bugs_survived", "planted bugs that no test saw"),
+    ("simulation_runs", "simulation", "seeded runs of the whole system with faults, counted"),
+    ("simulation_failed", "simulation", "of them failed"),
+    ("crash_states", "crash", "different states that a power cut may leave, opened and judged"),
+    ("inconsistent", "crash", "of them inconsistent, or without something acknowledged"),
+    ("kills", "kill", "servers and tablets killed by SIGKILL"),
+    ("lost", "kill", "acknowledged writes lost"),
+    ("fuzz_cases", "fuzz", "wrong inputs given to parsers"),
+    ("fuzz_faults", "fuzz", "crashes, hangs, or errors in no tree"),
+    ("planted_bugs_caught", "plant", "planted bugs caught"),
+    ("planted_bugs_survived", "plant", "planted bugs that no test saw"),
 )
 
 
 def commit() -> str:
-    """The commit that is measured; ``-dirty`` behind it where the tree differs from it."""
-    return subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+    """The commit that is measured; ``-dirty`` behind it where the tree differs from it in more than
+    what is written here."""
+    written = [f":!{path.relative_to(ROOT)}" for path in (FILE, README)]
+    differs = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
+    return _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if differs else "")
 
 
-def run(name: str, share: float, folder: Path) -> Json:
-    """Run one part; its figures, with when and on what they were measured."""
-    part, out, started = PARTS[name], folder / f"{name}.json", time.monotonic()
-    count = max(1, round(part.full * share))
-    command = [*part.command.format(n=count).split(), "--json", str(out)]
-    print(f"== {name}: python -m {' '.join(command[:-2])}", flush=True)
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)
-    if not out.exists():
-        raise SystemExit(f"{name}: ended with {done.returncode} and wrote no figures")
-    return {
-        "figures": part.figures(json.loads(out.read_text())),
-        "passed": done.returncode == 0,
-        "seed": int(os.environ.get("DOORSTEP_SEED") or SEED) if name != "simulation" else 0,
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": commit(),
-        "seconds": round(time.monotonic() - started),
-    }
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
-def flat(parts: Json) -> Json:
-    """All figures side by side, and below them the runs that they are of."""
+# ---- adding up -----------------------------------------------------------------------------------
+
+
+def add(a: Json, b: Json) -> Json:
+    """Two sets of figures, number by number."""
+    out = dict(a)
+    for key, value in b.items():
+        if isinstance(value, dict):
+            out[key] = add(out.get(key, {}), value)
+        else:
+            out[key] = out.get(key, 0) + value
+    return out
+
+
+def sums_of(runs: Sequence[Json]) -> Json:
+    """All runs of one part together, what follows from them, and the next seed."""
+    out: Json = {}
+    for one in runs:
+        out = add(out, one["figures"])
+    if parsers := out.get("parsers"):
+        out["fuzz_parsers"] = len(parsers)
+        out["fuzz_cases_least"] = min(p["cases"] for p in parsers.values())
+        out["fuzz_past_first_check_least"] = min(
+            round(p["passed"] / p["cases"], 2) for p in parsers.values()
+        )
+    if runs:
+        out["next"] = 1 + max(last for one in runs for _, last in one["seeds"])
+    return out
+
+
+def flat(runs: Json) -> Json:
+    """All sums side by side, and below them the runs that they are of."""
     out: Json = {}
     for name in PARTS:
-        out |= parts.get(name, {}).get("figures", {})
-    runs = {n: {k: v for k, v in p.items() if k != "figures"} for n, p in parts.items()}
+        out |= {k: v for k, v in sums_of(runs.get(name, [])).items() if k not in INNER}
     return out | {"runs": runs}
 
 
+def joined(runs: list[Json], one: Json) -> list[Json]:
+    """The runs with one more piece: within the last run where commit and day are the same."""
+    last = runs[-1] if runs else None
+    if last is None or any(last[key] != one[key] for key in ("commit", "date", "passed")):
+        return [*runs, one]
+    seeds = [list(pair) for pair in last["seeds"]]
+    first, upto = one["seeds"][0]
+    if first <= seeds[-1][1] + 1:
+        seeds[-1][1] = max(seeds[-1][1], upto)
+    else:
+        seeds.append([first, upto])
+    more = {
+        "figures": add(last["figures"], one["figures"]),
+        "seeds": seeds,
+        "seconds": last["seconds"] + one["seconds"],
+    }
+    return [*runs[:-1], last | more]
+
+
+# ---- the file ------------------------------------------------------------------------------------
+
+
 def known() -> Json:
-    """The parts as the file has them."""
-    if not FILE.exists():
-        return {}
-    found = json.loads(FILE.read_text())
-    parts = {}
-    for name, one in found["runs"].items():
-        # A part's figures are those that its own table names.
-        keys = FIGURES[name] & found.keys()
-        parts[name] = one | {"figures": {key: found[key] for key in sorted(keys)}}
-    return parts
+    """The runs of every part, as the file has them."""
+    runs: Json = json.loads(FILE.read_text())["runs"] if FILE.exists() else {}
+    return runs
 
 
-FIGURES: dict[str, set[str]] = {
-    "simulation": {"simulation_runs", "simulation_failed", "simulation_faults"},
-    "crash": {"crash_states", "inconsistent"},
-    "kill": {"kills", "lost", "acknowledged"},
-    "fuzz": {"fuzz_cases", "fuzz_parsers", "fuzz_faults", "fuzz_past_first_check_least"},
-    "plant": {"planted_bugs_caught", "planted_bugs_survived"},
-}
+@contextmanager
+def file_alone() -> Iterator[None]:
+    """Parts may run side by side; one at a time writes."""
+    with FILE.with_name("conftest.py").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def table(figures: Json) -> str:
     """The table for the README."""
-    days = sorted({one["date"] for one in figures["runs"].values()})
-    lines = ["| measured | |", "|---:|---|"]
-    lines += [f"| {figures[key]:,} | {words} |" for key, words in WORDS if key in figures]
-    commits = ", ".join(sorted({one["commit"] for one in figures["runs"].values()}))
-    lines += ["", f"Measured {' and '.join(days)} on {commits}: `tests/reliability.json`."]
+    lines = ["| measured | | on |", "|---:|---|---|"]
+    for key, part, words in WORDS:
+        if key in figures:
+            on = ", ".join(f"{run['date']} `{run['commit']}`" for run in figures["runs"][part])
+            lines.append(f"| {figures[key]:,} | {words} | {on} |")
+    lines += ["", "Seeds, faults and parsers one by one: `tests/reliability.json`."]
     return "\n".join(lines)
 
 
-def write(parts: Json) -> None:
+def write(runs: Json) -> None:
     """Write the file and the table."""
-    figures = flat(parts)
+    figures = flat(runs)
     FILE.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     text = README.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
@@ -176,19 +242,60 @@ def write(parts: Json) -> None:
     README.write_text(f"{before}{BEGIN}\n{table(figures)}\n{END}{after}", encoding="utf-8")
 
 
+# ---- running -------------------------------------------------------------------------------------
+
+
+def piece(name: str, sums: Json, left: int, seconds: float) -> Json:
+    """Run one piece of a part: what it counted, when, with which seeds and on what."""
+    part, on, started = PARTS[name], commit(), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="doorstep-reliability-") as folder:
+        out = Path(folder) / "figures.json"
+        words = part.command(sums, left, seconds, Path(folder)).split()
+        print(f"== {name}: python -m {' '.join(words)}", flush=True)
+        command = [sys.executable, "-m", *words, "--json", str(out)]
+        done = subprocess.run(command, cwd=ROOT, check=False)
+        if not out.exists():
+            raise SystemExit(f"{name}: ended with {done.returncode} and wrote no figures")
+        wrote = json.loads(out.read_text())
+    return {
+        "figures": part.figures(wrote),
+        "passed": done.returncode == 0,
+        "seeds": [list(part.seeds(wrote))],
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": on,
+        "seconds": round(time.monotonic() - started),
+    }
+
+
+def fill(name: str, minutes: float) -> bool:
+    """Piece after piece until the part is full or the time over; False where it found anything."""
+    part, until = PARTS[name], time.monotonic() + minutes * 60
+    while (seconds := until - time.monotonic()) > 1:
+        sums = sums_of(known().get(name, []))
+        left = part.full - sums.get(part.key, 0)
+        if left <= 0:
+            break
+        one = piece(name, sums, left, min(seconds, PIECE_SECONDS))
+        with file_alone():
+            runs = known()
+            write(runs | {name: joined(runs.get(name, []), one)})
+        if not one["passed"]:
+            return False
+    return True
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the parts that are named, or all; 1 where one of them found something."""
+    """Fill the parts that are named, or all; 1 where one of them found something."""
     parser = argparse.ArgumentParser(prog="python -m tests.reliability")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
-    parser.add_argument("--share", type=float, default=1.0, help="of the full counts")
+    parser.add_argument("--minutes", type=float, default=24 * 60.0, help="for each part")
+    parser.add_argument("--anew", action="store_true", help="forget what these parts counted")
     chosen = parser.parse_args(argv)
-    parts = known()
-    bad = []
-    with tempfile.TemporaryDirectory(prefix="doorstep-reliability-") as folder:
-        for name in chosen.parts or PARTS:
-            parts[name] = run(name, chosen.share, Path(folder))
-            bad += [] if parts[name]["passed"] else [name]
-            write(parts)
+    names = chosen.parts or list(PARTS)
+    if chosen.anew:
+        with file_alone():
+            write({name: runs for name, runs in known().items() if name not in names})
+    bad = [name for name in names if not fill(name, chosen.minutes)]
     if bad:
         print(f"found something: {', '.join(bad)}")
     return 1 if bad else 0

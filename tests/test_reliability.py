@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.reliability import BEGIN, END, FIGURES, FILE, PARTS, README, flat, known, table
+from tests.reliability import BEGIN, END, FILE, PARTS, README, flat, joined, known, sums_of, table
+from tests.simulation.plan import FAULTS
 
 FIGURES_NOW = json.loads(FILE.read_text())
 
@@ -15,12 +16,14 @@ def test_the_readme_shows_the_figures_of_the_file() -> None:
     assert shown.strip() == table(FIGURES_NOW)
 
 
-def test_every_figure_belongs_to_a_run_with_its_seed_day_and_commit() -> None:
+def test_every_figure_is_the_sum_of_runs_with_their_seeds_day_and_commit() -> None:
     assert flat(known()) == FIGURES_NOW
-    assert set(FIGURES) == set(PARTS)
-    for name, run in FIGURES_NOW["runs"].items():
-        assert {"seed", "date", "commit", "passed"} <= run.keys(), name
-        assert run["passed"], name
+    assert set(FIGURES_NOW["runs"]) <= set(PARTS)
+    for name, runs in FIGURES_NOW["runs"].items():
+        for run in runs:
+            assert {"seeds", "date", "commit", "passed"} <= run.keys(), name
+            assert run["passed"], name
+            assert not run["commit"].endswith("-dirty"), name
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,28 @@ def test_every_figure_belongs_to_a_run_with_its_seed_day_and_commit() -> None:
 )
 def test_what_must_be_nothing_is_nothing(none: str) -> None:
     assert FIGURES_NOW.get(none, 0) == 0
+
+
+def test_every_kind_of_fault_fired() -> None:
+    assert set(FAULTS) <= set(FIGURES_NOW["simulation_faults"])
+
+
+def one_run(first: int, last: int, commit: str = "c", runs: int = 1) -> dict[str, object]:
+    figures = {"simulation_runs": runs, "simulation_faults": {"crash": 2}}
+    made = {"figures": figures, "seeds": [[first, last]], "commit": commit}
+    return made | {"date": "2026-11-22", "passed": True, "seconds": 5}
+
+
+def test_pieces_of_one_commit_are_one_run_and_another_commit_stands_beside_it() -> None:
+    runs = joined(joined(joined([], one_run(0, 4)), one_run(5, 9)), one_run(20, 24))
+    assert [run["seeds"] for run in runs] == [[[0, 9], [20, 24]]]
+    runs = joined(runs, one_run(25, 29, "d"))
+    assert [(run["commit"], run["seconds"]) for run in runs] == [("c", 15), ("d", 5)]
+    sums = sums_of(runs)
+    assert sums["simulation_runs"] == 4
+    assert sums["simulation_faults"] == {"crash": 8}
+
+
+def test_the_next_piece_begins_behind_every_seed_there_was() -> None:
+    assert sums_of([one_run(7, 19), one_run(0, 4, "d")])["next"] == 20
+    assert "next" not in sums_of([])

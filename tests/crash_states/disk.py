@@ -33,6 +33,13 @@ class _File:
     durable: bytearray = field(default_factory=bytearray)
     pending: list[Op] = field(default_factory=list)
     end: int = 0
+    copied: bytes | None = None
+
+    def as_bytes(self) -> bytes:
+        """The durable bytes, the same object until they change."""
+        if self.copied is None:
+            self.copied = bytes(self.durable)
+        return self.copied
 
 
 class Disk:
@@ -47,6 +54,7 @@ class Disk:
             number = self._new()
             self._files[number].durable = bytearray(data)
             self._files[number].end = len(data)
+            self._files[number].copied = data
             self._names[path] = self._durable_names[path] = number
 
     def _new(self) -> int:
@@ -73,6 +81,7 @@ class Disk:
             file = self._files[self._names[op.path]]
             for one in file.pending:
                 _do(file.durable, one)
+                file.copied = None
             file.pending.clear()
             self._settle_names()
 
@@ -117,11 +126,12 @@ class Disk:
         for path, number in names.items():
             file = self._files[number]
             ops = chosen(file) if callable(chosen) else []
-            data = file.durable
-            if ops:
-                data = bytearray(data)
-                for op in ops:
-                    _do(data, op)
+            if not ops:
+                out[path] = file.as_bytes()
+                continue
+            data = bytearray(file.durable)
+            for op in ops:
+                _do(data, op)
             out[path] = bytes(data)
         return out
 

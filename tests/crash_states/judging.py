@@ -7,6 +7,7 @@ states. Invariant: a store is judged by opening it as its program would.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,12 +55,16 @@ class Promises:
 def laid_out(files: Files, name: str, room: Path) -> Iterator[Path]:
     """The files in a folder of their own."""
     try:
+        os.makedirs(room / name)
         for path, data in files.items():
-            target = room / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-            target.chmod(0o600)
-        (room / name).mkdir(parents=True, exist_ok=True)
+            target = f"{room}/{path}"
+            try:
+                file = os.open(target, os.O_WRONLY | os.O_CREAT, 0o600)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(target))
+                file = os.open(target, os.O_WRONLY | os.O_CREAT, 0o600)
+            os.write(file, data)
+            os.close(file)
         yield room / name
     finally:
         shutil.rmtree(room, ignore_errors=True)

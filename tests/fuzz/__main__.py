@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.fuzz.running import Told, case_bytes
-from tests.fuzz.spreading import SEED, all_targets, good, run_all
+from tests.fuzz.spreading import SEED, Plan, all_targets, good, run_all
 
 
 def show(told: list[Told], seed: int, console: Console) -> None:
@@ -45,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--only", default="", help="targets whose name holds this")
     parser.add_argument("--case", type=int, help="one case, unguarded: shows its traceback")
+    parser.add_argument("--done", type=Path, help="JSON: cases each parser has had already")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="no case after these")
     parser.add_argument("--json", type=Path, help="write the figures here")
     chosen = parser.parse_args(argv)
     targets = [t for t in all_targets() if chosen.only in t.name]
@@ -55,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             target.parse(data, lambda: None)
         return 0
     console = Console()
-    told = run_all([t.name for t in targets], chosen.seed, chosen.cases, console)
+    done = json.loads(chosen.done.read_text()) if chosen.done else {}
+    plan = Plan(chosen.seed, chosen.cases, done, time.monotonic() + chosen.seconds)
+    names = [t.name for t in targets if done.get(t.name, 0) < chosen.cases]
+    told = run_all(names, plan, console)
     show(told, chosen.seed, console)
     total = sum(one.cases for one in told)
     faults = sum(one.fault_count for one in told)

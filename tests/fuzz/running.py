@@ -8,9 +8,11 @@ be made again from them alone; a fault keeps its bytes.
 
 from __future__ import annotations
 
+import math
 import random
 import resource
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,8 +80,11 @@ def _rang(number: int, frame: FrameType | None) -> None:
     raise Hang
 
 
-def run(target: Target, seed: int, cases: int, first: int = 0) -> Told:
-    """Feed ``cases`` cases; must run in the main thread, since an alarm bounds each."""
+def run(target: Target, seed: int, cases: int, first: int = 0, until: float = math.inf) -> Told:
+    """Feed ``cases`` cases, none after the clock ``until`` (``time.monotonic``).
+
+    Must run in the main thread, since an alarm bounds each.
+    """
     told = Told(target.name)
 
     def passed() -> None:
@@ -89,6 +94,8 @@ def run(target: Target, seed: int, cases: int, first: int = 0) -> Told:
     try:
         with _memory_bound():
             for number in range(first, first + cases):
+                if time.monotonic() >= until:
+                    break
                 _one(target, seed, number, told, passed)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

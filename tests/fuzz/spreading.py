@@ -7,10 +7,12 @@ Invariant: a target's bound of memory and its alarm are nobody else's.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -30,16 +32,27 @@ def all_targets() -> list[Target]:
     return [*targets_sync.targets(), *targets_other.targets()]
 
 
-def _child(name: str, seed: int, cases: int, answer: Connection) -> None:
+@dataclass(frozen=True)
+class Plan:
+    """Up to which number the cases of each parser go, which are done already, and until when."""
+
+    seed: int
+    cases: int
+    done: Mapping[str, int] = field(default_factory=dict)
+    until: float = math.inf
+
+
+def _child(name: str, plan: Plan, answer: Connection) -> None:
     target = next(t for t in all_targets() if t.name == name)
-    answer.send(run(target, seed, cases))
+    first = plan.done.get(name, 0)
+    answer.send(run(target, plan.seed, max(0, plan.cases - first), first, plan.until))
 
 
-def run_by_name(name: str, seed: int, cases: int) -> Told:
+def run_by_name(name: str, plan: Plan) -> Told:
     """In a process of its own: if a library ends it, that is a fault like any other."""
     context = multiprocessing.get_context("forkserver")
     mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(name, seed, cases, theirs))
+    process = context.Process(target=_child, args=(name, plan, theirs))
     process.start()
     theirs.close()
     try:
@@ -52,7 +65,7 @@ def run_by_name(name: str, seed: int, cases: int) -> Told:
     return told
 
 
-def run_all(names: Sequence[str], seed: int, cases: int, console: Console) -> list[Told]:
+def run_all(names: Sequence[str], plan: Plan, console: Console) -> list[Told]:
     """All targets named, on all cores."""
     told: list[Told] = []
     with (
@@ -60,7 +73,7 @@ def run_all(names: Sequence[str], seed: int, cases: int, console: Console) -> li
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
         bar = progress.add_task("fuzz", total=len(names))
-        for one in pool.map(partial(run_by_name, seed=seed, cases=cases), names):
+        for one in pool.map(partial(run_by_name, plan=plan), names):
             told.append(one)
             progress.advance(bar)
     return told

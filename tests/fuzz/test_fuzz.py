@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.fuzz.mutation import mutate_bytes
 from tests.fuzz.running import Target, case_bytes, run
-from tests.fuzz.spreading import SEED, all_targets, good, run_all
+from tests.fuzz.spreading import SEED, Plan, all_targets, good, run_all
 from tests.fuzz.targets_sync import ERRORS, Passed
 
 CASES = 600
@@ -26,7 +26,7 @@ def test_every_sample_is_taken_as_it_is(target):
 
 @pytest.mark.slow
 def test_no_parser_crashes_hangs_or_raises_what_is_in_no_error_tree():
-    told = run_all([t.name for t in all_targets()], SEED, CASES, Console(file=io.StringIO()))
+    told = run_all([t.name for t in all_targets()], Plan(SEED, CASES), Console(file=io.StringIO()))
     assert not [(one.target, one.faults) for one in told if one.fault_count]
     assert not [(one.target, one.passed, one.cases) for one in told if not good(one)]
     assert sum(one.cases for one in told) == CASES * len(all_targets())

@@ -33,10 +33,15 @@ class Crash(BaseException):
 
 
 class Failing:
-    """A connection that fails once, at a statement that was chosen before."""
+    """A connection that fails once, at a statement that was chosen before.
 
-    def __init__(self, real: Any, fired: Counter[str]) -> None:
-        self._real = real
+    It stands in ``store``'s attribute ``place`` for the real one while it is armed; at other times
+    nothing stands between the store and its file.
+    """
+
+    def __init__(self, store: Any, place: str, fired: Counter[str]) -> None:
+        self._store, self._place = store, place
+        self._real = getattr(store, place)
         self._fired = fired
         self._kind = ""
         self._left = 0
@@ -45,10 +50,14 @@ class Failing:
     def arm(self, kind: str, at: int) -> None:
         """Fail at the statement after ``at`` more."""
         self._kind, self._left, self._even = kind, at, at % 2 == 0
+        setattr(self._store, self._place, self)
 
     def disarm(self) -> None:
         """Do not fail after all."""
         self._kind = ""
+        # A store that was closed meanwhile has let its connection go.
+        if getattr(self._store, self._place) is self:
+            setattr(self._store, self._place, self._real)
 
     def execute(self, sql: str, *values: Any) -> Any:
         """One statement, or the fault."""
@@ -204,8 +213,7 @@ class SimServer(ServerNode):
 
     def _open(self) -> Any:
         district = super()._open()
-        self.failing = Failing(district.store._db, self.fired)
-        district.store._db = self.failing
+        self.failing = Failing(district.store, "_db", self.fired)
         return district
 
     def restart(self) -> None:
@@ -232,9 +240,7 @@ class SimTablet(TabletNode):
 
     def _open(self) -> None:
         super()._open()
-        store = self.tablet._store
-        self.failing = Failing(store._connection, self._fired)
-        store._connection = self.failing
+        self.failing = Failing(self.tablet._store, "_connection", self._fired)
         late = self.line.late if hasattr(self, "line") else []
         self.line = Line(self.server, self, self._fired)
         self.line.late = late

@@ -7,6 +7,7 @@ not: steps and judging. Invariant: a run is made from its number and a list of s
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 import traceback
@@ -20,6 +21,7 @@ from fixtures.conformance_parts import Cast, Template
 from fixtures.disk import fast_folder
 from tests.simulation.parts import Crash
 from tests.simulation.plan import HOMES, SERVERS, STEPS, Step, draw
+from tests.simulation.quick import quick
 from tests.simulation.world import World
 
 STEPS_LEAST = 200
@@ -45,11 +47,14 @@ class Run:
 class Stage:
     """The prepared district that every run of one process begins from."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=fast_folder()))
+    def __init__(self, folder: Path | None = None) -> None:
+        made = tempfile.mkdtemp(prefix="simulation-", dir=folder or fast_folder())
+        self.folder = Path(made)
         self.template = Template(
             self.folder / "template", Cast(SERVERS, tuple(sorted(HOMES.items()))), http=False
         )
+        # What is there by now stays to the end: no collection need look at it again.
+        gc.freeze()
 
     def close(self) -> None:
         """Remove all of it."""
@@ -59,18 +64,19 @@ class Stage:
 
 def play(stage: Stage, seed: int, steps: Sequence[Step]) -> Run:
     """Carry out these steps, heal, judge."""
-    world = World(stage.template, stage.folder)
     run = Run(seed, len(steps))
-    with Noting(world.complaints):
-        for step in steps:
-            world.step(step)
-            if world.complaints:
-                break
-        else:
-            world.heal()
-            world.judge()
-    with Noting(world.complaints):
-        world.close()
+    with quick():
+        world = World(stage.template, stage.folder)
+        with Noting(world.complaints):
+            for step in steps:
+                world.step(step)
+                if world.complaints:
+                    break
+            else:
+                world.heal()
+                world.judge()
+        with Noting(world.complaints):
+            world.close()
     run.complaints, run.fired, run.did = world.complaints, world.fired, world.did
     return run
 

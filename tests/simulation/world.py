@@ -16,11 +16,13 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlcipher3
 
 from client_sdk.errors import PeerUnknown, TabletError
+from client_sdk.store.records import Row, row_of, rows_where
 from fixtures.conformance_parts import Template
 from fixtures.judge import SET, VOID, Model, Shown
 from server.verify import verify_store
@@ -48,6 +50,8 @@ class World:
         self.did: Counter[str] = Counter()
         self.model = Model()
         self.complaints: list[str] = []
+        self._looked: dict[tuple[str, str], tuple[Any, Shown]] = {}
+        self._served: dict[tuple[str, str], tuple[Any, Shown]] = {}
         self.servers = {
             name: SimServer(template, self.folder / name, name, SCHEMA, self.fired)
             for name in SERVERS
@@ -255,18 +259,27 @@ class World:
     # ---- looking -----------------------------------------------------------------------------
 
     def _look(self, node: SimTablet, record: str) -> Shown | None:
-        if record not in node.tablet.records():
-            return None
-        shown = shown_of(node.tablet.read(record).fields, node.tablet.read(record).voided)
-        try:
-            self.complaints += self.model.read(node.name, node.lives(record), record, shown)
-        except KeyError as error:
-            self.complaints.append(f"{node.name} shows {record} with {error}, which nobody wrote")
-        return shown
+        row = row_of(node.tablet._store, record)
+        return self._look_at(node, row) if row else None
 
-    def _look_at_all(self, node: SimTablet) -> None:
-        for record in node.tablet.records():
-            self._look(node, record)
+    def _look_at_all(self, node: SimTablet) -> dict[str, Shown]:
+        rows = rows_where(node.tablet._store, "1 ORDER BY id")
+        return {row.id: self._look_at(node, row) for row in rows}
+
+    def _look_at(self, node: SimTablet, row: Row) -> Shown:
+        # What was looked at before in this life, and is as it was to the byte, shows the same.
+        key = (node.lives(row.id), row, frozenset(node.tablet._store.forks))
+        before = self._looked.get((node.name, row.id))
+        if before is not None and before[0] == key:
+            return before[1]
+        found = node.tablet.read(row.id)
+        shown = shown_of(found.fields, found.voided)
+        try:
+            self.complaints += self.model.read(node.name, node.lives(row.id), row.id, shown)
+        except KeyError as error:
+            self.complaints.append(f"{node.name} shows {row.id} with {error}, which nobody wrote")
+        self._looked[node.name, row.id] = key, shown
+        return shown
 
     def _note_purges(self, node: SimTablet) -> None:
         held = set(node.tablet.records())
@@ -280,9 +293,16 @@ class World:
             for record, kind, voided, causal, body in tx.rows(
                 "SELECT id, kind, voided, causal, body FROM records ORDER BY id"
             ):
-                state = unpack_state(decode_causal(bytes(causal)), msgspec.json.decode(body))
-                fields = shown_fields(state, SCHEMA, tx.collection_of(kind))
-                out[record] = shown_of(fields, bool(voided))
+                key = (bytes(causal), body, voided)
+                before = self._served.get((server.name, record))
+                if before is None or before[0] != key:
+                    state = unpack_state(decode_causal(key[0]), msgspec.json.decode(body))
+                    fields = shown_fields(state, SCHEMA, tx.collection_of(kind))
+                    before = self._served[server.name, record] = (
+                        key,
+                        shown_of(fields, bool(voided)),
+                    )
+                out[record] = before[1]
         return out
 
     # ---- the end -----------------------------------------------------------------------------
@@ -333,12 +353,12 @@ class World:
 
     def judge(self) -> list[str]:
         """Complaints, after ``heal``."""
+        # In the end everything is read anew: what was remembered on the way hides nothing.
+        self._looked.clear()
+        self._served.clear()
         shows = {name: self._server_shows(server) for name, server in self.servers.items()}
-        held = {
-            name: {r: self._look(node, r) for r in node.tablet.records()}
-            for name, node in self.tablets.items()
-        }
-        everything = [s for many in (*shows.values(), *held.values()) for s in many.values() if s]
+        held = {name: self._look_at_all(node) for name, node in self.tablets.items()}
+        everything = [s for many in (*shows.values(), *held.values()) for s in many.values()]
         try:
             happened = self.model.settled(everything)
         except KeyError as error:
@@ -353,16 +373,14 @@ class World:
         self._judge_tablets(held, shows[SERVERS[0]])
         return self.complaints
 
-    def _judge_tablets(
-        self, held: dict[str, dict[str, Shown | None]], server: dict[str, Shown]
-    ) -> None:
+    def _judge_tablets(self, held: dict[str, dict[str, Shown]], server: dict[str, Shown]) -> None:
         for name, many in held.items():
             device = self.tablets[name].device
             must = set(server) & self.scope[device] if device in SCOPED else set(server)
             if set(many) != must:
                 self.complaints.append(f"{name} holds {sorted(many)}, not {sorted(must)}")
             for record, found in many.items():
-                if found and record in server and plain(found) != plain(server[record]):
+                if record in server and plain(found) != plain(server[record]):
                     self.complaints.append(f"{name} shows {record} otherwise than the server")
 
     def _judge_server(self, node: SimServer, shows: dict[str, Shown]) -> None:
