@@ -10,10 +10,10 @@ time. What must not: pages. Invariants
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any
 
 import msgspec
-from pypinyin import lazy_pinyin
 
 from server.audit_show import title_of
 from server.service import Service
@@ -31,6 +31,11 @@ _load = msgspec.json.Decoder(dict[str, Any]).decode
 
 @functools.lru_cache(maxsize=20_000)
 def _syllable(char: str) -> str:
+    # At its first use, for the sake of a quick start; and without its phrases, which take 40 MB and
+    # say nothing of a single character.
+    os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
+    from pypinyin import lazy_pinyin
+
     return str(lazy_pinyin(char)[0])
 
 
