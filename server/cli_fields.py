@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """``doorstep fields``: who may read which class of sealed fields.
 
-What lives here: asking and showing. What must not: the rules, which are in ``field_keys``.
+What lives here: asking and showing. What must not: the rules, which are in ``field_readers`` and
+``field_handing``.
 """
 
 from __future__ import annotations
 
 import click
 
-from server.cli_words import BY, SpokenGroup, option, spoken, state_of
+from server.cli_words import BY, SpokenGroup, option, spoken, state_of, when
 from server.words import pick
 
 TEAM = option("--team", text="小组编号 ‖ id of a team")
@@ -100,6 +101,83 @@ def fields_withdraw(
     state.say(
         "已收回；今后写入的内容改用新密钥 ‖ Withdrawn; what is written from now on has new keys"
     )
+
+
+@spoken(
+    fields,
+    "asked",
+    "列出请求本机密钥的其他服务器（住户迁往该处）‖ List servers that ask for keys of households"
+    " that moved to them.",
+)
+@click.pass_context
+def fields_asked(context: click.Context, /) -> None:
+    """List askers."""
+    from server.field_handing import askers
+    from server.office import reading
+    from server.trust import Trust
+
+    state = state_of(context)
+    with reading(state.settings) as desk, desk.store.read() as tx:
+        roots = desk.keys.roots
+        trust = Trust(roots.present.public, [root.public for root in roots.keys[:-1]])
+        trust.load(tx)
+        found = askers(tx, trust)
+    own = trust.me.hex()
+    state.say("本服务器：{own} ‖ This server: {own}", own=own)
+    heads = [
+        "服务器 ‖ server",
+        "名称 ‖ name",
+        "区划 ‖ area",
+        "准许 ‖ allowed",
+        "待给 ‖ due",
+        "已给 ‖ given",
+        "请求 ‖ asked",
+    ]
+    state.table(
+        heads,
+        [(a.server, a.name, a.area, when(a.allowed_at_ms), a.due, a.given, a.asked) for a in found],
+    )
+
+
+@spoken(
+    fields,
+    "give",
+    "准许一台服务器取得迁往该处住户的密钥 ‖ Let a server have the keys of households that move"
+    " to it.",
+)
+@click.argument("server")
+@BY
+@click.pass_context
+def fields_give(context: click.Context, /, server: str, by: str) -> None:
+    """Allow a server."""
+    from server.field_handing import allow_server
+    from server.office import reading
+
+    state = state_of(context)
+    with reading(state.settings) as desk, desk.store.write() as tx:
+        allow_server(tx, server, by, desk.now_ms)
+    state.say(
+        "已准许；密钥随下次与上级的交换送出 ‖ Allowed; keys go with the next exchange upwards"
+    )
+
+
+@spoken(
+    fields,
+    "keep",
+    "不再给一台服务器新的密钥 ‖ Give a server no further keys.",
+)
+@click.argument("server")
+@BY
+@click.pass_context
+def fields_keep(context: click.Context, /, server: str, by: str) -> None:
+    """Take the leave back."""
+    from server.field_handing import withdraw_server
+    from server.office import reading
+
+    state = state_of(context)
+    with reading(state.settings) as desk, desk.store.write() as tx:
+        withdraw_server(tx, server, by, desk.now_ms)
+    state.say("已收回；已给出的密钥无法追回 ‖ Withdrawn; what was given cannot be taken back")
 
 
 def _one_of(team: str | None, officer: str | None) -> None:

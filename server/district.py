@@ -29,6 +29,7 @@ from server.erasing import Erasing
 from server.errors import DeviceUnknown
 from server.exchanging import Exchanges
 from server.feeds import Run
+from server.field_handing import hear_words
 from server.field_keys import FieldKeys, OfficeSeal
 from server.forgotten import take_in_own
 from server.incarnations import Lineage
@@ -139,6 +140,7 @@ class District:
             self._note_servers()
         if hear_revocations(tx, self.trust, statements, now_ms):
             self.loads += 1
+        hear_words(tx, self, statements, now_ms)
 
     def reload(self) -> None:
         """Read devices and forks again, after they were changed outside an exchange."""

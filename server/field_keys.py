@@ -8,6 +8,8 @@ access log: whoever opens a value for a person notes that reading. Invariants
   key, which lies in the key folder: neither record nor backup holds any, and no other server of the
   tree can make it.
 - Old epochs are kept: what was sealed with an old key stays readable.
+- Keys that another district gave lie in the record sealed to this server's box key. They open, and
+  never seal.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from crypto.errors import SealRefused
-from crypto.field import FieldKey, Place, field_secret, group_key
+from crypto.field import FieldKey, Place, field_secret, group_key, unwrap_keys
 from server.boxes import Boxes
 from server.store.base import Transaction
 from sync.change import Value
@@ -37,6 +39,8 @@ OFFICE = ""
 """The group of the office itself: what is written there of a household no reading team holds."""
 AHEAD_MAX = 16
 """Epochs looked for behind the last one: a store that was set back forgot as many, no more."""
+FOREIGN = 0
+"""The epoch of a key that another district gave; its team is the key's id."""
 STRANGE_MAX = 10_000
 """Keys known to be none of this server's: those of other districts."""
 
@@ -53,6 +57,7 @@ class FieldKeys:
     """Makes the keys of all groups of one server from its secret; the repr shows none."""
 
     def __init__(self, boxes: Boxes) -> None:
+        self._boxes = boxes
         self._secret = field_secret(boxes.all()[-1])
         self._keys: dict[Group, FieldKey] = {}
         self._by_id: dict[bytes, Group] = {}
@@ -60,6 +65,10 @@ class FieldKeys:
 
     def __repr__(self) -> str:
         return f"FieldKeys({len(self._keys)})"
+
+    def has(self, group: Group) -> bool:
+        """Is this a group of this server, or a key given by another that opens here?"""
+        return group.epoch != FOREIGN or group in self._keys
 
     def key(self, group: Group) -> FieldKey:
         """The key of a group."""
@@ -83,7 +92,25 @@ class FieldKeys:
                 if len(self._strange) >= STRANGE_MAX:
                     self._strange.clear()
                 self._strange.add(key)
+        if key not in self._by_id:
+            self.load_foreign(tx, key)
         return self._by_id.get(key)
+
+    def load_foreign(self, tx: Transaction, key: bytes | None = None) -> None:
+        """Open the keys that other districts gave, or this one of them; another process may have
+        taken them in."""
+        where, named = (" WHERE id = ?", [key]) if key is not None else ("", [])
+        for given, readers, wrapped in tx.rows(
+            f"SELECT id, readers, wrapped FROM field_foreign{where}", named
+        ):
+            group = Group(bytes(given).hex(), str(readers), FOREIGN)
+            for box in self._boxes.all() if group not in self._keys else ():
+                try:
+                    (self._keys[group],) = unwrap_keys(box, bytes(wrapped), [bytes(given)])
+                except (SealRefused, ValueError):
+                    continue
+                self._by_id[bytes(given)] = group
+                break
 
     def open(self, tx: Transaction, record: str, field: str, d: Dot, value: Any) -> Any:
         """A sealed value that the change ``d`` set on a record, opened; any other as it is.

@@ -33,6 +33,7 @@ def ring_of(
 ) -> tuple[Ring, dict[bytes, Group]]:
     """What a team may have, the newest keys first, and whose they are."""
     classes, groups = list[ReaderKeys](), dict[bytes, Group]()
+    keys.load_foreign(tx)
     found = tx.rows("SELECT readers FROM field_readers WHERE team = ? ORDER BY readers", [team])
     room = RING_KEYS_MAX // max(1, len(found))
     for (readers,) in found:
@@ -44,6 +45,7 @@ def ring_of(
             [team, readers],
         )
         others = [Group(str(owner), readers, int(epoch)) for owner, epoch in granted]
+        others = [group for group in others if keys.has(group)]
         kept = [*mine[:1], *others, *mine[1:]][:room]
         ids = {keys.key(group).id: group for group in kept}
         groups |= ids
@@ -73,7 +75,7 @@ def told_fields(
     except (msgspec.DecodeError, UnicodeDecodeError):
         return []
     if said.wanted:
-        _grant(tx, keys, team, said.wanted, now_ms)
+        grant(tx, keys, team, said.wanted, now_ms)
     ring, groups = ring_of(tx, keys, root, team, now_ms)
     same = ring.digest() == said.digest
     if not (ring.classes or said.digest) or (same and not said.lacking):
@@ -91,7 +93,7 @@ def told_fields(
     return out[: max(0, STATEMENTS_MAX - 1 - others)]
 
 
-def _grant(
+def grant(
     tx: Transaction,
     keys: FieldKeys,
     team: str,
@@ -109,9 +111,9 @@ def _grant(
             for epoch in range(epoch_of(tx, team, group.readers, now_ms) + 1, group.epoch + 1):
                 begin_epoch(tx, team, group.readers, epoch, now_ms)
             continue
-        homes = _homes(tx, record)
+        homes = homes_of(tx, record)
         held = homes - outside(tx, team, homes)
-        if not held or key not in _keys_in(tx, record):
+        if not held or key not in keys_in(tx, record):
             continue
         tx.run(
             "INSERT INTO field_grants (team, owner, readers, epoch, home, since_ms)"
@@ -124,7 +126,8 @@ def _grant(
         )
 
 
-def _homes(tx: Transaction, record: str) -> set[str]:
+def homes_of(tx: Transaction, record: str) -> set[str]:
+    """The households that a record belongs to."""
     found = tx.rows(
         "SELECT h.id FROM records r JOIN homes h ON h.n = r.home WHERE r.id = ? UNION"
         " SELECT a.home FROM also a WHERE a.record = ? AND a.until_seq IS NULL",
@@ -133,7 +136,7 @@ def _homes(tx: Transaction, record: str) -> set[str]:
     return {str(row[0]) for row in found}
 
 
-def _keys_in(tx: Transaction, record: str) -> set[bytes]:
+def keys_in(tx: Transaction, record: str) -> set[bytes]:
     """The ids of the keys that seal the values of a record."""
     stored = stored_record(tx, record)
     out = set[bytes]()

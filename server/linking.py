@@ -18,6 +18,7 @@ from server.aside_words import aside_words, hear_asides
 from server.erasing_places import TOLD_MAX
 from server.errors import LinkWrong
 from server.feeds import Run, open_stored
+from server.field_handing import step, told_words
 from server.following import hear_above, told_above
 from server.ingest import Sender
 from server.log_words import hear_linked, shown_to
@@ -164,6 +165,8 @@ class Linking:
     def _ask(self, push: bool, pull: bool) -> Asking:
         district = self._district
         with district.writing() as tx:
+            if not self._rounds:
+                step(tx, district, district.clock())
             link = link_to(tx, self._server)
             believed = Believed(tx, f"above {self._server.hex()}")
             chosen: Chosen | None = None
@@ -186,7 +189,7 @@ class Linking:
                 new = [e.replica for _, _, e in chosen.ends if e.replica not in believed.points]
                 keys = keys_for(tx, district.key.replica, list(dict.fromkeys(new)))
                 if not chosen.more:
-                    keys += told_revocations(tx, link.up_seq)
+                    keys += told_revocations(tx, link.up_seq) + told_words(tx, link.up_seq)
                     handed = self._handed(tx, link, choice, upto)
                     total = points_sum(all_points(tx))
             else:

@@ -20,6 +20,7 @@ import msgspec
 from crypto.errors import RequestRefused
 from server.aside_words import Asides, aside_words, hear_asides
 from server.feeds import Run
+from server.field_handing import told_words
 from server.following import hear_below, told_below
 from server.ingest import Outcome, Sender
 from server.log_words import look_at_logs, words_for
@@ -200,6 +201,7 @@ class Relaying:
         me = district.key.replica
         keys = servers_after(tx, me, stand.states) + keys_for(tx, me, new)
         keys = [*district.roots.words, *keys, *told_revocations(tx, stand.states)]
+        keys += told_words(tx, stand.states)
         relayed = Relayed(keys, chosen.segments, chosen.partials)
         now_seq = district.lineage.last_seq(tx)
         if chosen.more:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.planted import Plant
 
 _TABLETS = "tests/client_sdk/test_sealed.py"
+_HANDED = "-m slow tests/server/test_fields_handed.py"
 PLANTS_SEALED = (
     Plant(
         "a sealed value opens in another change",
@@ -135,5 +136,26 @@ PLANTS_SEALED = (
         '"resolve", conflict, entries[0].dot, officer, reason, _written(entries[0]))',
         '"resolve", conflict, entries[0].dot, officer, reason, chosen)',
         "-m slow tests/server/web/test_sealed.py",
+    ),
+    Plant(
+        "keys of a household that did not move are given to another district",
+        "server/field_handing.py",
+        "        if _moved_to(tx, str(record), mine, known.area) and ",
+        "        if ",
+        _HANDED,
+    ),
+    Plant(
+        "keys are given to a server that no officer named",
+        "server/field_handing.py",
+        ' WHERE allowed_at_ms IS NOT NULL"',
+        '"',
+        _HANDED,
+    ),
+    Plant(
+        "what was given seals on",
+        "server/field_handing.py",
+        "            if group.epoch == epoch_of(tx, group.team, group.readers, now_ms):\n",
+        "            if group.epoch < 0:\n",
+        _HANDED,
     ),
 )

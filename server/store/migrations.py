@@ -22,7 +22,7 @@ from server.store.console_tables import (
     TABLES_LOOKUP,
     TABLES_PASSKEYS,
 )
-from server.store.field_tables import TABLES_FIELDS
+from server.store.field_tables import TABLES_FIELDS, TABLES_HANDED
 from server.store.log_tables import TABLES_LOG
 from server.store.rights_tables import TABLES_RIGHTS
 from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
@@ -144,6 +144,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0012-fields", TABLES_FIELDS),
     ("0013-passed-on", TABLES_PASSED),
     ("0014-approvals", TABLES_APPROVALS),
+    ("0016-handed", TABLES_HANDED),
 )
 
 
