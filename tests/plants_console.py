@@ -83,7 +83,7 @@ PLANTS_CONSOLE = (
         "server/passkeys.py",
         "WHERE id = ? AND account = ? AND host = ?",
         "WHERE id = ? AND (account = ? OR 1 = 1) AND host = ?",
-        "-m slow tests/browser/test_passkeys.py",
+        "tests/server/test_passkeys.py",
     ),
     (
         "the last second factor is taken away",

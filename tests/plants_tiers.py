@@ -63,14 +63,14 @@ PLANTS_TIERS = (
         "server/tier_bundles.py",
         "    return question if question.name == name and stands else None\n",
         "    return question\n",
-        "-m slow tests/server/test_tier_bundles.py",
+        "tests/server/test_custody.py",
     ),
     (
         "a place beyond the upstream counts at once",
         "server/reach.py",
         " FROM reach_marks WHERE server = ? AND their_seq <= ?",
         " FROM reach_marks WHERE server = ? AND their_seq >= ?",
-        "-m slow tests/server/test_passed_on.py",
+        "tests/server/test_custody.py",
     ),
     (
         "anybody revokes a tablet",

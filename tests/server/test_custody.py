@@ -15,11 +15,13 @@ from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from crypto.statement import PLACES_MAX, Held, check_held, issue_held
 from fixtures.world import HOUSEHOLD, World
+from server.bundles import Lines, make_for_upstream, take_bundle
 from server.cli import main
 from server.custody import custody_of
-from server.custody_places import note_backup
+from server.custody_places import PROVINCE, note_backup
 from server.district import District
 from server.linking import Linking
+from server.reach import Far, beyond, note_mark
 from server.store.sqlite import SqliteStore
 from server.tiers import admit_server, vouch
 from server.uplinks import UPSTREAM, NewLink, add_link
@@ -161,3 +163,46 @@ def test_the_command_tells_an_officer_of_the_backup(tmp_path: Path) -> None:
     doorstep("backup", str(tmp_path / "b.db"))
     assert "backup" in doorstep("custody", "h1").split("The last verified")[0]
     doorstep("custody", "nobody", code=1)
+
+
+def test_a_place_beyond_the_upstream_counts_once_the_upstream_says_so(
+    world: World, city: Hand
+) -> None:
+    above, province = city.above.key.replica, b"p" * 16
+    with world.store.write() as tx:
+        for own, theirs in ((5, 10), (9, 20)):
+            note_mark(tx, above, own, theirs)
+        for reached, own_there in ((9, []), (10, [5]), (15, [5]), (20, [9])):
+            tx.run("DELETE FROM reaches")
+            tx.run(
+                "INSERT INTO reaches (server, kind, holder, seq) VALUES (?, ?, ?, ?)",
+                [above, PROVINCE, province, reached],
+            )
+            assert beyond(tx) == [Far(PROVINCE, province, own) for own in own_there], reached
+
+
+def test_an_answer_on_a_stick_that_an_exchange_by_line_overtook_changes_nothing(
+    world: World, city: Hand, tmp_path: Path
+) -> None:
+    below, above = Lines(tmp_path / "below"), Lines(tmp_path / "above")
+    tablet = world.tablet("a")
+
+    def link() -> list[tuple[Any, ...]]:
+        with world.store.read() as tx:
+            return tx.rows("SELECT incarnation, seq, after, up_seq, met_at_ms FROM links")
+
+    tablet.create_record("household", HOUSEHOLD)
+    tablet.sync()
+    _, _, asked = make_for_upstream(city.below, below)
+    answer = take_bundle(city.above, above, asked).answer
+    tablet.create_record("household", HOUSEHOLD)
+    tablet.sync()
+    climb(city)
+    before = link()
+    told = take_bundle(city.below, below, answer)
+    assert (told.above, told.records, told.more) == (True, 0, False)
+    assert link() == before
+    # The same question, where nothing came in between, takes its answer.
+    _, _, asked = make_for_upstream(city.below, below)
+    take_bundle(city.below, below, take_bundle(city.above, above, asked).answer)
+    assert link() != before
