@@ -31,11 +31,11 @@ from server.forms import known_schema
 from server.keys import ServerKeys, read_counter, read_keys, write_counter
 from server.lock import store_lock
 from server.logs import log_fault
+from server.rekeying import open_file, settle
 from server.service import Service
 from server.settings import Settings, need_store
 from server.store.base import Store
 from server.store.postgres import PostgresStore
-from server.store.sqlite import SqliteStore
 from server.views import refresh_views
 from server.web.wiring import console_error, csrf, new_console, router
 from sync.schema import Schema
@@ -54,7 +54,7 @@ def open_store(settings: Settings, keys: ServerKeys) -> Store:
     need_store(settings)
     if settings.store_dsn:
         return PostgresStore(settings.store_dsn, settings.store_district)
-    return SqliteStore(settings.store_path, keys.store_hex)
+    return open_file(settings.store_path, keys.store)
 
 
 @contextmanager
@@ -70,6 +70,7 @@ def opened_district(
     need_store(settings)
     with store_lock(settings.data):
         keys = read_keys(settings.keys)
+        settle(settings, keys.store)
         store = open_store(settings, keys)
         schema = known_schema(settings) if schema is None else schema
         try:

@@ -50,6 +50,8 @@ class Backing:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._sweep()
         begun_ms = district.clock()
+        # Another process of the district may have put in a new key.
+        self._keys.store.look()
         target = self._folder / f"{self._settings.store_district}-{begun_ms}.db"
 
         def told(done: int, total: int) -> None:

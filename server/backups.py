@@ -12,10 +12,9 @@ Invariants
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,9 +33,9 @@ from server.moving import META, copy_tables, move, rows_in, tables_of
 from server.settings import Settings
 from server.store.base import Store
 from server.store.postgres import PostgresStore
-from server.store.sqlite import SqliteStore, connect
+from server.store.sqlite import SqliteStore
+from server.store.sqlite_file import SIDES, connect
 
-SIDES = ("", "-wal", "-shm")
 PART = ".part"
 """What a backup is called until it was checked."""
 
@@ -50,13 +49,11 @@ class Checked(NamedTuple):
 
 
 def check_backup(path: Path, keys: ServerKeys) -> Checked:
-    """Open a backup with this server's key and check every page. Raises BackupWrong."""
-    if not path.is_file():
-        raise BackupWrong("no such file")
-    try:
-        connection = connect(path, keys.store_hex)
-    except StoreDamaged:
-        raise BackupWrong("does not open with this key") from None
+    """Open a backup with this server's present key or one before, and check every page.
+
+    Raises BackupWrong.
+    """
+    connection = _opened(path, keys)
     try:
         if connection.execute("PRAGMA cipher_integrity_check").fetchall():
             raise BackupWrong("a page was altered")
@@ -69,6 +66,23 @@ def check_backup(path: Path, keys: ServerKeys) -> Checked:
     finally:
         connection.close()
     return Checked(int(records), int(seq[0]) if seq else 0, path.stat().st_size)
+
+
+def _opened(path: Path, keys: ServerKeys) -> sqlcipher3.Connection:
+    if not path.is_file():
+        raise BackupWrong("no such file")
+    for key in keys.store.all():
+        with suppress(StoreDamaged):
+            return connect(path, key.reveal().hex())
+    raise BackupWrong("does not open with this key or one before")
+
+
+def _take_out(source: Path, fresh: Path, keys: ServerKeys) -> None:
+    """A copy of a backup, for the owner alone and by the present key, whatever its own is."""
+    fresh.unlink(missing_ok=True)
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(_opened(source, keys)) as held, closing(connect(fresh, keys.store_hex)) as copy:
+        held.backup(copy)
 
 
 def back_up(
@@ -146,8 +160,7 @@ def restore(settings: Settings, keys: ServerKeys, source: Path, now_ms: int) -> 
     path = settings.store_path
     with store_lock(settings.data):
         fresh = path.with_name(path.name + ".new")
-        shutil.copyfile(source, fresh)
-        fresh.chmod(0o600)
+        _take_out(source, fresh, keys)
         _void_what_was_good_once(fresh, keys)
         _own_up(fresh, path, keys, now_ms)
         for side in SIDES:
@@ -163,8 +176,7 @@ def _into_database(settings: Settings, keys: ServerKeys, source: Path, now_ms: i
     schema = known_schema(settings)
     with store_lock(settings.data), tempfile.TemporaryDirectory(dir=settings.data) as folder:
         fresh = Path(folder) / source.name
-        shutil.copyfile(source, fresh)
-        fresh.chmod(0o600)
+        _take_out(source, fresh, keys)
         _void_what_was_good_once(fresh, keys)
         _own_up(fresh, fresh, keys, now_ms)
         with (

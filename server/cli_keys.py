@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``doorstep keys keep`` and ``keys renew box, tls, root``: where the store's key is, and new keys.
+"""``doorstep keys keep, forget`` and ``keys renew store, box, tls, root``.
 
-What must not live here: keys (``boxes.py``, ``keys.py``, ``roots.py``), when it is time
-(``renewing.py``).
+What must not live here: keys (``store_keyring.py``, ``boxes.py``, ``keys.py``, ``roots.py``), when
+it is time (``renewing.py``), encrypting anew (``rekeying.py``).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import click
 
 from server.cli_words import BY, SpokenGroup, option, spoken, state_of
+from server.words import pick
 
 
 def add_to(main: click.Group) -> None:
@@ -63,6 +64,84 @@ def keep(context: click.Context, /, kind: str, words: tuple[str, ...], seal: str
         "The store's key now comes from {kind}; its file is gone. Every start needs it: keep an"
         " offline copy",
         kind=kind,
+    )
+
+
+@spoken(
+    renew,
+    "store",
+    "换新的存储密钥，服务器可继续运行；旧备份仍能打开 ‖ "
+    "Encrypt the store by a new key, while serving or not; earlier backups open on.",
+)
+@BY
+@click.pass_context
+def store(context: click.Context, /, by: str) -> None:
+    """Renew the store's key."""
+    from server.office import renew_store
+
+    state = state_of(context)
+    with state.progress("重新加密 ‖ Encrypting anew", 100) as bar:
+        done = 0
+
+        def told(copied: int, total: int) -> None:
+            nonlocal done
+            part = copied * 100 // max(total, 1)
+            # What another process wrote in between may have made it begin again.
+            bar(max(part - done, 0))
+            done = max(part, done)
+
+        before, after = renew_store(state.settings, by, told)
+    state.say(
+        "存储已改用密钥 {after}；{before} 只留给以前的备份，doorstep keys forget 可弃去。"
+        "请把密钥目录再离线另存一份 ‖ "
+        "The store is encrypted by key {after}; {before} stays for earlier backups until doorstep"
+        " keys forget. Keep a new offline copy of the key folder",
+        before=before,
+        after=after,
+    )
+
+
+@spoken(
+    keys,
+    "forget",
+    "弃去早已换下的存储密钥：用它们加密的备份从此打不开 ‖ "
+    "Forget store keys replaced long ago: backups made under them open for nobody any more.",
+)
+@option("--days", type=click.IntRange(0), default=30, text="换下多少天以上 ‖ replaced so long ago")
+@option("--yes", is_flag=True, text="不询问 ‖ do not ask")
+@BY
+@click.pass_context
+def forget(context: click.Context, /, days: int, yes: bool, by: str) -> None:
+    """Forget earlier keys."""
+    from server.cli_words import when
+    from server.journal import note
+    from server.office import reading
+
+    state = state_of(context)
+    with reading(state.settings) as desk:
+        ring, before_ms = desk.keys.store, desk.now_ms - days * 86_400_000
+        going = [one for one in ring.earlier() if one.until_ms < before_ms]
+        rows = [
+            (one.name, when(one.until_ms), "弃去 ‖ goes" if one in going else "")
+            for one in ring.earlier()
+        ]
+        state.table(
+            ["密钥 ‖ key", "用到 ‖ until", "处理 ‖ what"],
+            [(name, until, pick(what, state.lang)) for name, until, what in rows],
+        )
+        if not going:
+            return
+        question = "弃去后无法恢复，继续？" if state.lang == "zh" else "Gone for good. Go on?"
+        if not yes and not click.confirm(question):
+            raise SystemExit(1)
+        with desk.store.write() as tx:
+            for one in ring.forget(before_ms):
+                note(tx, desk.now_ms, by, "store-key-forgotten", one.name, when(one.until_ms))
+    state.say(
+        "已弃去 {count} 个密钥。密钥目录以前的副本里还有，也请销毁 ‖ "
+        "{count} keys are forgotten. Earlier copies of the key folder still have them: destroy"
+        " those too",
+        count=len(going),
     )
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from server.effecting import Office
 from server.erasing_keeping import erase_here
 from server.errors import ServerError
 from server.joined_deciding import decide
+from server.keys import ServerKeys
 from server.own import Write
 from server.recovery import Recovered, recover
+from server.rekeying import Renewing
 from server.service import Service
 from sync.change import Value
 from sync.errors import SyncError
@@ -35,6 +38,7 @@ SOCKET_NAME = "control"
 FRAME_BYTES_MAX = 80 * 1024 * 1024
 """One call: 2,000 households of an import are 4 MB, the largest bundle is 72 MB."""
 ANSWER_SECONDS_MAX = 120.0
+ASK_AGAIN_S = 0.2
 
 
 def _bound(path: Path) -> socket.socket:
@@ -49,8 +53,9 @@ def _bound(path: Path) -> socket.socket:
 class Control:
     """The server's end."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, keys: ServerKeys) -> None:
         self.service = service
+        self._renewing = Renewing(service, keys.store)
         self._server: asyncio.Server | None = None
 
     async def start(self, path: Path) -> None:
@@ -58,9 +63,10 @@ class Control:
         self._server = await asyncio.start_unix_server(self._serve, sock=_bound(path))
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and wait for what was begun."""
         if self._server:
             self._server.close()
+        await asyncio.to_thread(self._renewing.end)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -90,6 +96,12 @@ class Control:
             return msgspec.msgpack.encode([False, msgspec.msgpack.decode(error_answer(error).body)])
 
     def _do(self, name: str, arguments: list[Any]) -> Any:
+        beside: dict[str, Callable[..., Any]] = {
+            "renew_store": self._renewing.begin,
+            "renewing_store": self._renewing.stand,
+        }
+        if name in beside:
+            return beside[name](*arguments)
         if name == "write_many":
             worker, writes, reason = arguments
             plain = [(w[0], w[1], w[2], [tuple(o) for o in w[3]]) for w in writes]
@@ -160,6 +172,16 @@ class Caller:
         """As ``joined_deciding.decide``, inside the server."""
         found: list[Any] = self.ask("decide", what, arguments)
         return found
+
+    def renew_store(self, by: str, progress: Callable[[int, int], None]) -> tuple[str, str]:
+        """As ``rekeying.renew_store_key``, inside the server; asks until it is done."""
+        self.ask("renew_store", by)
+        while True:
+            done, total, before, after = self.ask("renewing_store")
+            progress(done, total)
+            if after:
+                return before, after
+            time.sleep(ASK_AGAIN_S)
 
     def reload(self) -> None:
         """Let the server read devices and revocations again."""

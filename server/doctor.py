@@ -34,7 +34,8 @@ from server.settings import Settings
 from server.store.base import Store
 from server.store.checking import check_pages
 from server.store.migrations import MIGRATIONS
-from server.store.sqlite import SQLITE_VERSION_MIN, SqliteStore
+from server.store.sqlite import SqliteStore
+from server.store.sqlite_file import SQLITE_VERSION_MIN, files_of
 
 BORN_MS = 1_763_000_000_000
 """This program is younger than that: a clock before it is wrong."""
@@ -172,7 +173,7 @@ def _store(settings: Settings, keys: ServerKeys, whole: bool) -> tuple[Store | N
     wrong = check_pages(path, keys.store_hex) if whole else []
     if wrong:
         raise StoreDamaged(f"{len(wrong)}: {wrong[0]}")
-    size = sum(p.stat().st_size for p in path.parent.glob(path.name + "*") if p.is_file())
+    size = sum(file.stat().st_size for file in files_of(path))
     told = f"{size // 2**20} MiB"
     if whole:
         told = f"{size // 2**20} MiB，每页完好 ‖ {size // 2**20} MiB, every page sound"

@@ -23,7 +23,7 @@ from server.boxes import Boxes
 from server.errors import AlreadyInitialised, KeyFileWrong
 from server.key_files import KEY_BYTES, read_file, write_file
 from server.roots import Roots
-from server.store_key import read_store_key
+from server.store_keyring import StoreKeyring
 
 STORE, SIGN, BOX, TLS_KEY, TLS_CERTIFICATE = "store", "sign", "box", "tls.key.pem", "tls.pem"
 TLS_AT = "tls.at"
@@ -31,9 +31,9 @@ COUNTER = "counter"
 
 
 class ServerKeys(NamedTuple):
-    """Everything secret a server has. ``store`` is the raw SQLCipher key (32 bytes)."""
+    """Everything secret a server has."""
 
-    store: SecretBytes
+    store: StoreKeyring
     roots: Roots
     boxes: Boxes
     tls: TlsIdentity
@@ -41,8 +41,8 @@ class ServerKeys(NamedTuple):
 
     @property
     def store_hex(self) -> str:
-        """The raw key as the store takes it; for that one call."""
-        return self.store.reveal().hex()
+        """The raw key of the store (SQLCipher) as it takes it; for that one call."""
+        return self.store.present.reveal().hex()
 
     @property
     def sign(self) -> DeviceKey:
@@ -86,7 +86,7 @@ def read_keys(folder: Path) -> ServerKeys:
         pin = tls_pin(pem_to_der(certificate))
         roots = Roots.read(folder)
         return ServerKeys(
-            read_store_key(folder),
+            StoreKeyring(folder),
             roots,
             Boxes.read(folder, pin, (roots.at_ms, read_at(folder))),
             TlsIdentity(certificate, SecretBytes(private), pin),

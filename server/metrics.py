@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from server.api.replies import Answer
 from server.store.base import Store
+from server.store.sqlite_file import files_of
 
 if TYPE_CHECKING:
     from server.service import Service
@@ -107,8 +108,7 @@ class _Now:
         service, settings = self._service, self._service.settings
         found = os.statvfs(settings.data_dir)
         free = found.f_bavail * found.f_frsize
-        path = settings.store_path
-        size = sum(p.stat().st_size for p in path.parent.glob(path.name + "*"))
+        size = sum(file.stat().st_size for file in files_of(settings.store_path))
         for name, text, value in (
             ("connections", "Connections held", service.metrics.connections()),
             ("places_taken", "Requests that wait for the store", service.places.taken),

@@ -12,7 +12,7 @@ must not: what commands do. Invariants
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +29,7 @@ from server.keys import ServerKeys, read_keys
 from server.lock import store_lock
 from server.own import Write
 from server.recovery import Recovered, recover
+from server.rekeying import renew_store_key
 from server.settings import Settings, need_store
 from server.store.base import Store
 from server.store.postgres import PostgresStore
@@ -77,6 +78,11 @@ class Desk:
 
     def __repr__(self) -> str:
         return f"Desk({self.store!r})"
+
+    @property
+    def across(self) -> District | Caller | None:
+        """The district, the server that has it, or None on a desk that only reads."""
+        return self._writer
 
     @property
     def writer(self) -> Writer:
@@ -169,6 +175,21 @@ def tell_server(settings: Settings) -> None:
             caller.reload()
         finally:
             caller.close()
+
+
+def renew_store(
+    settings: Settings, by: str, progress: Callable[[int, int], None]
+) -> tuple[str, str]:
+    """Give the store a new key, here or in the server that has it; the names of both keys.
+
+    Raises what ``rekeying.renew_store_key`` raises.
+    """
+    with writing(settings) as desk:
+        if isinstance(desk.across, Caller):
+            return desk.across.renew_store(by, progress)
+        return renew_store_key(
+            desk.store, desk.keys.store, settings.store_path, by, desk.now_ms, progress
+        )
 
 
 @contextmanager

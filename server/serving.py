@@ -147,7 +147,7 @@ class Serving:
 
     async def _run(self) -> None:
         data = self.service.settings.data
-        control = Control(self.service)
+        control = Control(self.service, self.keys)
         await control.start(data / SOCKET_NAME)
         tasks = [asyncio.create_task(one) for one in self.beside()]
         try:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the key of the store and of its backups is kept: beside the store, or elsewhere.
 
-What lives here: reading it from a file, the environment, a systemd credential, or a program that
-speaks to a key service (a KMS, an HSM); and moving it out of its file. What must not: what the key
-opens. Invariants
-- ``store.key.from`` says where the key is; without it, it is in ``store.key``.
+What lives here: reading it from a file, or by a key in the environment, a systemd credential, or of
+a program that speaks to a key service (a KMS, an HSM); and moving it out of its file. What must
+not: what the key opens, new keys (``store_keyring.py``). Invariants
+- ``store.key.from`` says where the key is; without it, it is in ``store.key``. It is one file, so
+  that whatever changes in it changes at once.
+- What is elsewhere is the store's key itself, or another under which the store's is wrapped there:
+  either may be changed without the other.
 - The file goes only after the key was read back from its new place, and is the same.
 - A key that a program gives comes by its standard output, and goes to it by its standard input:
   never as an argument, which others could read.
@@ -13,16 +16,21 @@ opens. Invariants
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from crypto.errors import SealRefused
 from crypto.secret import SecretBytes
+from crypto.wrapping import unwrap_key, wrap_key
 from server.errors import KeyFileWrong
 from server.key_files import KEY_BYTES, read_file, read_key, sync_folder, write_file
 
-FILE, FROM, SEALED = "store.key", "store.key.from", "store.key.sealed"
+FILE, FROM = "store.key", "store.key.from"
+SEALED = "store.key.sealed"
+"""Where versions before kept what a key service sealed; it stands in ``store.key.from`` now."""
 ENVIRONMENT, CREDENTIAL, COMMAND = "environment", "credential", "command"
 KINDS = (ENVIRONMENT, CREDENTIAL, COMMAND)
 COMMAND_SECONDS_MAX = 60
@@ -47,20 +55,65 @@ class Place(NamedTuple):
             raise KeyFileWrong(f"{FROM}: {', '.join(KINDS)}")
         return cls(kind, tuple(words))
 
-    def line(self) -> bytes:
-        """What stands in ``store.key.from``."""
-        return (shlex.join((self.kind, *self.words)) + "\n").encode()
+
+class Kept(NamedTuple):
+    """What ``store.key.from`` says: the place; the store's key, wrapped under the one that the
+    place gives (empty: that is the store's itself); what a key service is given to open."""
+
+    place: Place
+    wrapped: bytes = b""
+    sealed: bytes = b""
+
+    def text(self) -> bytes:
+        """As it stands in the file."""
+        lines = [shlex.join((self.place.kind, *self.place.words))]
+        lines += [f"wrapped {self.wrapped.hex()}"] if self.wrapped else []
+        lines += [f"sealed {self.sealed.hex()}"] if self.sealed else []
+        return ("\n".join(lines) + "\n").encode()
+
+    def key(self) -> SecretBytes:
+        """The store's key. Raises KeyFileWrong."""
+        given = _given(self)
+        if not self.wrapped:
+            return given
+        try:
+            return unwrap_key(given, self.wrapped)
+        except SealRefused:
+            raise KeyFileWrong(f"{self.place.kind} {self.place.words[0]}: another key") from None
+
+    def wrapping(self, key: SecretBytes) -> Kept:
+        """The same place, with another key of the store. Raises KeyFileWrong."""
+        return self._replace(wrapped=wrap_key(_given(self), key))
+
+
+def read_kept(path: Path) -> Kept:
+    """What such a file says. Raises KeyFileWrong."""
+    first, *more = read_file(path).decode("utf-8", "replace").splitlines() or [""]
+    place, found = Place.of(first), {}
+    try:
+        for line in more:
+            name, _, digits = line.partition(" ")
+            found[name] = bytes.fromhex(digits)
+    except ValueError:
+        raise KeyFileWrong(f"{path.name}: not readable") from None
+    if found.keys() - {"wrapped", "sealed"}:
+        raise KeyFileWrong(f"{path.name}: not readable")
+    kept = Kept(place, **found)
+    if place.kind == COMMAND and not kept.sealed:
+        kept = kept._replace(sealed=read_file(path.with_name(SEALED)))
+    return kept
 
 
 def read_store_key(folder: Path) -> SecretBytes:
     """The raw SQLCipher key. Raises KeyFileWrong, naming the place and nothing of the key."""
     if not (folder / FROM).exists():
         return SecretBytes(read_key(folder / FILE))
-    place = Place.of(read_file(folder / FROM).decode("utf-8", "replace"))
-    return _read_from(place, folder / SEALED)
+    return read_kept(folder / FROM).key()
 
 
-def _read_from(place: Place, sealed: Path) -> SecretBytes:
+def _given(kept: Kept) -> SecretBytes:
+    """The key that a place gives."""
+    place = kept.place
     if place.kind == ENVIRONMENT:
         text = os.environ.get(place.words[0], "").encode()
     elif place.kind == CREDENTIAL:
@@ -68,7 +121,7 @@ def _read_from(place: Place, sealed: Path) -> SecretBytes:
         path = Path(given) / Path(place.words[0]).name
         text = path.read_bytes()[:OUTPUT_BYTES_MAX] if given and path.is_file() else b""
     else:
-        text = _ask(place.words, read_file(sealed))
+        text = _ask(place.words, kept.sealed)
     try:
         key = bytes.fromhex(text.decode("ascii").strip())
     except ValueError:
@@ -94,26 +147,27 @@ def _ask(words: tuple[str, ...], given: bytes) -> bytes:
 def move_out(folder: Path, place: Place, seal: tuple[str, ...] = ()) -> None:
     """Keep the key at ``place`` from now on, and no longer in its file.
 
-    ``seal`` is the command that a key service seals with, where ``place`` is one that opens: it
-    gets the key, in hexadecimal, and its answer is kept in ``store.key.sealed``. What stands in
-    the environment or a credential must be there already. Raises KeyFileWrong, and nothing moved.
+    In the environment or a credential stands the key itself, or another of 32 bytes: the store's
+    is then wrapped under that. A key service gets one made for it: ``seal`` is the command that it
+    seals with, where ``place`` is one that opens; it is given the key, in hexadecimal. Raises
+    KeyFileWrong, and nothing moved.
     """
-    key = read_store_key(folder)
-    fresh = folder / (SEALED + ".try")
+    key, kept = read_store_key(folder), Kept(place)
     if place.kind == COMMAND:
-        write_file(fresh, _ask(seal, key.reveal().hex().encode() + b"\n"))
-    try:
-        if _read_from(place, fresh).reveal() != key.reveal():
+        made = SecretBytes(secrets.token_bytes(KEY_BYTES))
+        kept = Kept(place, b"", _ask(seal, made.reveal().hex().encode() + b"\n"))
+        if _given(kept) != made:
             raise KeyFileWrong(f"{place.kind} {place.words[0]}: another key")
-        if place.kind == COMMAND:
-            fresh.replace(folder / SEALED)
-    finally:
-        fresh.unlink(missing_ok=True)
-    write_file(folder / FROM, place.line())
-    _wipe(folder / FILE)
+    if _given(kept) != key:
+        kept = kept.wrapping(key)
+    if kept.key() != key:
+        raise KeyFileWrong(f"{place.kind} {place.words[0]}: another key")
+    write_file(folder / FROM, kept.text())
+    for name in (FILE, SEALED):
+        wipe(folder / name)
 
 
-def _wipe(path: Path) -> None:
+def wipe(path: Path) -> None:
     """Overwrite and remove; what a disk remapped or a snapshot holds is not reached by that."""
     if not path.exists():
         return

@@ -19,7 +19,7 @@ import sqlcipher3
 from server.errors import QueryRefused
 from server.moved import VIEW, VIEW_SQL
 from server.store.base import Store
-from server.store.sqlite import connect
+from server.store.sqlite_file import connect
 from sync.schema import Collection, Schema
 
 ROWS_MAX = 100_000

@@ -14,6 +14,7 @@ import crypto.errors
 import server.audit_errors
 import server.cli
 import server.errors
+import server.rekey_errors
 import server.web.errors
 import sync.carry.errors
 import sync.errors
@@ -47,6 +48,7 @@ KINDS = [
     if kind.__module__.split(".")[0] in ("sync", "crypto", "server", "client_sdk")
 ]
 assert server.audit_errors  # imported so that its errors are in the tree
+assert server.rekey_errors
 assert server.web.errors
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlcipher3
 
 from server.errors import StoreDamaged
-from server.store.sqlite import PAGE_BYTES
+from server.store.sqlite_file import PAGE_BYTES
 
 
 def check_pages(path: Path, key_hex: str) -> list[str]:

@@ -5,7 +5,7 @@ What lives here: opening, transactions, and the set-based statements of the inge
 not: any rule of merging. Invariants
 - ``synchronous=FULL``: a commit that returned survives power loss.
 - One writer at a time, by a lock in the process; readers see what was committed.
-- An SQLite older than 3.51.3 is refused: its write-ahead log can corrupt a file.
+- Who has the file open that was the store before its key was changed writes nothing more.
 """
 
 from __future__ import annotations
@@ -22,59 +22,20 @@ import msgspec
 import sqlcipher3
 import sqlite_utils
 
-from server.errors import StoreDamaged, StoreTooOld
 from server.store.base import Kind, Seen
 from server.store.migrations import migrate
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
+from server.store.sqlite_file import connect, only_read
 from server.store.sqlite_many import ManyRows
+from server.store.sqlite_rekey import InFile, inode_of
 from server.store.sqlite_values import each_sql, field_sql, typed_sql
 from sync.session import DIGEST_MASK
 
-SQLITE_VERSION_MIN = (3, 51, 3)
-PAGE_BYTES = 8192
-CACHE_KIB = 64 * 1024
-"""Page cache of the writer: the working set of a district's day."""
-READER_CACHE_KIB = 32 * 1024
-"""Page cache of each reader: lists and searches go through a few tables again and again."""
 IDS_PER_QUERY_MAX = 20_000
 BEGIN_READ = "BEGIN"
 
 _json = msgspec.json.Encoder().encode
 _number = operator.attrgetter("n")
-
-
-def connect(path: Path | str, key_hex: str) -> sqlcipher3.Connection:
-    """Open an encrypted file with a raw key (64 hex digits), with every pragma of the design.
-
-    Raises StoreTooOld for a library with the known corruption bug, StoreDamaged where the key or
-    the file is wrong.
-    """
-    version = tuple(int(part) for part in sqlcipher3.sqlite_version.split("."))
-    if version < SQLITE_VERSION_MIN:
-        raise StoreTooOld(sqlcipher3.sqlite_version)
-    connection = sqlcipher3.connect(
-        str(path), isolation_level=None, check_same_thread=False, cached_statements=256
-    )
-    connection.execute(f"PRAGMA key = \"x'{key_hex}'\"")
-    connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlcipher3.DatabaseError as error:
-        connection.close()
-        raise StoreDamaged(str(error)) from error
-    for pragma in (
-        "synchronous = FULL",
-        "temp_store = MEMORY",
-        "secure_delete = ON",
-        "foreign_keys = ON",
-        f"cache_size = -{CACHE_KIB}",
-        "wal_autocheckpoint = 4000",
-        "busy_timeout = 10000",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
 
 
 class SqliteTransaction(ManyRows):
@@ -264,22 +225,31 @@ class SqliteTransaction(ManyRows):
         self._db.execute(statement)
 
 
-class SqliteStore:
+class SqliteStore(InFile):
     """The embedded store. Not to be shared by two processes that write."""
 
-    def __init__(self, path: Path | str, key_hex: str, *, reads_only: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: Path | str,
+        key_hex: str,
+        *,
+        reads_only: bool = False,
+        beside: SqliteStore | None = None,
+    ) -> None:
+        self.path = Path(path).absolute()
         self._key_hex = key_hex
         self._reads_only = reads_only
-        self._version = 0
+        self._beside = beside
         self._lock = threading.RLock()
-        self._db = connect(path, key_hex)
+        # Before it is opened: where its name leads to another file by then, nothing is written.
+        before = inode_of(self.path)
+        self._db = connect(self.path, key_hex)
+        self._inode = before or inode_of(self.path)
         self.kinds: dict[str, int] = {}
         self.collections: dict[int, str] = {}
         self.numbers: dict[bytes, int] = {}
         if reads_only:
-            self._db.execute("PRAGMA query_only = ON")
-            self._db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+            only_read(self._db)
         else:
             try:
                 migrate(sqlite_utils.Database(self._db))
@@ -307,10 +277,14 @@ class SqliteStore:
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[SqliteTransaction]:
         with self._lock:
+            self._follow()
             self._db.execute(begin)
             try:
                 if self._reads_only:
                     self._learn()
+                elif begin != BEGIN_READ:
+                    # Asked under the writers' lock, which whoever replaces the file holds too.
+                    self._check_name()
                 yield SqliteTransaction(self, self._db, begin != BEGIN_READ)
             except BaseException:
                 self._undo()
@@ -383,7 +357,8 @@ class SqliteStore:
 
     def another(self) -> SqliteStore:
         """The same store on a connection of its own that only reads."""
-        return SqliteStore(self.path, self._key_hex, reads_only=True)
+        with self._lock:
+            return SqliteStore(self.path, self._key_hex, reads_only=True, beside=self)
 
     def close(self) -> None:
         """Fold the log into the file and release it."""

@@ -10,7 +10,7 @@ from fixtures.world import World
 from server.erasing_places import DONE, places_of
 from server.erasing_plan import plan_erasure
 from server.feeds import open_stored
-from server.store.sqlite import PAGE_BYTES as SERVER_PAGE_BYTES
+from server.store.sqlite_file import PAGE_BYTES as SERVER_PAGE_BYTES
 from server.verify import verify_store
 
 PLANTED = ["欧阳若兰甲", "13912345678", "腿脚不便须敲三下门", "敲门无人应答二次"]

@@ -22,7 +22,8 @@ from server.findings import Finding
 from server.keys import read_keys
 from server.service_unit import UNIT_NAME, install, uninstall, unit_text
 from server.settings import Settings
-from server.store.sqlite import SqliteStore, connect
+from server.store.sqlite import SqliteStore
+from server.store.sqlite_file import connect
 from server.verify import verify_store
 from server.words import BOTH
 from sync.collections import SCHEMA

@@ -10,7 +10,7 @@ from server.erasing_plan import plan_erasure
 from server.errors import RecordErased
 from server.feeds import open_stored
 from server.log_export import check_beside
-from server.store.sqlite import PAGE_BYTES
+from server.store.sqlite_file import PAGE_BYTES
 from tests.server.pens import Office, Pen
 
 NAME, PHONE, LATE = "单雄信的姓名", "13800138999", "后来写下的病情"

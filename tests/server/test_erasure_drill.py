@@ -18,8 +18,8 @@ from fixtures.district import add_team
 from fixtures.pages import count_of, plain_pages
 from fixtures.tree import PASSPHRASE, Tier, raised, until
 from server.feeds import open_stored
-from server.store.sqlite import PAGE_BYTES as SERVER_PAGE_BYTES
 from server.store.sqlite import SqliteStore
+from server.store.sqlite_file import PAGE_BYTES as SERVER_PAGE_BYTES
 from sync.carry.stick import Label, write_bundle
 
 pytestmark = pytest.mark.slow

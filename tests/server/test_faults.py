@@ -109,7 +109,11 @@ def test_nothing_secret_or_personal_is_in_the_log_or_in_any_repr(tmp_path: Path)
         add_team(local.settings, "t1", {"w1": "张霞"})
         ticket = make_ticket(local.settings, "t1", local.port)
         shown = repr((ticket, local.keys, local.service, local.district, local.service.nonces))
-        for secret in (ticket.secret, local.keys.store.reveal(), local.district.key.private):
+        for secret in (
+            ticket.secret,
+            local.keys.store.present.reveal(),
+            local.district.key.private,
+        ):
             assert secret.hex() not in shown
             assert repr(secret)[2:-1] not in shown
         assert os.stat(local.settings.data).st_mode & 0o077 == 0

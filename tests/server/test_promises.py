@@ -17,7 +17,8 @@ from fixtures.district import Enrolment, admit
 from fixtures.wire import Feed, household
 from server.district import District
 from server.store.base import Transaction
-from server.store.sqlite import SqliteStore, connect
+from server.store.sqlite import SqliteStore
+from server.store.sqlite_file import connect
 from sync.collections import SCHEMA
 from sync.errors import ChainBroken
 from sync.feed import Segment

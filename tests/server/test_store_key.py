@@ -13,8 +13,19 @@ from click.testing import CliRunner, Result
 from fixtures.district import new_district
 from server.cli import main
 from server.errors import KeyFileWrong
+from server.key_files import write_file
 from server.keys import make_keys, read_keys
-from server.store_key import COMMAND, CREDENTIAL, ENVIRONMENT, FILE, FROM, Place, move_out
+from server.store_key import (
+    COMMAND,
+    CREDENTIAL,
+    ENVIRONMENT,
+    FILE,
+    FROM,
+    SEALED,
+    Place,
+    move_out,
+)
+from server.store_keyring import StoreKeyring
 
 TOOLS = Path(__file__).parent / "softhsm"
 MODULES = Path("/usr/lib/softhsm/libsofthsm2.so"), Path("/usr/lib64/softhsm/libsofthsm2.so")
@@ -62,8 +73,8 @@ def test_the_key_may_stand_in_a_credential(
     assert read_keys(folder).store_hex == key
 
 
-@pytest.mark.parametrize("there", ["", "00" * 31, "zz" * 32, secrets.token_hex(32)])
-def test_the_file_stays_where_its_new_place_gives_another_key_or_none(
+@pytest.mark.parametrize("there", ["", "00" * 31, "zz" * 32])
+def test_the_file_stays_where_its_new_place_gives_no_key(
     folder: Path, there: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = read_keys(folder).store_hex
@@ -73,6 +84,68 @@ def test_the_file_stays_where_its_new_place_gives_another_key_or_none(
     assert read_keys(folder).store_hex == key
     assert (folder / FILE).exists()
     assert not (folder / FROM).exists()
+
+
+def test_the_key_is_wrapped_under_another_which_may_change_in_a_moment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, outer = read_keys(folder).store_hex, [secrets.token_hex(32) for _ in range(2)]
+    for name, one in zip(("FIRST", "SECOND"), outer, strict=True):
+        monkeypatch.setenv(name, one)
+        move_out(folder, Place(ENVIRONMENT, (name,)))
+        assert gone(folder, key)
+        assert gone(folder, one)
+        assert read_keys(folder).store_hex == key
+    monkeypatch.delenv("FIRST")
+    assert read_keys(folder).store_hex == key
+    monkeypatch.setenv("SECOND", outer[0])
+    with pytest.raises(KeyFileWrong):
+        read_keys(folder)
+
+
+def test_what_a_key_service_sealed_for_an_earlier_version_opens_on(folder: Path) -> None:
+    key = read_keys(folder).store_hex
+    for name, text in ((FROM, "command cat\n"), (SEALED, key + "\n")):
+        write_file(folder / name, text.encode())
+    (folder / FILE).unlink()
+    ring = StoreKeyring(folder)
+    assert ring.present.reveal().hex() == key
+    following = ring.make_next()
+    ring.retire(1)
+    ring.promote()
+    assert StoreKeyring(folder).present == following
+    assert not gone(folder, key)
+    move_out(folder, Place(COMMAND, ("cat",)), ("cat",))
+    assert gone(folder, key)
+    assert StoreKeyring(folder).present == following
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_key_is_next_then_present_then_earlier_and_then_forgotten(
+    folder: Path, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if elsewhere:
+        monkeypatch.setenv("OUTER", secrets.token_hex(32))
+        move_out(folder, Place(ENVIRONMENT, ("OUTER",)))
+    ring = StoreKeyring(folder)
+    used = [ring.present]
+    for at_ms in range(1, 5):
+        # Begun and cut off, at either step: nothing of it stays.
+        ring.make_next()
+        ring.retire(at_ms)
+        assert StoreKeyring(folder).present == used[-1]
+        ring.drop_next()
+        used.append(ring.make_next())
+        assert StoreKeyring(folder).next() == used[-1]
+        ring.retire(at_ms)
+        ring.promote()
+        assert StoreKeyring(folder).next() is None
+    again = StoreKeyring(folder)
+    assert again.all() == used[::-1]
+    assert gone(folder, used[0].reveal().hex())
+    assert gone(folder, used[3].reveal().hex())
+    assert [one.until_ms for one in again.forget(3)] == [2, 1]
+    assert StoreKeyring(folder).all() == [used[4], used[3], used[2]]
 
 
 @pytest.mark.parametrize("line", ["", "cloud x", "environment", "environment A B", "command 'x"])
@@ -159,6 +232,9 @@ def test_a_district_opens_by_a_key_that_only_an_hsm_can_open(tmp_path: Path, hsm
     assert gone(folder / "keys", key)
     run("teams", "add", "t1", "龙津一组")
     run("backup", str(tmp_path / "copy.db"))
+    run("keys", "renew", "store")
+    assert gone(folder / "keys", read_keys(folder / "keys").store_hex)
+    assert read_keys(folder / "keys").store_hex != key
     (hsm.folder / "pin").write_text("000000")
     assert "server/key-file" in run("teams", "list", fails=1).output
     (hsm.folder / "pin").write_text(PIN)
