@@ -24,6 +24,7 @@ from server.api.body import Receive, Scope, Send
 from server.api.replies import SECURITY_HEADERS, error_answer
 from server.api.sync import PATH, SyncEndpoint
 from server.api.watching import ENDPOINTS
+from server.archives import ArchiveFiles
 from server.district import District
 from server.erasing_keeping import hear_outside
 from server.errors import NotFound, ServerError
@@ -52,9 +53,13 @@ def open_store(settings: Settings, keys: ServerKeys) -> Store:
     Raises StoreDamaged, StoreTooOld, StoreUnreachable, StoreUnfit, NotInitialised.
     """
     need_store(settings)
+    store: Store
     if settings.store_dsn:
-        return PostgresStore(settings.store_dsn, settings.store_district)
-    return open_file(settings.store_path, keys.store)
+        store = PostgresStore(settings.store_dsn, settings.store_district)
+    else:
+        store = open_file(settings.store_path, keys.store)
+    store.archives = ArchiveFiles(settings.archive_folders)
+    return store
 
 
 @contextmanager

@@ -60,6 +60,7 @@ PROBLEM_WORDS = {
     "segment": "片段损坏或签名不符 ‖ a segment is damaged or its signature is wrong",
     "segment-row": "片段的登记与内容不符 ‖ a segment's row differs from what it holds",
     "sequence": "提交顺序不符 ‖ the commit sequence does not fit",
+    "archive": "缺少归档文件，未重放记录 ‖ an archive is missing, no record was replayed",
     "gap": "链上有缺口 ‖ a gap in a feed",
     "blank": "内容缺失而无删除声明 ‖ content is missing that no erasure names",
     "erased-kept": "已删除的内容仍在 ‖ what was erased is still there",

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import sqlcipher3
 
 from crypto.log import TreeHead
+from server.archives import ArchiveFiles
 from server.enrolment import DONE, SPENT
 from server.errors import BackupWrong, StoreDamaged
 from server.forms import known_schema
@@ -41,11 +42,12 @@ PART = ".part"
 
 
 class Checked(NamedTuple):
-    """What a backup holds: records, its commit sequence, its bytes."""
+    """What a backup holds: records, its commit sequence, its bytes; the archives it rests on."""
 
     records: int
     seq: int
     bytes: int
+    archives: tuple[str, ...] = ()
 
 
 def check_backup(path: Path, keys: ServerKeys) -> Checked:
@@ -61,11 +63,18 @@ def check_backup(path: Path, keys: ServerKeys) -> Checked:
             raise BackupWrong("damaged")
         seq = connection.execute("SELECT value FROM meta WHERE key = 'seq'").fetchone()
         records = connection.execute("SELECT count(*) FROM records").fetchone()[0]
+        named = "SELECT 1 FROM sqlite_master WHERE name = 'archives'"
+        rested = "SELECT name FROM archives ORDER BY name"
+        # Backups of older programs have no such table.
+        found = (
+            connection.execute(rested).fetchall() if connection.execute(named).fetchone() else []
+        )
     except sqlcipher3.Error:
         raise BackupWrong("damaged") from None
     finally:
         connection.close()
-    return Checked(int(records), int(seq[0]) if seq else 0, path.stat().st_size)
+    archives = tuple(str(row[0]) for row in found)
+    return Checked(int(records), int(seq[0]) if seq else 0, path.stat().st_size, archives)
 
 
 def _opened(path: Path, keys: ServerKeys) -> sqlcipher3.Connection:
@@ -183,6 +192,7 @@ def _into_database(settings: Settings, keys: ServerKeys, source: Path, now_ms: i
             closing(SqliteStore(fresh, keys.store_hex)) as here,
             closing(PostgresStore(settings.store_dsn, settings.store_district)) as there,
         ):
+            here.archives = there.archives = ArchiveFiles(settings.archive_folders)
             move(here, there, schema, keys.sign.public)
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.msgpack import encode
 
-from server.feeds import segment_of
+from server.archive_errors import ArchiveMissing
+from server.feeds import ARCHIVED, segment_of, whole
 from server.store.base import Transaction
 from sync.change import Entry, entry_of
 from sync.clock import Dot, counter_of
@@ -35,16 +36,25 @@ def are_erased(tx: Transaction, replica: bytes, blanks: Sequence[tuple[int, byte
     return all((counter, digest[:4]) in found for counter, digest in blanks)
 
 
-def erased_dots(tx: Transaction) -> set[Dot]:
-    """The dots of all changes that are erased."""
+def erased_dots(tx: Transaction, cases: Sequence[int] | None = None) -> set[Dot]:
+    """The dots of all changes that are erased, or of those that these cases name."""
+    asked = "SELECT replica, counter, tag FROM erased_changes"
+    if cases is None:
+        found = tx.rows(asked)
+    else:
+        found = tx.rows_in(f"{asked} WHERE erasure IN (?*)", list(cases))
     return {
         bytes(replica) + int(counter).to_bytes(8, "big") + bytes(tag)
-        for replica, counter, tag in tx.rows("SELECT replica, counter, tag FROM erased_changes")
+        for replica, counter, tag in found
     }
 
 
 def take_out(tx: Transaction, dots: Iterable[Dot]) -> list[Entry]:
-    """Take the content of these changes out of the runs held; what it was."""
+    """Take the content of these changes out of the runs held; what it was.
+
+    Archives are overwritten after the commit (``erasing_keeping.py``): the store names what is to
+    go from them.
+    """
     wanted: dict[bytes, set[Dot]] = {}
     for d in dots:
         wanted.setdefault(d[:16], set()).add(d)
@@ -59,7 +69,10 @@ def take_out(tx: Transaction, dots: Iterable[Dot]) -> list[Entry]:
         for n, first, last, kind, body in rows:
             if not any(first <= counter <= last for counter in counters):
                 continue
-            source, taken = _without(segment_of(str(kind), bytes(body)), some)
+            if kind == ARCHIVED:
+                gone += _archived_content(tx, bytes(body), some)
+                continue
+            source, taken = without(segment_of(str(kind), bytes(body)), some)
             if taken:
                 gone += taken
                 tx.run(
@@ -69,7 +82,15 @@ def take_out(tx: Transaction, dots: Iterable[Dot]) -> list[Entry]:
     return gone
 
 
-def _without(source: Segment | Partial, dots: set[Dot]) -> tuple[Partial, list[Entry]]:
+def _archived_content(tx: Transaction, body: bytes, dots: set[Dot]) -> list[Entry]:
+    """What these changes say in an archive; nothing where it is not here."""
+    try:
+        return without(segment_of(*whole(tx, ARCHIVED, body)), dots)[1]
+    except ArchiveMissing:
+        return []
+
+
+def without(source: Segment | Partial, dots: set[Dot]) -> tuple[Partial, list[Entry]]:
     """A run with blanks for these changes, and what stood there."""
     if isinstance(source, Segment):
         entries = {counter_of(e.dot): e for e in unpack_segment(source)}

@@ -208,6 +208,7 @@ def backup(context: click.Context, /, target: Path, by: str) -> None:
 def restore(context: click.Context, /, source: Path, yes: bool) -> None:
     """Restore."""
     from server.app import wall_clock_ms
+    from server.archives import ArchiveFiles
     from server.backups import check_backup
     from server.backups import restore as put_back
     from server.keys import read_keys
@@ -224,6 +225,16 @@ def restore(context: click.Context, /, source: Path, yes: bool) -> None:
         "Restored. Tablets bring back at their next sync what came after the backup; devices"
         " revoked since must be revoked again",
     )
+    files = ArchiveFiles(state.settings.archive_folders)
+    for name in checked.archives:
+        if not files.places(name):
+            state.warn(
+                "缺少归档文件 {name}：请放回 {folder}，否则较早的历史看不到、verify 不能核对 ‖ "
+                "The archive {name} is missing: put it back into {folder}; without it older"
+                " history is not shown and verify cannot check it",
+                name=name,
+                folder=files.folders[0],
+            )
 
 
 @spoken(

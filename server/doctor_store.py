@@ -7,6 +7,7 @@ only reads, and tells numbers, never of whom.
 
 from __future__ import annotations
 
+from server.compacting import archives_of
 from server.findings import Finding
 from server.settings import Settings
 from server.store.base import Transaction
@@ -25,6 +26,7 @@ def store_findings(tx: Transaction, settings: Settings, now_ms: int) -> list[Fin
     """All findings about the content of a store."""
     return [
         _backup(tx, now_ms),
+        _archives(tx, settings),
         _past(tx, now_ms),
         _waiting(tx),
         _quarantine(tx),
@@ -60,6 +62,24 @@ def _backup(tx: Transaction, now_ms: int) -> Finding:
     if days > BACKUP_DAYS_MAX:
         return Finding.warning("backup", text, advice)
     return Finding.good("backup", text)
+
+
+def _archives(tx: Transaction, settings: Settings) -> Finding:
+    names = list(archives_of(tx))
+    missing = [n for n in names if not any((f / n).is_file() for f in settings.archive_folders)]
+    text = (
+        f"归档文件 {len(names)}，缺 {len(missing)} ‖ {len(names)} archives, {len(missing)} missing"
+    )
+    if not missing:
+        return Finding.good("archives", text)
+    place = settings.archive_folders[0]
+    return Finding.wrong(
+        "archives",
+        f"{text}: {missing[0]}",
+        f"请放回 {place}；缺时记录与上传照常，较早的历史看不到、verify 不能核对 ‖ "
+        f"Put it back into {place}; record and uploads go on without it, but older history is not"
+        " shown and verify cannot check it",
+    )
 
 
 def _past(tx: Transaction, now_ms: int) -> Finding:

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from crypto.erasure import ERASURE
+from server.archives import ArchiveFiles
+from server.blanks import erased_dots
 from server.bundles import FOLDER
+from server.compacting import archives_of
 from server.district import District
 from server.erasing_plan import plan_erasure, plan_records
 from server.key_files import sync_folder
@@ -83,6 +86,8 @@ def settle(district: District, data: Path) -> bool:
         waiting = tx.rows("SELECT n, at_ms FROM erasures WHERE pages_at_ms IS NULL")
     if not waiting:
         return True
+    if not _overwrite_archives(district, [int(n) for n, _ in waiting]):
+        return False
     newest = max(int(at_ms) for _, at_ms in waiting)
     for answer in (data / FOLDER).glob("answer-*"):
         if answer.stat().st_mtime * 1000 <= newest + 1000:
@@ -94,6 +99,17 @@ def settle(district: District, data: Path) -> bool:
         for n, _ in waiting:
             tx.run("UPDATE erasures SET pages_at_ms = ? WHERE n = ?", [now_ms, n])
     return True
+
+
+def _overwrite_archives(district: District, cases: list[int]) -> bool:
+    """Take what these cases erased out of the archives; False where one of them is not here."""
+    files = district.store.archives
+    with district.store.read() as tx:
+        named, gone = archives_of(tx), erased_dots(tx, cases)
+    if not isinstance(files, ArchiveFiles):
+        return not named
+    files.blank(gone, named)
+    return all(files.places(name) for name in named)
 
 
 def erase_here(district: District, data: Path, *asked: Any) -> bytes:

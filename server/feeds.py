@@ -2,8 +2,11 @@
 """Where an uploaded run stands in what is held of its feed: new, known, a gap, or a fork.
 
 What lives here: placing runs, storing them as received, finding a change by its dot. What must not:
-merging. Invariant: the segments of a replica form a tree by (counter, head); its leaves are what
-receipts name. A fork keeps both branches.
+merging. Invariants
+- The segments of a replica form a tree by (counter, head); its leaves are what receipts name. A
+  fork keeps both branches.
+- Of a run that lies in an archive the row stays, with a mark of each head along it: where an upload
+  stands, and which points of a feed are held, is answered without the archive.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from server.archive_errors import ArchiveMissing
 from server.store.base import Transaction
 from server.store.rows import SegmentRow
 from sync.change import Entry, change_digest, entry_of
@@ -38,6 +42,27 @@ _encode = msgspec.msgpack.Encoder().encode
 
 PARTIAL_BYTES_MAX = 2 * SEGMENT_BYTES_MAX
 """A stored run with its salts, unpacked."""
+ARCHIVED = "archived"
+"""The kind of a run whose body lies in an archive (``archives.py``)."""
+MARK_BYTES = 16
+"""Kept of each head along an archived run: nobody finds two chains whose heads begin alike."""
+
+
+class Archived(msgspec.Struct, array_like=True, frozen=True):
+    """What stands in the place of an archived run's body: the archive's file, its number there,
+    its bytes, and the marks of the heads along it, the one before its first change first."""
+
+    file: str
+    n: int
+    size: int
+    marks: bytes
+
+    def points(self) -> list[bytes]:
+        """The marks, one by one."""
+        return [self.marks[i : i + MARK_BYTES] for i in range(0, len(self.marks), MARK_BYTES)]
+
+
+_archived = msgspec.msgpack.Decoder(Archived)
 
 
 class Run(NamedTuple):
@@ -95,7 +120,7 @@ def place(tx: Transaction, run: Run) -> Placed:
     known = _heads_between(tx, run.replica, run.first - 1, run.last)
     for back in range(len(heads) - 1, -1, -1):
         counter = run.first - 1 + back
-        if (counter, heads[back]) in known:
+        if known & {(counter, heads[back]), (counter, heads[back][:MARK_BYTES])}:
             new = [entry for entry in run.entries if counter_of(entry.dot) > counter]
             forked = counter < run.last and (counter, heads[back]) not in leaves and bool(leaves)
             return Placed(new, counter, heads[back], forked)
@@ -106,13 +131,21 @@ def _heads_between(
     tx: Transaction, replica: bytes, first: int, last: int
 ) -> set[tuple[int, bytes]]:
     known: set[tuple[int, bytes]] = {(0, genesis(replica))}
-    for start, before, digests in stored_digests(tx, replica, first, last):
-        head, counter = before, start - 1
-        known.add((counter, head))
-        for digest in digests:
-            head, counter = next_head(head, digest), counter + 1
-            known.add((counter, head))
+    for start, _, heads in stored_heads(tx, replica, first, last):
+        known.update(enumerate(heads, start - 1))
     return known
+
+
+def stored_heads(
+    tx: Transaction, replica: bytes, first: int, last: int
+) -> Iterable[tuple[int, bytes, list[bytes]]]:
+    """The heads along the stored runs of a replica that touch these counters: (first, head before,
+    heads), the head before first among them; of archived runs their first ``MARK_BYTES``."""
+    for start, before, kind, body in _rows_between(tx, replica, first, last):
+        if kind == ARCHIVED:
+            yield start, before, _archived.decode(body).points()
+        else:
+            yield start, before, heads_of(segment_of(kind, body))
 
 
 def stored_digests(
@@ -120,15 +153,59 @@ def stored_digests(
 ) -> Iterable[tuple[int, bytes, list[bytes]]]:
     """The digests of the stored runs of a replica that touch these counters: (first, head before,
     digests). The changes themselves are not read: that takes five times as long."""
+    for start, before, kind, body in _rows_between(tx, replica, first, last):
+        yield start, before, digests_of(segment_of(*whole(tx, kind, body)))
+
+
+def _rows_between(
+    tx: Transaction, replica: bytes, first: int, last: int
+) -> Iterable[tuple[int, bytes, str, bytes]]:
     found = tx.rows(
         "SELECT first, before, kind, body FROM segments WHERE replica = ? AND last >= ?"
         " AND first <= ? ORDER BY first, n",
         [tx.number_of(replica), first, last + 1],
     )
-    for start, before, kind, body in found:
-        source = segment_of(kind, bytes(body))
-        digests = segment_digests(source) if isinstance(source, Segment) else slot_digests(source)
-        yield int(start), bytes(before), digests
+    return [(int(start), bytes(before), str(k), bytes(body)) for start, before, k, body in found]
+
+
+def digests_of(source: Segment | Partial) -> list[bytes]:
+    """The digests of a run's changes."""
+    return segment_digests(source) if isinstance(source, Segment) else slot_digests(source)
+
+
+def heads_of(source: Segment | Partial) -> list[bytes]:
+    """The heads along a run, the one before its first change first."""
+    out = [source.before]
+    for digest in digests_of(source):
+        out.append(next_head(out[-1], digest))
+    return out
+
+
+def marks_of(source: Segment | Partial) -> bytes:
+    """What stays of the heads along a run when it goes into an archive."""
+    return b"".join(head[:MARK_BYTES] for head in heads_of(source))
+
+
+def whole(tx: Transaction, kind: str, body: bytes) -> tuple[str, bytes]:
+    """Kind and body of a stored run as it was received, out of its archive where it lies in one.
+
+    Raises ArchiveMissing where that archive is not here, or does not hold this run.
+    """
+    if kind != ARCHIVED:
+        return kind, body
+    row = _archived.decode(body)
+    key = tx.rows("SELECT key FROM archives WHERE name = ?", [row.file])
+    if not key:
+        raise ArchiveMissing(row.file)
+    found = tx.archives.read(row.file, bytes(key[0][0]), row.n)
+    if marks_of(segment_of(*found)) != row.marks:
+        raise ArchiveMissing(row.file)
+    return found
+
+
+def archive_of(body: bytes) -> Archived:
+    """Where the body of an archived run lies."""
+    return _archived.decode(body)
 
 
 def slot_digests(partial: Partial) -> list[bytes]:

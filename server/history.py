@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from server.errors import NotFound
-from server.feeds import stored_slots
+from server.feeds import stored_slots, whole
 from server.set_aside import thaw
 from server.store.base import Transaction
 from sync.change import Entry, entry_of, own_tips
@@ -55,7 +55,10 @@ class ChangeReader:
         self._opened: OrderedDict[int, _Run] = OrderedDict()
 
     def find(self, d: Dot) -> Found | None:
-        """The change that a dot names; None if no feed held has it."""
+        """The change that a dot names; None if no feed held has it.
+
+        Raises ArchiveMissing where it lies in an archive that is not here.
+        """
         for run in reversed(self._opened.values()):
             if (held := run.find(d)) is not None:
                 return held
@@ -70,7 +73,8 @@ class ChangeReader:
         found = None
         for n, kind, body, received, offset, carrier, contact in rows:
             came = (received, offset, bytes(carrier or b""), contact)
-            run = self._opened[int(n)] = _Run(*stored_slots(kind, bytes(body)), came)
+            stored = whole(self._tx, str(kind), bytes(body))
+            run = self._opened[int(n)] = _Run(*stored_slots(*stored), came)
             found = found or run.find(d)
             while len(self._opened) > SEGMENTS_KEPT_MAX:
                 self._opened.popitem(last=False)

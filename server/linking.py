@@ -17,7 +17,7 @@ import msgspec
 from server.aside_words import aside_words, hear_asides
 from server.erasing_places import TOLD_MAX
 from server.errors import LinkWrong
-from server.feeds import Run, open_stored
+from server.feeds import Run, open_stored, whole
 from server.field_handing import step, told_words
 from server.following import hear_above, told_above
 from server.ingest import Sender
@@ -248,7 +248,8 @@ class Linking:
                 "SELECT kind, body FROM segments WHERE replica = ? AND seq > ?",
                 [tx.number_of(replica), link.up_seq],
             )
-            records += {e.record for kind, body in rows for e in open_stored(kind, bytes(body))}
+            for kind, body in rows:
+                records += {e.record for e in open_stored(*whole(tx, str(kind), bytes(body)))}
         records = list(dict.fromkeys(records))
         for start in range(0, len(records), STATES_AT_ONCE):
             rows = tx.rows_in(

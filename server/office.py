@@ -163,6 +163,7 @@ def opened_ends(
             os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
             other = SqliteStore(target, keys.store_hex)
         stack.callback(other.close)
+        other.archives = source.archives
         yield source, other, keys, known_schema(settings)
 
 

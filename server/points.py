@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from server.feeds import leaves_of, open_stored, segment_of, stored_digests
+from server.archive_errors import ArchiveMissing
+from server.feeds import leaves_of, open_stored, segment_of, stored_heads, whole
 from server.store.base import Transaction
 from sync.clock import counter_of, dots_of
-from sync.feed import Partial, Segment, genesis, next_head
+from sync.feed import Partial, Segment, genesis
 from sync.messages import SEGMENTS_MAX, Known
 from sync.relay import point_part, points_sum
 from sync.session import HELD_MASK
@@ -55,12 +56,11 @@ def _run_with(
     tx: Transaction, replica: bytes, point: tuple[int, bytes]
 ) -> tuple[int, bytes] | None:
     """Where the run begins that has this point in its middle; None where none has."""
-    for start, before, digests in stored_digests(tx, replica, point[0], point[0]):
-        head = before
-        for counter, digest in enumerate(digests, start):
-            head = next_head(head, digest)
-            if (counter, head) == point:
-                return start - 1, before
+    at, head = point
+    for start, before, heads in stored_heads(tx, replica, at, at):
+        # Of an archived run there are the first bytes of each head.
+        if start <= at < start + len(heads) - 1 and heads[at - start + 1] == head[: len(heads[0])]:
+            return start - 1, before
     return None
 
 
@@ -143,6 +143,29 @@ class Believed:
         return any(not holds(self.tx, point) for point in points)
 
 
+def line_of(
+    tx: Transaction, replica: bytes, held: set[tuple[int, bytes]]
+) -> set[tuple[int, bytes]]:
+    """The ends of runs held here that lead to these points, which another server holds."""
+    parents = {
+        (int(last), bytes(head)): (int(first) - 1, bytes(before))
+        for first, last, before, head in tx.rows(
+            "SELECT first, last, before, head FROM segments WHERE replica = ?",
+            [tx.number_of(replica)],
+        )
+    }
+    line: set[tuple[int, bytes]] = set()
+    for point in held:
+        at: tuple[int, bytes] | None = point
+        if point not in parents:
+            # The peer stands in the middle of a run: it needs that run whole.
+            at = _run_with(tx, replica, point)
+        while at is not None and at not in line:
+            line.add(at)
+            at = parents.get(at)
+    return line
+
+
 _Row = tuple[int, bytes, int, int, bytes, bytes, str, bytes]
 """Sequence, replica, first, last, head before, head, kind and body of a stored run."""
 
@@ -192,9 +215,10 @@ class Choice:
             upto = seq
             if replica in self.without or self._covered(replica, last, head):
                 continue
-            if not self._goes(replica, first, before, kind, body):
+            opened = self._opened(kind, body)
+            if opened is None or not self._goes(replica, first, before, *opened):
                 continue
-            source = segment_of(kind, body)
+            source = segment_of(*opened)
             if isinstance(source, Segment):
                 segments.append(source)
             else:
@@ -202,7 +226,7 @@ class Choice:
             end = Known(replica, last, head)
             ends.append((first, before, end))
             self._sent.setdefault(replica, set()).add((last, head))
-            size += len(body)
+            size += len(opened[1])
         return Chosen(segments, partials, ends, upto, False)
 
     def _rows(self, after_seq: int) -> Iterator[_Row]:
@@ -229,6 +253,16 @@ class Choice:
             if len(found) < ROWS_PER_READ:
                 return
 
+    def _opened(self, kind: str, body: bytes) -> tuple[str, bytes] | None:
+        """A run with its content; None where its archive is not here and states can go instead."""
+        try:
+            return whole(self.tx, kind, body)
+        except ArchiveMissing:
+            if self.within is None:
+                # Upwards nothing is left out: the exchange waits for the archive, and says so.
+                raise
+            return None
+
     def _covered(self, replica: bytes, last: int, head: bytes) -> bool:
         return (last, head) in self._line(replica)
 
@@ -238,30 +272,9 @@ class Choice:
         Counters alone would take another branch for this one.
         """
         if replica not in self._lines:
-            self._lines[replica] = set()
             held = self.believed.points.get(replica)
-            if held:
-                self._lines[replica] = self._walk(replica, held)
+            self._lines[replica] = line_of(self.tx, replica, held) if held else set()
         return self._lines[replica]
-
-    def _walk(self, replica: bytes, held: set[tuple[int, bytes]]) -> set[tuple[int, bytes]]:
-        parents = {
-            (int(last), bytes(head)): (int(first) - 1, bytes(before))
-            for first, last, before, head in self.tx.rows(
-                "SELECT first, last, before, head FROM segments WHERE replica = ?",
-                [self.tx.number_of(replica)],
-            )
-        }
-        line: set[tuple[int, bytes]] = set()
-        for point in held:
-            at: tuple[int, bytes] | None = point
-            if point not in parents:
-                # The peer stands in the middle of a run: it needs that run whole.
-                at = _run_with(self.tx, replica, point)
-            while at is not None and at not in line:
-                line.add(at)
-                at = parents.get(at)
-        return line
 
     def _goes(self, replica: bytes, first: int, before: bytes, kind: str, body: bytes) -> bool:
         if self.within is None:

@@ -24,6 +24,7 @@ import uvicorn
 from server.app import build_app, keep_counter, opened_district, wall_clock_ms
 from server.backing import Backing
 from server.climbing import Climbing
+from server.compacting import Compacting
 from server.control import SOCKET_NAME, Control
 from server.erasing_keeping import KEEPING_LOOK_SECONDS, Keeping
 from server.jobs import Doing, Job
@@ -172,7 +173,10 @@ class Serving:
     def _jobs(self) -> list[Job]:
         """What is done in the background, by one process of all."""
         settings = self.service.settings
-        return [Backing(settings, self.keys)] if settings.backup_dir else []
+        if not settings.backup_dir:
+            return []
+        compacting = [Compacting(settings)] if settings.compact_days else []
+        return [Backing(settings, self.keys), *compacting]
 
     def _tell_started(self) -> None:
         address = self.service.settings.data / ADDRESS_NAME

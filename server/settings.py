@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     backup_dir: str = ""
     backup_hours: Annotated[int, Meta(ge=1, le=24 * 31)] = 24
     backups_kept: Annotated[int, Meta(ge=1, le=1_000)] = 7
+    archive_dir: str = ""
+    compact_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
 
     @property
     def data(self) -> Path:
@@ -77,6 +79,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def store_path(self) -> Path:
         """The store's file."""
         return self.data / "district.db"
+
+    @property
+    def archive_folders(self) -> tuple[Path, ...]:
+        """Where archives lie: a folder of their own, and beside the backups."""
+        own = Path(self.archive_dir) if self.archive_dir else self.data / "archive"
+        return (own, Path(self.backup_dir)) if self.backup_dir else (own,)
 
 
 ABOUT: dict[str, str] = {
@@ -146,6 +154,13 @@ ABOUT: dict[str, str] = {
     ),
     "backup_hours": "每隔多少小时自动备份一次 ‖ hours from one such backup to the next",
     "backups_kept": "保留最近几份自动备份 ‖ how many of them are kept, the newest",
+    "archive_dir": (
+        "归档文件目录（空：data_dir/archive）‖ folder of archives (empty: data_dir/archive)"
+    ),
+    "compact_days": (
+        "已备份、上级已有且早于这么多天的修改移入归档（0：不移）‖ "
+        "changes older than this, backed up and with the upstream, go into archives (0: none)"
+    ),
 }
 """What each setting is for, 中文 ‖ English, with the reason where it is a limit."""
 

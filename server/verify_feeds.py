@@ -16,8 +16,9 @@ import msgspec
 
 from crypto.errors import CryptoError
 from crypto.identity import verify
+from server.archive_errors import ArchiveMissing
 from server.blanks import are_erased, erased_dots
-from server.feeds import segment_of, slot_digests
+from server.feeds import ARCHIVED, archive_of, segment_of, slot_digests, whole
 from server.store.base import Transaction
 from sync.change import Entry
 from sync.errors import SyncError
@@ -75,6 +76,8 @@ class Feeds:
         self._leaves: dict[bytes, set[tuple[int, bytes]]] = {}
         self.forks: set[bytes] = set()
         self.erased = 0
+        self.absent: dict[str, int] = {}
+        """Archives that are not here, with the changes in them."""
         self.gone = erased_dots(tx)
         self.count = int(tx.rows("SELECT count(*) FROM segments")[0][0])
         self.changes = int(tx.rows("SELECT coalesce(sum(last - first + 1), 0) FROM segments")[0][0])
@@ -127,9 +130,14 @@ class Feeds:
                 after = row.n
                 if row.seq > highest:
                     self._tell("sequence", row, f"{row.seq} is past the store's {highest}")
+                if row.kind == ARCHIVED:
+                    row = self._unpacked(row)
+                    if row.kind == ARCHIVED:
+                        self._place(row)
+                        continue
                 entries = self._open(row)
                 if entries is not None:
-                    self._place(row, entries)
+                    self._place(row)
                     yield row, entries
             if len(found) < SEGMENTS_PER_READ:
                 return
@@ -140,6 +148,23 @@ class Feeds:
 
     def _tell(self, kind: str, row: SegmentRow, detail: str) -> None:
         self._report(Problem(kind, "", place_of(row.replica, row.first), detail))
+
+    def _unpacked(self, row: SegmentRow) -> SegmentRow:
+        """A run out of its archive; as it is where that is not here: its place in the feed is
+        checked without it."""
+        try:
+            lies = archive_of(row.body)
+            kind, body = whole(self._tx, row.kind, row.body)
+        except UNREADABLE:
+            return row._replace(kind="segment", body=b"")
+        except ArchiveMissing:
+            changes, points = row.last - row.first + 1, lies.points()
+            self.absent[lies.file] = self.absent.get(lies.file, 0) + changes
+            ends = (row.before[: len(points[0])], row.head[: len(points[-1])])
+            if (points[0], points[-1]) != ends or len(points) != changes + 1:
+                self._tell("segment-row", row, "the row does not say what the segment holds")
+            return row
+        return row._replace(kind=kind, body=body)
 
     def _open(self, row: SegmentRow) -> list[Entry] | None:
         try:
@@ -159,7 +184,7 @@ class Feeds:
             self._tell("blank", row, "content is missing that no erasure names")
         return entries
 
-    def _place(self, row: SegmentRow, entries: list[Entry]) -> None:
+    def _place(self, row: SegmentRow) -> None:
         """Where it continues the tree of its feed; leaves and forks follow from that."""
         ends = self._ends.setdefault(row.replica, {})
         leaves = self._leaves.setdefault(row.replica, set())
@@ -189,9 +214,9 @@ class Feeds:
         )
         for kind, body in found:
             try:
-                source = segment_of(kind, bytes(body))
+                source = segment_of(*whole(self._tx, str(kind), bytes(body)))
                 entries, _, _ = _checked(source, self._verify)
-            except UNREADABLE:
+            except (*UNREADABLE, ArchiveMissing):
                 continue
             head = source.before
             if isinstance(source, Segment):

@@ -35,6 +35,7 @@ from fixtures.judge import KINDS
 from tests.planted import Plant
 from tests.planted_engine import ENGINE
 from tests.planted_parts import PARTS
+from tests.plants_archives import PLANTS_ARCHIVES
 from tests.plants_console import PLANTS_CONSOLE
 from tests.plants_fieldwork import PLANTS_FIELDWORK
 from tests.plants_log import PLANTS_LOG
@@ -77,6 +78,7 @@ PLANTS = (
     *PLANTS_RIGHTS,
     *PLANTS_NETWORK,
     *PLANTS_SEALED,
+    *PLANTS_ARCHIVES,
     *(Plant(*one) for one in (*PLANTS_CONSOLE, *PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
 )
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple, Protocol
 
+from server.archive_errors import ArchiveMissing
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 
 Kind = Literal["whole", "word", "tenths"]
@@ -40,6 +41,21 @@ class Seen(NamedTuple):
     life: str
 
 
+class Archives(Protocol):
+    """Where the bodies of archived runs are read from."""
+
+    def read(self, file: str, key: bytes, n: int) -> tuple[str, bytes]:
+        """Kind and body of a run. Raises ArchiveMissing."""
+
+
+class NoArchives:
+    """A store that was opened without its archives."""
+
+    def read(self, file: str, key: bytes, n: int) -> tuple[str, bytes]:
+        """Raises ArchiveMissing."""
+        raise ArchiveMissing(file)
+
+
 class Transaction(Protocol):
     """One unit of work. Nothing of it is seen by others before it ends well."""
 
@@ -50,6 +66,10 @@ class Transaction(Protocol):
     def next_part(self) -> None:
         """What follows is another exchange, committed together with those before: it has a
         sequence of its own, so that a cursor between the two means what it says."""
+
+    @property
+    def archives(self) -> Archives:
+        """The archives of the store."""
 
     def seen(self) -> Seen:
         """Where changes by all processes stand, in this transaction."""
@@ -117,6 +137,9 @@ class Transaction(Protocol):
 
 class Store(Protocol):
     """Opens transactions. ``read`` never writes; ``write`` commits durably or changes nothing."""
+
+    archives: Archives
+    """Set by whoever opens the store and knows where its archives lie."""
 
     def read(self) -> AbstractContextManager[Transaction]:
         """A transaction that only reads a consistent state."""

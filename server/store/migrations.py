@@ -128,6 +128,12 @@ CREATE TABLE releases (dot BLOB PRIMARY KEY, by_dot BLOB NOT NULL, officer TEXT 
 """What the audit adds: the carrier's contact before each upload, all values that ever stood in a
 conflict, what officers decided, and what they released from quarantine."""
 
+TABLES_ARCHIVES = """
+CREATE TABLE archives (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  key BLOB NOT NULL) WITHOUT ROWID;
+"""
+"""The archives that segments of the kind ``archived`` lie in, each with the key that opens it."""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001-first", TABLES_1),
     ("0002-audit", TABLES_2),
@@ -144,6 +150,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0012-fields", TABLES_FIELDS),
     ("0013-passed-on", TABLES_PASSED),
     ("0014-approvals", TABLES_APPROVALS),
+    ("0015-archives", TABLES_ARCHIVES),
     ("0016-handed", TABLES_HANDED),
 )
 

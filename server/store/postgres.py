@@ -18,7 +18,15 @@ from typing import Any
 import psycopg
 from psycopg import sql as words
 
-from server.store.base import TENTHS_BELOW, WHOLE_MAX, WORD_CHARS_MAX, Kind, Seen
+from server.store.base import (
+    TENTHS_BELOW,
+    WHOLE_MAX,
+    WORD_CHARS_MAX,
+    Archives,
+    Kind,
+    NoArchives,
+    Seen,
+)
 from server.store.postgres_lines import Line, Lines
 from server.store.postgres_many import ManyRows, jsonb
 from server.store.postgres_migrations import migrate, translated
@@ -58,6 +66,7 @@ class PostgresTransaction(ManyRows):
         self._home_numbers: dict[str, int] = {}
         self.kinds: dict[str, int] = {}
         self.numbers: dict[bytes, int] = {}
+        self.archives = store.archives
 
     def next_seq(self) -> int:
         """The commit sequence of this part of the transaction."""
@@ -278,6 +287,7 @@ class PostgresStore:
         self.kinds: dict[str, int] = {}
         self.collections: dict[int, str] = {}
         self.numbers: dict[bytes, int] = {}
+        self.archives: Archives = NoArchives()
         with self._lines.line() as line:
             migrate(line.connection, district)
         with self.read() as tx:
@@ -376,7 +386,9 @@ class PostgresStore:
 
     def another(self) -> PostgresStore:
         """The same district on lines of its own."""
-        return PostgresStore(self._dsn, self.district)
+        store = PostgresStore(self._dsn, self.district)
+        store.archives = self.archives
+        return store
 
     def close(self) -> None:
         """Close all lines."""

@@ -22,7 +22,7 @@ import msgspec
 import sqlcipher3
 import sqlite_utils
 
-from server.store.base import Kind, Seen
+from server.store.base import Archives, Kind, NoArchives, Seen
 from server.store.migrations import migrate
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
 from server.store.sqlite_file import connect, only_read
@@ -48,6 +48,7 @@ class SqliteTransaction(ManyRows):
         self._db = connection
         self._seq: int | None = None
         self._home_numbers: dict[str, int] = {}
+        self.archives = store.archives
 
     def next_seq(self) -> int:
         """The commit sequence of this part of the transaction."""
@@ -183,12 +184,10 @@ class SqliteTransaction(ManyRows):
         if found is None:
             if not self._writes:
                 return 0
-            self._db.execute("INSERT INTO kinds (collection) VALUES (?)", [collection])
             row = self._db.execute(
-                "SELECT kind FROM kinds WHERE collection = ?", [collection]
+                "INSERT INTO kinds (collection) VALUES (?) RETURNING kind", [collection]
             ).fetchone()
-            found = int(row[0])
-            self._store.kinds[collection] = found
+            found = self._store.kinds[collection] = int(row[0])
             self._store.collections[found] = collection
         return found
 
@@ -248,6 +247,7 @@ class SqliteStore(InFile):
         self.kinds: dict[str, int] = {}
         self.collections: dict[int, str] = {}
         self.numbers: dict[bytes, int] = {}
+        self.archives: Archives = NoArchives()
         if reads_only:
             only_read(self._db)
         else:
@@ -358,7 +358,9 @@ class SqliteStore(InFile):
     def another(self) -> SqliteStore:
         """The same store on a connection of its own that only reads."""
         with self._lock:
-            return SqliteStore(self.path, self._key_hex, reads_only=True, beside=self)
+            made = SqliteStore(self.path, self._key_hex, reads_only=True, beside=self)
+        made.archives = self.archives
+        return made
 
     def close(self) -> None:
         """Fold the log into the file and release it."""

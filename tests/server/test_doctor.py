@@ -46,6 +46,7 @@ def test_a_new_server_is_well_and_every_check_is_named(tmp_path: Path) -> None:
         "certificate",
         "store",
         "backup",
+        "archives",
         "clock-behind",
         "waiting",
         "quarantine",

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is refused about archives, with its stable code.
+
+What must not live here: behaviour.
+"""
+
+from __future__ import annotations
+
+from server.errors import ServerError
+
+
+class ArchiveMissing(ServerError):
+    """Older changes lie in an archive that is not where it should be, or does not hold them."""
+
+    code = "server/archive"
+    status = 503
+    zh = "较早的修改在归档文件中，而该文件不在或已损坏。记录与上传不受影响。请把它放回归档目录。"
+    en = (
+        "Older changes lie in an archive that is missing or damaged. The record and uploads go on."
+        " Put that file back into the archive folder."
+    )
