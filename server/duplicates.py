@@ -7,6 +7,8 @@ What lives here: comparing households by address, names and telephones. What mus
 - What an officer has found to be different households (``known_apart``) is not proposed again.
 - Only pairs that share something rare are compared: a telephone, an address as it is normalised, a
   name in one community. So 100,000 households take seconds, not days.
+- What is kept of each household is text in tuples and structures without cycles, which Python's
+  collector does not look through again and again: it would stop the server for that long.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import msgspec
 from rapidfuzz.distance import OSA
 
 from server.store.base import Transaction
+from server.store.walking import walk
 from sync.joining import joins
 
 COMMUNITY_DIGITS = 12
@@ -43,7 +46,7 @@ _NOT_ROAD = re.compile(r"[^\u4e00-\u9fffa-z]")
 _UNITS = re.compile(r"[号號栋幢座单元楼层室房之巷梯]+")
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A household as it is compared. ``road`` and ``numbers`` are its normalised address."""
 
     id: str
@@ -52,10 +55,10 @@ class Entry(NamedTuple):
     road: str
     numbers: tuple[str, ...]
     head: str
-    names: frozenset[str]
-    phones: frozenset[str]
-    others: frozenset[str]
-    apart: frozenset[str]
+    names: tuple[str, ...]
+    phones: tuple[str, ...]
+    others: tuple[str, ...]
+    apart: tuple[str, ...]
 
 
 class Reason(NamedTuple):
@@ -114,7 +117,7 @@ def _name(name: object) -> str:
     return re.sub(r"[\s·.]+", "", unicodedata.normalize("NFKC", str(name or ""))).casefold()
 
 
-class _Household(msgspec.Struct):
+class _Household(msgspec.Struct, gc=False):
     area: str | None = ""
     address: str | None = ""
     head_name: str | None = ""
@@ -125,7 +128,7 @@ class _Household(msgspec.Struct):
     known_apart: list[str] = []
 
 
-class _Person(msgspec.Struct):
+class _Person(msgspec.Struct, gc=False):
     name: str | None = ""
     phone: str | None = None
 
@@ -137,13 +140,14 @@ _person = msgspec.json.Decoder(_Person, strict=False).decode
 def read_entries(tx: Transaction, under: str = "") -> list[Entry]:
     """The households of an area, but for void ones and those joined away, with their people."""
     people: dict[str, list[_Person]] = defaultdict(list)
-    sql = "SELECT h.id, r.body FROM records r JOIN homes h ON h.n = r.home"
+    sql = "SELECT r.n, h.id, r.body FROM records r JOIN homes h ON h.n = r.home"
     sql += " WHERE r.kind = ? AND r.voided = 0"
-    for home, body in tx.rows(sql, [tx.kind_of("person")]):
-        people[home].append(_person(body))
+    for part in walk(tx, sql, [tx.kind_of("person")]):
+        for _, home, body in part:
+            people[home].append(_person(body))
     found: dict[str, _Household] = {}
-    for home, body in tx.rows(sql, [tx.kind_of("household")]):
-        found[home] = _household(body)
+    for part in walk(tx, sql, [tx.kind_of("household")]):
+        found |= {home: _household(body) for _, home, body in part}
     into = joins({home: h.joined_into for home, h in found.items()}, found)
     return [
         _entry(home, h, people.get(home, []))
@@ -169,17 +173,17 @@ def _entry(home: str, h: _Household, people: list[_Person]) -> Entry:
         road,
         numbers,
         head,
-        frozenset({head, *(_name(one.name) for one in people)} - {""}),
-        frozenset(phones - {""}),
-        frozenset({phone_key(h.emergency_phone)} - {""}),
-        frozenset(h.known_apart),
+        tuple(sorted({head, *(_name(one.name) for one in people)} - {""})),
+        tuple(sorted(phones - {""})),
+        tuple(filter(None, [phone_key(h.emergency_phone)])),
+        tuple(h.known_apart),
     )
 
 
 def _keys(entry: Entry) -> Iterator[str]:
     """What a household shares with its double, and with few others."""
     community = entry.area[:COMMUNITY_DIGITS]
-    for phone in entry.phones | entry.others:
+    for phone in (*entry.phones, *entry.others):
         yield "p" + phone
     if entry.numbers:
         numbers = " ".join(entry.numbers)
@@ -228,13 +232,14 @@ def _within(shorter: tuple[str, ...], longer: tuple[str, ...]) -> bool:
 def _names(one: Entry, two: Entry) -> Reason:
     if not one.names or not two.names:
         return Reason("name-unknown", 0.0)
-    if len(one.names & two.names) >= 2:
+    shared = set(one.names).intersection(two.names)
+    if len(shared) >= 2:
         return Reason("people-same", 4.5)
     if one.head and one.head == two.head:
         return Reason("head-same", 3.0)
     if one.head in two.names or two.head in one.names:
         return Reason("head-among-people", 3.0)
-    if one.names & two.names:
+    if shared:
         return Reason("person-same", 2.0)
     if len(one.head) == len(two.head) >= 2 and OSA.distance(one.head, two.head) == 1:
         # With three characters one of them may be a slip; with two it is half the name.
@@ -244,28 +249,32 @@ def _names(one: Entry, two: Entry) -> Reason:
 
 
 def _phones(one: Entry, two: Entry) -> Reason:
-    if one.phones & two.phones:
+    if not set(one.phones).isdisjoint(two.phones):
         return Reason("phone-same", 4.0)
-    if (one.phones | one.others) & (two.phones | two.others):
+    if not {*one.phones, *one.others}.isdisjoint((*two.phones, *two.others)):
         return Reason("phone-of-contact", 2.0)
     return Reason("phone-other", -0.5 if one.phones and two.phones else 0.0)
 
 
 def candidates(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Entry]]:
     """The pairs that share a key, each once."""
-    blocks: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
+    held = list(entries)
+    # Nearly all keys are one household's alone: a list is made for those of several.
+    first: dict[str, int] = {}
+    blocks: dict[str, list[int]] = {}
+    for at, entry in enumerate(held):
         for key in set(_keys(entry)):
-            blocks[key].append(entry)
-    seen: set[tuple[str, str]] = set()
+            one = first.setdefault(key, at)
+            if one != at:
+                blocks.setdefault(key, [one]).append(at)
+    seen: set[tuple[int, int]] = set()
     for block in blocks.values():
         if len(block) > BLOCK_MAX:
             continue
-        for one, two in combinations(block, 2):
-            pair = (one.id, two.id) if one.id < two.id else (two.id, one.id)
+        for pair in combinations(block, 2):
             if pair not in seen:
                 seen.add(pair)
-                yield one, two
+                yield held[pair[0]], held[pair[1]]
 
 
 def propose(entries: Iterable[Entry], least: float = POINTS_MIN) -> list[Proposal]:

@@ -18,6 +18,7 @@ from server.history import Stored, known_forks, stored_record
 from server.own import Write
 from server.scope import add_home
 from server.store.base import Transaction
+from server.store.walking import walk
 from sync.change import ADD
 from sync.joining import JOINED_INTO, JOINED_SEEN, Joins, combined, joins, seen_text
 from sync.policy import FieldShown, shown_fields
@@ -41,12 +42,13 @@ _joined = msgspec.json.Decoder(_Joined).decode
 
 def joins_in(tx: Transaction) -> Joins:
     """All joins of the record."""
-    sql = "SELECT r.id, r.body FROM records r WHERE r.kind = ?"
+    sql = "SELECT r.n, r.id, r.body FROM records r WHERE r.kind = ?"
     found: dict[str, str | None] = {}
-    for record, body in tx.rows(sql, [tx.kind_of("household")]):
-        into = _joined(body).joined_into
-        if isinstance(into, str) and into:
-            found[str(record)] = into
+    for part in walk(tx, sql, [tx.kind_of("household")]):
+        for _, record, body in part:
+            into = _joined(body).joined_into
+            if isinstance(into, str) and into:
+                found[str(record)] = into
     return joins(found)
 
 

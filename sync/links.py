@@ -41,8 +41,24 @@ def broken_links(
 
     ``offices`` holds the ids of the teams there are, where they are known.
     """
-    found = list(_circles(records, joined))
-    for record, (collection, home, voided, values) in records.items():
+    found = [*circles(records, joined), *broken_among(schema, records, records, joined, offices)]
+    return sorted(found, key=place)
+
+
+def place(one: Broken) -> tuple[str, str, str, str]:
+    """Where a broken reference stands in a list: by home and record."""
+    return one.home, one.record, one.field, one.to
+
+
+def broken_among(
+    schema: Schema,
+    some: Mapping[str, Linked],
+    there: Mapping[str, Linked],
+    joined: Joins,
+    offices: Mapping[str, set[str]] | None = None,
+) -> Iterator[Broken]:
+    """The broken references of some records but for joins; ``there`` holds what they lead to."""
+    for record, (collection, home, voided, values) in some.items():
         declared = schema.collections.get(collection)
         if declared is None or voided:
             continue
@@ -50,25 +66,26 @@ def broken_links(
             if name not in values or name in FIELDS_OF_JOINING or name == "known_apart":
                 continue
             known = (offices or {}).get(field.names)
-            for to in _targets(values[name]):
+            for to in targets(values[name]):
                 wrong: Wrong | None = None
                 if field.refers_to:
-                    wrong = _wrong(records, joined, home, to)
+                    wrong = _wrong(there, joined, home, to)
                 elif known is not None and to not in known:
                     wrong = "dissolved"
                 if wrong:
-                    found.append(Broken(record, collection, home, name, to, wrong))
-    return sorted(found, key=lambda b: (b.home, b.record, b.field, b.to))
+                    yield Broken(record, collection, home, name, to, wrong)
 
 
-def _circles(records: Mapping[str, Linked], joined: Joins) -> Iterator[Broken]:
+def circles(records: Mapping[str, Linked], joined: Joins) -> Iterator[Broken]:
+    """Households joined in a circle, one line each; ``records`` holds them."""
     for circle in joined.circles:
         for record in circle:
             to = str(records[record][3].get("joined_into") or "")
             yield Broken(record, "household", record, "joined_into", to, "circle")
 
 
-def _targets(value: Any) -> Iterable[str]:
+def targets(value: Any) -> Iterable[str]:
+    """What the value of a reference leads to."""
     many = value if isinstance(value, list) else [value]
     return [to for to in many if isinstance(to, str) and to]
 

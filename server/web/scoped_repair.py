@@ -21,6 +21,8 @@ from sync.links import Broken
 
 LOOKS_MAX = 5_000
 """Changes that are looked through for those of an area."""
+MARKS_FIRST, MARKS_MAX = 500, 1_000_000
+"""Marks that are looked through for those of an area, at first and then."""
 
 
 class Joined(NamedTuple):
@@ -64,11 +66,18 @@ class ScopedRepair(ScopedBase):
     def marks(self, limit: int = 50) -> list[tuple[str, str, int]]:
         """Work on households that were another team's by then: record, home, when."""
         area, values = self._area_sql("h.area")
-        found = self.tx.rows(
-            "SELECT m.record, m.home, m.at_ms, h.area FROM marks m JOIN homes h ON h.id = m.home"
-            f" WHERE m.kind = 'reassigned'{area} ORDER BY m.at_ms DESC LIMIT ?",
-            [*values, limit],
+        sql = (
+            "SELECT m.record, m.home, m.at_ms, h.area"
+            " FROM (SELECT record, home, at_ms FROM marks WHERE kind = 'reassigned'"
+            " ORDER BY at_ms DESC LIMIT ?) m JOIN homes h ON h.id = m.home"
+            f" WHERE 1 = 1{area} ORDER BY m.at_ms DESC LIMIT ?"
         )
+        # The newest of all mostly hold enough of the area; the homes of all are found only where
+        # they do not.
+        for looks in (MARKS_FIRST, MARKS_MAX):
+            found = self.tx.rows(sql, [looks, *values, limit])
+            if len(found) == limit:
+                break
         for record, home, _, place in found:
             self.saw(str(place), str(home), str(record), ())
         return [(str(r), str(h), int(at)) for r, h, at, _ in found]

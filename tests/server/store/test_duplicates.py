@@ -108,8 +108,14 @@ def test_a_team_that_holds_one_of_two_joined_households_holds_both(book: Book) -
     assert held == {one, two}
 
 
-def test_links_that_broke_are_listed_by_area(book: Book) -> None:
+@pytest.mark.parametrize("part", [1, 2, 2_000])
+def test_links_that_broke_are_listed_by_area(
+    book: Book, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However small the parts are in which the record is gone through, nothing falls between them.
+    monkeypatch.setattr("server.store.walking.PART_RECORDS", part)
     one, two = twice(book)
+    assert pairs(book) == [{one, two}]
     person = book.write("person", household=one, name="陈小明")
     need = book.write("need", household=one, person=person, kind="papers")
     visit = book.visit(two, NOW_MS)
