@@ -13,7 +13,7 @@ from client_sdk.errors import EntryRefused
 from client_sdk.store.base import Store
 from client_sdk.store.records import row_of
 from sync.change import Value
-from sync.consenting import lacks
+from sync.consenting import is_child, lacks
 from sync.validation import Problem
 
 _WORDS = {
@@ -29,6 +29,12 @@ _WORDS = {
     ),
     "signature": ("signature", "请签名。", "Please sign."),
 }
+
+
+def below_fourteen(store: Store, person: str, on: str) -> bool:
+    """May a person that is held be below fourteen on that day, by the year of birth?"""
+    row = row_of(store, person)
+    return row is not None and is_child(row.body.get("birth_year"), on)
 
 
 def check_consent(store: Store, fields: Mapping[str, Value], *, signed: bool) -> None:

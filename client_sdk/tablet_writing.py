@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from client_sdk.consents import check_consent
+from client_sdk.consents import below_fourteen, check_consent
 from client_sdk.entering import entries_of, values_of
 from client_sdk.errors import NotFound
 from client_sdk.tablet_base import TabletBase
@@ -205,6 +205,17 @@ class TabletWriting(TabletBase):
             about=("person", person, "consent"),
         )
         return self.create_record("consent", fields | {"signature": signed})
+
+    def needs_guardian(self, person: str, on: str) -> bool:
+        """May a person be below fourteen on a day (YYYY-MM-DD), so that a guardian signs?"""
+        return below_fourteen(self._store, person, on)
+
+    def check_consent(self, fields: Mapping[str, Value], *, signed: bool) -> None:
+        """Look whether a consent lacks something before its signature is kept.
+
+        Raises EntryRefused.
+        """
+        check_consent(self._store, fields, signed=signed)
 
     def attachment_bytes(self, record: str) -> bytes:
         """The photo, sound or signature of an attachment; fetched where it is not here.

@@ -133,6 +133,7 @@ def _add_families() -> None:
         cli_reports,
         cli_rights,
         cli_upstream,
+        cli_withdrawals,
     )
 
     office = (cli_people, cli_devices, cli_lost, cli_bundles, cli_data, cli_audit, cli_doctor)
@@ -146,6 +147,7 @@ def _add_families() -> None:
         cli_districts,
         cli_reports,
         cli_rights,
+        cli_withdrawals,
         cli_duplicates,
         cli_fields,
         cli_forms,

@@ -25,6 +25,7 @@ from server.log_tree import Adding
 from server.seen_through import aside_of, seen_through
 from server.set_aside import LIMITS, Sift, freeze, set_aside, thaw
 from server.store.base import Transaction
+from server.withdrawals import note_withdrawals
 from sync.batch import Batch
 from sync.change import Entry
 from sync.clock import counter_of
@@ -129,6 +130,7 @@ class Ingest:
             self._quarantine([entry], reason)
         rows = BatchRows(self.tx, self.schema, self.forks, self.out.seq, self._cut)
         rows.store(batch, held, self.now_ms)
+        note_withdrawals(self.tx, batch, self.now_ms)
         self.out.applied, self.out.homes = rows.applied, rows.homes
         self.out.new_homes, self.out.happened = rows.new_homes, rows.happened
         self._keep_waiting(batch, waited)

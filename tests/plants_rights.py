@@ -103,4 +103,25 @@ PLANTS_RIGHTS = (
         "if not use_code(",
         _APPROVALS,
     ),
+    Plant(
+        "the signature of a consent that was refused is kept",
+        "client_sdk/app/entry.py",
+        "                    tablet.check_consent(fields, signed=bool(_signed(form)))\n",
+        "                    pass\n",
+        "tests/client_sdk/app/test_consent.py",
+    ),
+    Plant(
+        "what somebody signed is written over",
+        "client_sdk/app/entry.py",
+        '                return desk.go(f"/record/{record}")\n            changes =',
+        "            changes =",
+        "tests/client_sdk/app/test_consent.py",
+    ),
+    Plant(
+        "a consent that was taken back waits in nobody's list",
+        "server/ingest.py",
+        "        note_withdrawals(self.tx, batch, self.now_ms)\n",
+        "",
+        "tests/server/test_withdrawals.py",
+    ),
 )

@@ -31,6 +31,7 @@ from client_sdk.tablet import Tablet
 from sync.effects import day_of
 
 _Request = Request[Any, Any, Any]
+CONSENT = "consent"
 NOWHERE = "-"
 """In an address, where a new household has no household to stand in."""
 
@@ -53,9 +54,37 @@ def new_page(request: _Request, home: FromPath[str], collection: FromPath[str]) 
             given["on"] = [day_of(desk.keeper.clock())]
         if collection == "child_check":
             given["mode"] = ["door"]
+        if collection == CONSENT:
+            given |= _asked_consent(request, tablet, home, day_of(desk.keeper.clock()))
         return _page(desk, tablet, home, collection, tablet.new_id(), given, {})
 
     return desk.with_tablet(work)
+
+
+def _asked_consent(
+    request: _Request, tablet: Tablet, home: str, today: str
+) -> dict[str, list[str]]:
+    """What a consent's form begins with: whose it is, what about, who is to sign."""
+    people = [hit.id for hit in tablet.listed(home, "person")["person"]]
+    asked = {name: str(request.query_params.get(name, "")) for name in ("purpose", "answer")}
+    given = {name: [value] for name, value in asked.items() if value} | {"on": [today]}
+    whose = str(request.query_params.get("person", ""))
+    if len(people) == 1:
+        whose = people[0]
+    if whose in people:
+        child = tablet.needs_guardian(whose, today)
+        given |= {"person": [whose], "signed_by": ["guardian" if child else "self"]}
+    return given
+
+
+def _child(tablet: Tablet, collection: str, given: dict[str, list[str]]) -> str:
+    """The name of the child for whom a guardian signs; empty where nobody has to."""
+    whose = given.get("person", [""])[-1]
+    if collection != CONSENT or not whose or not tablet.holds(whose):
+        return ""
+    if not tablet.needs_guardian(whose, given.get("on", [""])[-1]):
+        return ""
+    return tablet.name_of_record(whose) or "–"
 
 
 @get("/draft/{draft:str}")
@@ -113,6 +142,7 @@ def _page(
         problems=problems,
         stop=next(iter(tablet.stops([inside])), None) if inside else None,
         with_photo="photos" in declared.fields or "signature" in declared.fields,
+        child=_child(tablet, collection, given),
         record=None,
     )
 
@@ -152,6 +182,9 @@ async def create(
                 fields["household"] = home
             fields.update(_written_by(tablet, collection))
             try:
+                if collection == CONSENT and not tablet.holds(draft):
+                    # Before the signature is kept: nothing of a consent that lacks something is.
+                    tablet.check_consent(fields, signed=bool(_signed(form)))
                 _photo(tablet, fields, home, collection, draft, form)
                 made = tablet.finish_draft(draft, [(collection, draft, fields)])[0]
             except EntryRefused as error:
@@ -183,9 +216,12 @@ def _photo(
 ) -> None:
     """Keep a photo or signature that came with the form, named by the record."""
     declared = tablet.schema.collections[collection].fields
-    for name, field in (("photo", "photos"), ("signature", "signature")):
+    wanted = [("photo", "photos"), ("signature", "signature")]
+    if collection == CONSENT:
+        wanted = [(_signed(form), "signature")]
+    for name, field in wanted:
         upload = form.files.get(name)
-        if upload is None or field not in declared or home == NOWHERE:
+        if upload is None or field not in declared or home == NOWHERE or tablet.holds(draft):
             continue
         is_photo = name == "photo"
         made = tablet.attach(
@@ -196,6 +232,11 @@ def _photo(
             about=(collection, draft, field),
         )
         fields[field] = [made] if declared[field].policy == "union" else made
+
+
+def _signed(form: Form) -> str:
+    """Which file of a form is the signature: from the glass, or of paper where there is none."""
+    return next((name for name in ("signature", "photo") if name in form.files), "")
 
 
 def _area(tablet: Tablet) -> str:
@@ -237,10 +278,12 @@ def _edit(
         home=found.home,
         collection=found.collection,
         draft="",
-        widgets=maker.widgets(declared, texts, problems),
+        # What somebody signed is voided and signed anew, never written over.
+        widgets=[] if found.collection == CONSENT else maker.widgets(declared, texts, problems),
         problems=problems,
         stop=next(iter(tablet.stops([found.home])), None),
         with_photo=False,
+        child="",
         record=found,
     )
 
@@ -253,6 +296,9 @@ async def edit(request: _Request, record: FromPath[str]) -> Response[Any]:
         with desk.keeper.tablet() as tablet:
             found = tablet.read(record)
             declared = tablet.schema.collections[found.collection]
+            if found.collection == CONSENT:
+                desk.say("consent-stands", "bad")
+                return desk.go(f"/record/{record}")
             changes = read_changes(declared, found, form)
             try:
                 if changes.sets:

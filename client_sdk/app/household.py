@@ -26,7 +26,17 @@ from sync.schema import REGISTERS
 
 _Request = Request[Any, Any, Any]
 VISITS_SHOWN = 3
-SHOWN = ("person", "visit", "need", "shortage", "attachment", "call", "parcel", "referral")
+SHOWN = (
+    "person",
+    "visit",
+    "need",
+    "shortage",
+    "attachment",
+    "call",
+    "parcel",
+    "referral",
+    "consent",
+)
 NEW = (
     "person",
     "need",
@@ -38,11 +48,19 @@ NEW = (
     "daily_form",
     "wish",
     "guardian_notice",
+    "consent",
 )
 """What is entered at a door, in the order of the talk."""
 CALLED = (("phone", ""), ("phone2", ""), ("emergency_phone", "emergency_contact"))
 CONFLICTS_A_PAGE = 20
 CHANGES_SHOWN = 12
+
+
+class Answered(NamedTuple):
+    """The newest answer of one person to one purpose, and the person's name."""
+
+    hit: Hit
+    name: str
 
 
 class Disputed(NamedTuple):
@@ -83,6 +101,7 @@ def household(request: _Request, home: FromPath[str]) -> Response[Any]:
                 if own[field]
             ],
             photos=sorted(photos, key=lambda a: -_number(a, "taken_at_ms"))[:6],
+            consents=consents_of(kept["consent"], kept["person"]),
             drafts=tablet.drafts(home),
             new=[name for name in NEW if name in tablet.schema.collections],
             worker_name=tablet.worker_name,
@@ -96,6 +115,15 @@ def disputes(tablet: Tablet, own: Record, kept: dict[str, list[Hit]]) -> list[Di
     records = [own]
     records += [tablet.read(hit.id) for hits in kept.values() for hit in hits if hit.conflicts]
     return [Disputed(r, field) for r in records for field in r.fields.values() if field.open]
+
+
+def consents_of(consents: list[Hit], people: list[Hit]) -> list[Answered]:
+    """What each person answered last, for each purpose."""
+    names = {hit.id: str(hit.values.get("name") or "") for hit in people}
+    last: dict[tuple[str, str], Hit] = {}
+    for hit in sorted(consents, key=lambda h: (str(h.values.get("on") or ""), h.id)):
+        last[str(hit.values.get("person")), str(hit.values.get("purpose"))] = hit
+    return [Answered(hit, names.get(person, "")) for (person, _), hit in sorted(last.items())]
 
 
 def _open(hits: list[Hit]) -> list[Hit]:

@@ -85,6 +85,20 @@ ENTRY: dict[str, tuple[str, str]] = {
         "本人同意记录并用于关爱服务。",
         "I agree that this is recorded and used to help me.",
     ),
+    "sign-answer": (
+        "我已听明白，以上意见是我的意思。",
+        "I have understood; the answer above is mine.",
+    ),
+    "guardian-signs": (
+        "{name} 未满十四周岁：由监护人签字，请填监护人姓名和关系。",
+        "{name} may be below fourteen: a guardian signs. Please fill in name and relation.",
+    ),
+    "photo-signed": ("纸面签字的照片（不能在屏上签时）", "Photo of a signed paper (if no glass)"),
+    "withdraw-it": ("撤回", "Withdraw"),
+    "consent-stands": (
+        "签过字的同意书不能改写。有误请作废后重新签一份；改变主意请录一份撤回。",
+        "What was signed stays. Void a mistake and sign anew; a change of mind is a withdrawal.",
+    ),
     "sign-again": ("重签", "Sign again"),
     "photo-kept": (
         "照片已存好（已缩小，去掉了拍摄信息）。",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of people's rights: erasures, where they were carried out, holds, readings.
 
-What lives here: one migration. What must not: queries. Invariants
+What lives here: their migrations. What must not: queries. Invariants
 - None of these tables holds a value of a record: records are named by id, changes by dot.
 - ``erased`` and ``erased_changes`` are only ever added to: what is erased stays so, whatever comes.
 - ``erasure_parts`` are the statements as they were signed, in the order they were made or heard.
@@ -33,3 +33,9 @@ CREATE TABLE readings_held (device TEXT PRIMARY KEY, last INTEGER NOT NULL, lost
 """``erasures.kept`` tells as JSON what was not erased and why; ``pages_at_ms`` when no page of the
 store's files had any of it left. ``erasure_places.proof`` is the signed answer of a tablet or
 server. ``access_log.device`` is the tablet of a reading made on one."""
+
+TABLES_WITHDRAWALS = """
+CREATE TABLE withdrawals (record TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, decided_at_ms INTEGER,
+  decided_by TEXT) WITHOUT ROWID;
+"""
+"""Consents that were taken back, and when an officer saw to each."""

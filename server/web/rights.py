@@ -23,6 +23,7 @@ from server.rights import Everything, everything
 from server.web.errors import FormRefused
 from server.web.routing import Download, Go, Result, Shown, Visit, act, page
 from server.web.scoped import Scoped
+from server.withdrawals import close_withdrawal, withdrawals
 from sync.record import RecordState
 
 PURPOSE = "rights"
@@ -61,10 +62,34 @@ def rights(visit: Visit) -> Result:
             "subject": subject,
             "plan": _plan(scoped, subject, visit.account.id),
             "bases": ASKED,
+            "basis": visit.query("basis"),
             "cases": [one for one in cases(scoped.tx) if one.subject == subject],
             "changes": sum(len(one.changes) for one in found.records),
         }
     return Shown("rights.html", values)
+
+
+@page("/withdrawn", PERSON)
+def withdrawn(visit: Visit) -> Result:
+    """Consents that were taken back and not seen to: each leads to the page that erases."""
+    visit.purpose = f"{PURPOSE} withdrawn"
+    with visit.scope() as scoped:
+        found = withdrawals(scoped.tx, scoped.area)
+        for one in found:
+            scoped.saw(one.area, one.home, one.person, ("name",))
+    return Shown("withdrawn.html", {"found": found})
+
+
+@act("/withdrawn/{record:str}/close", PERSON, sure=True)
+def close(visit: Visit) -> Result:
+    """Say why nothing is to be erased for a withdrawal."""
+    record, reason = visit.param("record"), visit.text("reason", 400)
+    with visit.writing() as scoped:
+        scoped.place(record)
+        if not reason:
+            raise FormRefused(visit.say("请写明理由 ‖ give a reason"))
+        close_withdrawal(scoped.tx, record, reason, visit.account.id, visit.now_ms)
+    return Go("/withdrawn", visit.say("已记录 ‖ Noted"))
 
 
 @page("/records/{record:str}/copy", PERSON, sure=True)

@@ -58,6 +58,7 @@ MENU: tuple[tuple[str, str, str], ...] = (
     ("/reports", "报表 ‖ Reports", "read"),
     ("/tablets", "平板与小组 ‖ Tablets", "tablets"),
     ("/approvals", "双人审批 ‖ Approvals", "read"),
+    ("/withdrawn", "撤回同意 ‖ Withdrawn", "person"),
     ("/people", "账户 ‖ Accounts", "people"),
     ("/access", "查阅记录 ‖ Access log", "access"),
 )

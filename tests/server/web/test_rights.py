@@ -44,6 +44,38 @@ def test_a_supervisor_gives_a_copy_and_erases_after_a_code_and_what_is_typed(wor
     assert {"rights", "rights copy"} <= purposes
 
 
+def test_a_withdrawal_stands_in_the_officers_list_until_it_is_erased_or_closed(
+    world: World,
+) -> None:
+    write = world.local.district.write
+    taken = {"purpose": "photos", "answer": "withdrawn", "on": "2026-06-09", "signed_by": "self"}
+    people = [
+        write("office", "person", None, {"household": "h1", "name": name})
+        for name in ("李秋水", "巫行云")
+    ]
+    one, two = (
+        write("office", "consent", None, taken | {"household": "h1", "person": person})
+        for person in people
+    )
+    with world.browse("supervisor") as visitor:
+        page = visitor.get("/withdrawn").text
+        assert page.index("李秋水") < page.index("巫行云")
+        visitor.step_up("supervisor")
+        rights = f"/records/{people[0]}/rights?basis=consent"
+        assert rights in page
+        assert 'value="consent" selected' in visitor.get(rights).text
+        said = {"basis": "consent", "reason": "撤回同意", "typed": people[0]}
+        assert visitor.post(f"/records/{people[0]}/erase", **said).status_code == 303
+        assert visitor.post(f"/withdrawn/{two}/close", reason="").status_code == 422
+        done = visitor.post(f"/withdrawn/{two}/close", reason="法定职责，依法留存")
+        assert done.status_code == 303
+        assert "没有待处理的撤回" in visitor.get("/withdrawn").text
+    with world.local.district.store.read() as tx:
+        assert not tx.rows("SELECT 1 FROM records WHERE id = ?", [one])
+        found = tx.rows("SELECT who, detail FROM journal WHERE what = 'withdrawal-closed'")
+    assert found == [("supervisor", "法定职责，依法留存")]
+
+
 def test_the_access_page_reports_by_reader_and_household_and_marks_what_is_unusual(
     world: World,
 ) -> None:

@@ -44,6 +44,7 @@ LISTS = {
     "/tablets",
     "/people",
     "/access",
+    "/withdrawn",
     "/approvals",
     "/approvals/ask",
     "/sign-out",
