@@ -38,6 +38,7 @@ from tests.planted_parts import PARTS
 from tests.plants_archives import PLANTS_ARCHIVES
 from tests.plants_console import PLANTS_CONSOLE
 from tests.plants_fieldwork import PLANTS_FIELDWORK
+from tests.plants_keys import PLANTS_KEYS
 from tests.plants_log import PLANTS_LOG
 from tests.plants_network import PLANTS_NETWORK
 from tests.plants_rights import PLANTS_RIGHTS
@@ -79,6 +80,7 @@ PLANTS = (
     *PLANTS_NETWORK,
     *PLANTS_SEALED,
     *PLANTS_ARCHIVES,
+    *PLANTS_KEYS,
     *(Plant(*one) for one in (*PLANTS_CONSOLE, *PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
 )
 

@@ -3,6 +3,7 @@
 
 import os
 import secrets
+import threading
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -187,6 +188,26 @@ def test_what_another_process_writes_while_pages_are_copied_is_in_the_copy(
         assert sorted(told) != told
     # What was written after the last page of a copy makes it begin again, as what was before.
     assert teams(settings) == ["t02", "t05", "t13", "t21", "t29"]
+
+
+def test_what_this_process_writes_in_the_last_moment_is_in_the_new_file(settings: Settings) -> None:
+    weigh_down(settings)
+    with opened_district(settings) as (district, keys):
+        threads: list[threading.Thread] = []
+
+        def write(name: str) -> None:
+            with district.store.write() as tx:
+                add_team(tx, name, name, "office", 0)
+
+        def told(done: int, total: int) -> None:
+            threads.append(threading.Thread(target=write, args=(f"t{len(threads):02}",)))
+            threads[-1].start()
+
+        renew_store_key(district.store, keys.store, settings.store_path, "office", 5, told)
+        for thread in threads:
+            thread.join()
+    assert len(threads) > 5
+    assert teams(settings) == [f"t{n:02}" for n in range(len(threads))]
 
 
 def test_a_reader_beside_goes_over_with_the_store(settings: Settings) -> None:
