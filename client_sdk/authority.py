@@ -21,6 +21,7 @@ from client_sdk.store.base import Store
 from crypto.certificate import Certificate, check_certificate
 from crypto.errors import CertificateRefused
 from crypto.identity import SIGNATURE_BYTES
+from sync.decoding import MALFORMED
 
 TABLET, UPSTREAM = "tablet", "upstream"
 RECEIVERS_MAX = 8
@@ -51,7 +52,7 @@ def authority(store: Store, replica: bytes) -> Authority | None:
 def _said(statement: bytes) -> Certificate | None:
     try:
         return msgspec.msgpack.decode(statement[SIGNATURE_BYTES:], type=Certificate)
-    except msgspec.DecodeError:
+    except MALFORMED:
         return None
 
 

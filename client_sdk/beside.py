@@ -20,6 +20,7 @@ from client_sdk.outbox import carried_files, sealed_files
 from sync.carry.files import write_durably
 from sync.carry.line import BINARY
 from sync.carry.stick import write_outbox
+from sync.decoding import MALFORMED
 
 DISTRICT_FILE = "district"
 """Addresses and pin of the district, in the clear: they stand in every ticket too."""
@@ -56,7 +57,7 @@ def read_beside(directory: Path) -> Beside:
     """Where the district of the tablet in a directory answers. Raises NotEnrolled."""
     try:
         return _beside.decode((directory / DISTRICT_FILE).read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (*MALFORMED, OSError) as error:
         raise NotEnrolled("address of the district") from error
 
 

@@ -21,6 +21,7 @@ import click
 import msgspec
 
 from sync.carry.files import open_own
+from sync.decoding import MALFORMED
 
 if TYPE_CHECKING:
     from client_sdk.app.serve import App
@@ -96,6 +97,6 @@ def address_again(directory: Path) -> str:
             connection.request("GET", f"/{running.key}")
             answer = connection.getresponse()
             text = answer.read(1000).decode()
-    except (OSError, http.client.HTTPException, msgspec.DecodeError, UnicodeDecodeError):
+    except (*MALFORMED, OSError, http.client.HTTPException):
         return ""
     return text.strip() if answer.status == http.client.OK else ""

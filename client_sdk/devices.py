@@ -26,6 +26,7 @@ from crypto.certificate import (
 )
 from crypto.errors import CryptoError
 from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of, verify
+from sync.decoding import MALFORMED
 from sync.feed import Verify, genesis
 
 SEGMENT, PAGE, RECEIPTS = b"segment", b"page", b"receipts"
@@ -90,7 +91,7 @@ def _learn_succession(store: Store, statement: bytes) -> bytes | None:
     kept = [bytes(one) for one in store.get(SUCCESSIONS, [])]
     try:
         named = msgspec.msgpack.decode(statement[_BODY_AT:], type=Succession)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         return None
     sql = "SELECT 1 FROM devices WHERE replica = ? AND told = 1"
     if store.one(sql, (named.new_replica,)) is None:
@@ -156,7 +157,7 @@ def _succession_row(store: Store, statement: bytes) -> tuple[bytes, bytes, bytes
         if known is None:
             raise PeerUnknown("no certificate")
         succession = check_succession(statement, known[0])
-    except (msgspec.DecodeError, UnicodeDecodeError, CryptoError) as error:
+    except (*MALFORMED, CryptoError) as error:
         raise PeerUnknown("statement") from error
     return succession.new_replica, succession.new_public, known[2], known[1], statement
 
@@ -182,7 +183,7 @@ def box_public_of(store: Store, replica: bytes) -> bytes:
         raise PeerUnknown(replica.hex())
     # It was checked when it was learnt, by whichever server of the tree issued it; a succession has
     # two signatures before its body.
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with contextlib.suppress(*MALFORMED):
         named = msgspec.msgpack.decode(found[0][SIGNATURE_BYTES:], type=Certificate)
         return named.box_public
     return msgspec.msgpack.decode(found[0][_BODY_AT:], type=Succession).new_box_public
@@ -304,7 +305,7 @@ def own_successions(store: Store) -> list[bytes]:
     for replica, statement in store.rows("SELECT replica, statement FROM replicas"):
         try:
             named = msgspec.msgpack.decode(statement[_BODY_AT:], type=Succession)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except MALFORMED:
             # The first key has a certificate, or nothing, in place of a succession.
             continue
         by_new[replica] = (named.old_replica, statement)

@@ -23,9 +23,10 @@ from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from crypto.ticket import Transcript
 from sync.carry.enrolling import Asking, Invitation, ShowDigits, go_through, invitation
+from sync.decoding import MALFORMED
 from sync.enrolment import Enrolled
 from sync.errors import SyncError
-from sync.schema import Schema, check_schema
+from sync.schema import Schema, SchemaInvalid, check_schema
 
 PICTURE_BYTES_MAX = 16 * 1024 * 1024
 """A photograph of a QR code, as any camera takes it."""
@@ -59,6 +60,14 @@ def read_invitation(code: str, address: str = "") -> Invitation:
     Raises TicketUnreadable, EnrolmentFailed where a typed code comes without an address.
     """
     return invitation(code, address, EnrolmentFailed)
+
+
+def read_declarations(data: bytes) -> Schema:
+    """What a district has in its forms, as JSON. Raises EnrolmentFailed."""
+    try:
+        return check_schema(msgspec.json.decode(data, type=Schema))
+    except (*MALFORMED, SchemaInvalid) as error:
+        raise EnrolmentFailed("declarations") from error
 
 
 def read_picture(data: bytes) -> str:
@@ -142,7 +151,7 @@ def _ready(
         raise EnrolmentFailed("certificate of another key")
     schema = None
     if enrolled.schema is not None:
-        schema = check_schema(msgspec.json.decode(enrolled.schema, type=Schema))
+        schema = read_declarations(enrolled.schema)
     return Ready(
         device_key,
         box_key,

@@ -27,6 +27,7 @@ from client_sdk.revoked import REVOCATIONS_MAX, revocations_known
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import known_of, own_point, replicas_held
 from client_sdk.watching import told_to_teammate
+from sync.decoding import MALFORMED
 from sync.errors import MessageMalformed
 from sync.feed import Replica
 from sync.messages import HOMES_MAX, PROTOCOL, Id, Known, Statement, Statements, encode
@@ -127,7 +128,7 @@ def read_greeting(data: bytes) -> Greeting:
         raise MessageMalformed("greeting: size")
     try:
         greeting = _greeting.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"greeting: {error}") from error
     if greeting.protocol != PROTOCOL:
         raise MessageMalformed("greeting: protocol")

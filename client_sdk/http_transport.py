@@ -23,6 +23,7 @@ from crypto.identity import DeviceKey
 from crypto.request import sign_request
 from sync.carry.line import ANSWER_BYTES_MAX, BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
 from sync.carry.standing import ask_standing
+from sync.decoding import MALFORMED
 
 
 class Signing(NamedTuple):
@@ -214,7 +215,7 @@ class Refusal(msgspec.Struct):
 def _code_of(answer: Answer) -> str:
     try:
         return msgspec.msgpack.decode(answer.body, type=Refusal).code
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         return ""
 
 
@@ -234,7 +235,7 @@ def good(answer: Answer) -> Answer:
         return answer
     try:
         refusal = msgspec.msgpack.decode(answer.body, type=Refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         refusal = Refusal()
     if answer.status == http.client.NOT_FOUND:
         raise NotFound(refusal.code)

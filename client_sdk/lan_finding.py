@@ -9,7 +9,6 @@ line.
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import ipaddress
 import os
@@ -54,7 +53,8 @@ def read_code(text: str) -> Meetable:
     try:
         raw = base64.b32decode(body + "=" * (-len(body) % 8))
         address = raw[1 + PIN_BYTES + REPLICA_BYTES :].decode("ascii")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
+        # Letters outside base32, outside ASCII, or bytes that are no text: each tells it otherwise.
         raise MeetingRefused("not the code of a meeting") from error
     host, _, port = address.rpartition(":")
     if not raw or raw[0] != _FORMAT or not host or not port.isdigit():

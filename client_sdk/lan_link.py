@@ -34,6 +34,7 @@ from client_sdk.store.base import Store
 from crypto.errors import SignatureRefused
 from crypto.identity import verify
 from crypto.tls import check_tls_pin, make_tls_identity, tls_pin, with_password
+from sync.decoding import MALFORMED
 from sync.feed import Replica
 from sync.messages import PROTOCOL, encode
 
@@ -136,7 +137,7 @@ class Line:
         """Receive one message. Raises MeetingRefused where it is another."""
         try:
             return msgspec.msgpack.decode(self.receive(bytes_max), type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except MALFORMED as error:
             raise MeetingRefused(f"{kind.__name__}: malformed") from error
 
     def close(self) -> None:

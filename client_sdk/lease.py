@@ -21,6 +21,7 @@ from client_sdk.store.base import Store
 from crypto.identity import SIGNATURE_BYTES
 from crypto.statement import Lease
 from sync.carry.files import write_durably
+from sync.decoding import MALFORMED
 
 LEASE_FILE = "lease"
 FILE_BYTES_MAX = 16 * 1024
@@ -85,7 +86,7 @@ def outside(directory: Path) -> Spent | None:
             found = msgspec.msgpack.decode(file.read(FILE_BYTES_MAX), type=Spent)
         # A statement that is none is found out here and nowhere else.
         return found if found.lease.open_ms >= 0 else None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (*MALFORMED, OSError):
         return None
 
 

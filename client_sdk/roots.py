@@ -20,6 +20,7 @@ from client_sdk.store.base import Store
 from crypto.errors import CryptoError, StatementRefused
 from crypto.identity import SIGNATURE_BYTES, replica_of
 from crypto.statement import ROOTS_MAX, Root, ServerKeys, check_root, check_server_keys
+from sync.decoding import MALFORMED
 from sync.messages import Statement
 
 ROOT, SERVER_KEYS = "root", "server-keys"
@@ -49,7 +50,7 @@ def root_by(store: Store, statement: bytes, issuer_at: int) -> bytes:
     try:
         said = msgspec.msgpack.decode(statement[SIGNATURE_BYTES:])
         return roots.get(said[issuer_at], bytes(store.get("district")[0]))
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, IndexError):
+    except (*MALFORMED, TypeError, LookupError):
         return bytes(store.get("district")[0])
 
 
@@ -57,7 +58,7 @@ def is_root(statement: bytes) -> bool:
     """Does it look like a word on a root? Nothing is checked."""
     try:
         msgspec.msgpack.decode(statement[2 * SIGNATURE_BYTES :], type=Root)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         return False
     return True
 
@@ -113,7 +114,7 @@ def take_keys(store: Store, statement: bytes) -> bool:
     except StatementRefused:
         # Of another district, or from before the root that is known here.
         return True
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         return False
     return True
 

@@ -22,6 +22,7 @@ from client_sdk.syncing import OnProgress
 from client_sdk.tablet_exchange import TabletExchange
 from client_sdk.views import SyncReport
 from sync.carry.stick import OUTBOX_BYTES_MAX, write_atomically
+from sync.decoding import MALFORMED
 from sync.errors import MessageMalformed
 from sync.messages import WANT_STATES, encode
 from sync.parcel import STATEMENT_BYTES_MAX
@@ -94,7 +95,7 @@ class TabletCarrying(TabletExchange):
             raise MessageMalformed("card: size")
         try:
             statements = _card.decode(card)
-        except msgspec.DecodeError as error:
+        except MALFORMED as error:
             raise MessageMalformed(f"card: {error}") from error
         if not statements or any(len(one) > STATEMENT_BYTES_MAX for one in statements):
             raise MessageMalformed("card: statements")

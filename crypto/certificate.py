@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from crypto.decoding import MALFORMED, Count, WallClock
 from crypto.errors import (
     CertificateRefused,
     CryptoError,
@@ -54,8 +55,8 @@ class Certificate(msgspec.Struct, frozen=True, array_like=True):
     box_public: bytes
     name: str
     area: str
-    serial: int
-    issued_at_ms: int
+    serial: Count
+    issued_at_ms: WallClock
     issuer: bytes
     role: Literal["tablet", "server", "upstream"] = "tablet"
     team: str = ""
@@ -70,8 +71,8 @@ class Revocation(msgspec.Struct, frozen=True, array_like=True):
     """
 
     replica: bytes
-    serial: int
-    revoked_at_ms: int
+    serial: Count
+    revoked_at_ms: WallClock
     issuer: bytes
     reason: str
     wipe: bool = True
@@ -244,6 +245,6 @@ def _opened(
         return msgspec.msgpack.decode(body, type=kind)
     except (SignatureRefused, KeyRefused) as error:
         raise refused(error.detail) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         # Text that is no UTF-8 is told by an error outside msgspec's own tree.
         raise refused("malformed") from None

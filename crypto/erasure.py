@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from crypto.certificate import STATEMENT_BYTES_MAX, STATEMENT_FORMAT
+from crypto.decoding import MALFORMED, Count, WallClock
 from crypto.errors import CryptoError, StatementRefused
 from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
 
@@ -51,7 +52,7 @@ class Erasure(msgspec.Struct, frozen=True, array_like=True):
 
     case: bytes
     issuer: bytes
-    at_ms: int
+    at_ms: WallClock
     basis: Annotated[str, Meta(max_length=24)]
     area: Annotated[str, Meta(max_length=15)]
     records: list[_Id]
@@ -75,8 +76,8 @@ class Erased(msgspec.Struct, frozen=True, array_like=True):
 
     replica: bytes
     statement: bytes
-    at_ms: int
-    counts: tuple[int, int, int]
+    at_ms: WallClock
+    counts: tuple[Count, Count, Count]
     format: int = STATEMENT_FORMAT
 
 
@@ -84,7 +85,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     """What one worker opened of one household, once an hour: the kinds of records, by their
     collections."""
 
-    at_ms: int
+    at_ms: WallClock
     worker: Annotated[str, Meta(max_length=32)]
     home: _Id
     fields: Annotated[str, Meta(max_length=FIELDS_CHARS_MAX)]
@@ -94,8 +95,8 @@ class Readings(msgspec.Struct, frozen=True, array_like=True):
     """Lines of a tablet's reading log from number ``first`` on; ``lost`` older ones had no room."""
 
     replica: bytes
-    first: int
-    lost: int
+    first: Count
+    lost: Count
     lines: Annotated[list[Line], Meta(max_length=READINGS_PER_STATEMENT_MAX)]
     format: int = STATEMENT_FORMAT
 
@@ -104,7 +105,7 @@ class ReadingsHeld(msgspec.Struct, frozen=True, array_like=True):
     """How far a district holds a tablet's reading log: the number of the last line."""
 
     replica: bytes
-    last: int
+    last: Count
     format: int = STATEMENT_FORMAT
 
 
@@ -211,7 +212,9 @@ def issue_readings_held(key: DeviceKey, replica: bytes, last: int) -> bytes:
 
 def check_readings_held(data: bytes, public: bytes) -> ReadingsHeld:
     """Check that word against the district's key. Raises StatementRefused."""
-    return _opened(data, public, READINGS_HELD, ReadingsHeld)
+    held = _opened(data, public, READINGS_HELD, ReadingsHeld)
+    _sound(held.format == STATEMENT_FORMAT and len(held.replica) == REPLICA_BYTES)
+    return held
 
 
 _W = TypeVar("_W", Erased, Readings)
@@ -246,7 +249,7 @@ def _opened(data: bytes, public: bytes, purpose: str, kind: type[_S]) -> _S:
 def _decoded(body: bytes, kind: type[_S]) -> _S:
     try:
         return msgspec.msgpack.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         raise StatementRefused("malformed") from None
 
 

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from crypto.algorithms import FIELD_AES_256_GCM_SIV, prefix
+from crypto.decoding import MALFORMED
 from crypto.errors import KeyRefused, SealRefused
 from crypto.seal import BoxKey, open_sealed, seal
 
@@ -161,7 +162,7 @@ def unwrap_keys(box: BoxKey, wrapped: bytes, named: Iterable[bytes]) -> list[Fie
     known = set(named)
     try:
         secrets = _keys_of.decode(open_sealed(box, _INFO, wrapped))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         raise SealRefused("no keys") from None
     if len(secrets) > KEYS_WRAPPED_MAX or any(len(s) != FIELD_KEY_BYTES for s in secrets):
         raise SealRefused("no keys")

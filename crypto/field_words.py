@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from crypto.certificate import STATEMENT_BYTES_MAX, STATEMENT_FORMAT
+from crypto.decoding import MALFORMED
 from crypto.errors import CryptoError, StatementRefused
 from crypto.field import FIELD_KEY_ID_BYTES
 from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
@@ -67,7 +68,7 @@ def word_by(data: bytes) -> bytes:
     """Whose word it says it is; nothing is checked yet. Raises StatementRefused."""
     try:
         first = msgspec.msgpack.decode(data[SIGNATURE_BYTES:])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         raise StatementRefused("malformed") from None
     if not isinstance(first, list) or not first or not isinstance(first[0], bytes):
         raise StatementRefused("malformed")
@@ -107,7 +108,7 @@ def _check(purpose: bytes, data: bytes, public: bytes, form: type[_W]) -> _W:
         found = msgspec.msgpack.decode(body, type=form)
     except CryptoError as error:
         raise StatementRefused(error.detail) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         raise StatementRefused("malformed") from None
     if found.format != STATEMENT_FORMAT or found.issuer != replica_of(public):
         raise StatementRefused("format or issuer")

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from crypto.decoding import MALFORMED, WallClock
 from crypto.errors import KeyRefused, LogRefused, SignatureRefused
 from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
 
@@ -41,7 +42,7 @@ class TreeHead(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
     size: int
     root: bytes
-    at_ms: int
+    at_ms: WallClock
     format: int = TREE_HEAD_FORMAT
 
 
@@ -212,7 +213,7 @@ def check_tree_head(data: bytes, public: bytes) -> TreeHead:
     try:
         verify(public, TREE_HEAD, body, data[:SIGNATURE_BYTES])
         head = msgspec.msgpack.decode(body, type=TreeHead)
-    except (SignatureRefused, KeyRefused, msgspec.DecodeError, UnicodeDecodeError):
+    except (*MALFORMED, SignatureRefused, KeyRefused):
         raise LogRefused("tree head") from None
     _check_head(head)
     if head.log != replica_of(public):

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from crypto.decoding import MALFORMED
 from crypto.errors import LogRefused
 from crypto.identity import SIGNATURE_BYTES
 from crypto.log import (
@@ -111,7 +112,7 @@ def read_leaf(data: bytes) -> list[Any]:
     """A leaf's parts: format, kind, time, and the rest. Raises LogRefused."""
     try:
         found = msgspec.msgpack.decode(data, type=list[Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         raise LogRefused("leaf") from None
     if len(found) < 3 or found[0] != LEAF_FORMAT:
         raise LogRefused("leaf")
@@ -127,7 +128,7 @@ def read_word(data: bytes) -> Word:
     """Read a keeper's word. Raises LogRefused."""
     try:
         return _word.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         raise LogRefused("word") from None
 
 
@@ -176,7 +177,9 @@ def _owned_up(before: TreeHead, said: TreeHead, path: Path, turns: Sequence[Prov
             leaf = read_leaf(turn.leaf)
         except LogRefused:
             return ROLLED_BACK
-        if leaf[1] != EPOCH or len(leaf) < 7 or not before.epoch < leaf[3] <= said.epoch:
+        if leaf[1] != EPOCH or len(leaf) < 7 or not isinstance(leaf[3], int):
+            return ROLLED_BACK
+        if not before.epoch < leaf[3] <= said.epoch:
             return ROLLED_BACK
         began.append(turn.index)
         named |= leaf[4:7] == [before.epoch, before.size, before.root]
@@ -192,7 +195,9 @@ def check_run(word: Word, said: TreeHead, replica: bytes, counter: int) -> list[
     last, head before, head. Raises LogRefused where none is shown that holds."""
     for proof in word.proofs:
         leaf = read_leaf(proof.leaf)
-        if leaf[1] == RUN and len(leaf) >= 8 and leaf[3] == replica and leaf[5] >= counter:
+        if leaf[1] != RUN or len(leaf) < 8 or not isinstance(leaf[5], int):
+            continue
+        if leaf[3] == replica and leaf[5] >= counter:
             check_inclusion(leaf_hash(proof.leaf), proof.index, said.size, proof.path, said.root)
             return leaf[1:]
     raise LogRefused("no leaf of it is shown")
@@ -208,7 +213,7 @@ def read_evidence(data: bytes) -> Evidence:
     """Read evidence; its heads are to be checked against the log's key. Raises LogRefused."""
     try:
         return _evidence.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         raise LogRefused("evidence") from None
 
 
@@ -216,7 +221,7 @@ def log_of(head: bytes) -> bytes:
     """The log that a head names (16 bytes), before its signature was checked. Raises LogRefused."""
     try:
         return msgspec.msgpack.decode(head[SIGNATURE_BYTES:], type=TreeHead).log
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         raise LogRefused("tree head") from None
 
 

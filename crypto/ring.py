@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from crypto.algorithms import prefix
 from crypto.certificate import NAME_CHARACTERS_MAX, STATEMENT_BYTES_MAX, STATEMENT_FORMAT
+from crypto.decoding import MALFORMED, WallClock
 from crypto.errors import CryptoError, StatementRefused
 from crypto.field import FIELD_KEY_ID_BYTES
 from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of, verify
@@ -50,7 +51,7 @@ class Ring(msgspec.Struct, frozen=True, array_like=True):
 
     team: Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
     issuer: bytes
-    issued_at_ms: int
+    issued_at_ms: WallClock
     classes: Annotated[tuple[ReaderKeys, ...], Meta(max_length=CLASSES_MAX)]
     format: int = STATEMENT_FORMAT
 
@@ -85,7 +86,7 @@ def check_ring(data: bytes, issuer_public: bytes) -> Ring:
         ring = msgspec.msgpack.decode(body, type=Ring)
     except CryptoError as error:
         raise StatementRefused(error.detail) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         raise StatementRefused("malformed") from None
     _check(ring, issuer_public)
     return ring

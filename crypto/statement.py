@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from crypto.certificate import STATEMENT_BYTES_MAX, STATEMENT_FORMAT
+from crypto.decoding import MALFORMED, Count, WallClock
 from crypto.errors import CryptoError, KeyRefused, SignatureRefused, StatementRefused
 from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
 from crypto.seal import check_box_public
@@ -44,7 +45,7 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
 
     replica: bytes
     issuer: bytes
-    issued_at_ms: int
+    issued_at_ms: WallClock
     open_ms: int
     erase_ms: int
     format: int = STATEMENT_FORMAT
@@ -58,11 +59,11 @@ class Wiped(msgspec.Struct, frozen=True, array_like=True):
     """
 
     replica: bytes
-    serial: int
-    at_ms: int
-    counter: int
+    serial: Count
+    at_ms: WallClock
+    counter: Count
     head: bytes
-    left: int
+    left: Count
     format: int = STATEMENT_FORMAT
 
 
@@ -73,8 +74,8 @@ class ServerKeys(msgspec.Struct, frozen=True, array_like=True):
     """
 
     public: bytes
-    serial: int
-    issued_at_ms: int
+    serial: Count
+    issued_at_ms: WallClock
     box_public: bytes
     pins: tuple[bytes, ...]
     format: int = STATEMENT_FORMAT
@@ -85,8 +86,8 @@ class Root(msgspec.Struct, frozen=True, array_like=True):
 
     old_public: bytes
     new_public: bytes
-    serial: int
-    at_ms: int
+    serial: Count
+    at_ms: WallClock
     format: int = STATEMENT_FORMAT
 
 
@@ -100,8 +101,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
     replica: bytes
     issuer: bytes
-    issued_at_ms: int
-    places: tuple[tuple[str, bytes, bytes, int, bytes], ...]
+    issued_at_ms: WallClock
+    places: tuple[tuple[str, bytes, bytes, Count, bytes], ...]
     format: int = STATEMENT_FORMAT
 
 
@@ -113,8 +114,8 @@ class Reach(msgspec.Struct, frozen=True, array_like=True):
     """
 
     issuer: bytes
-    issued_at_ms: int
-    places: tuple[tuple[str, bytes, int], ...]
+    issued_at_ms: WallClock
+    places: tuple[tuple[str, bytes, Count], ...]
     format: int = STATEMENT_FORMAT
 
 
@@ -285,5 +286,5 @@ def _decoded(body: bytes, kind: type[_S]) -> _S:
         raise StatementRefused("length")
     try:
         return msgspec.msgpack.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         raise StatementRefused("malformed") from None

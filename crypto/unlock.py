@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from crypto.algorithms import UNLOCK_ARGON2ID_AES_256_GCM_SIV, prefix
+from crypto.decoding import MALFORMED
 from crypto.errors import (
     MINUTE_MS,
     UnlockErased,
@@ -131,7 +132,7 @@ def decode_vault(data: bytes) -> Vault:
         raise VaultRefused("not a vault")
     try:
         vault = msgspec.msgpack.decode(memoryview(data)[len(head) :], type=Vault)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         raise VaultRefused("malformed") from None
     if vault.format != VAULT_FORMAT or len(vault.entries) > WORKERS_MAX:
         raise VaultRefused("format or size")

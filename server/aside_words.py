@@ -21,6 +21,7 @@ from crypto.identity import DeviceKey, verify
 from server.store.base import Transaction
 from server.trust import Trust
 from sync.clock import COUNTER_BYTES, Dot, counter_of
+from sync.decoding import MALFORMED
 from sync.feed import Partial, Segment
 from sync.messages import Statement
 
@@ -119,6 +120,6 @@ def _read(trust: Trust, server: str, statement: bytes) -> list[Span]:
         try:
             verify(public, ASIDE.encode(), body, signature)
             return _decode(body)
-        except (CryptoError, msgspec.DecodeError):
+        except (*MALFORMED, CryptoError):
             continue
     return []

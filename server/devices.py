@@ -31,6 +31,7 @@ from server.field_readers import renew_for
 from server.journal import note
 from server.revocations import note_revocation
 from server.store.base import Transaction
+from sync.decoding import MALFORMED
 
 ACTIVE, REVOKED = "active", "revoked"
 LINKS_MAX = 1_000
@@ -171,7 +172,7 @@ def old_replica_of(statement: bytes) -> bytes:
         raise SuccessionRefused("length")
     try:
         return msgspec.msgpack.decode(statement[2 * SIGNATURE_BYTES :], type=Succession).old_replica
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyRefused):
+    except (*MALFORMED, KeyRefused):
         raise SuccessionRefused("malformed") from None
 
 

@@ -40,6 +40,7 @@ from server.history import stored_record
 from server.journal import note
 from server.store.base import Transaction
 from server.trust import UPSTREAM, Trust
+from sync.decoding import MALFORMED
 from sync.errors import ChangeInvalid
 from sync.schema import Schema
 from sync.sealing import SEALED, is_sealed, key_named
@@ -110,7 +111,7 @@ def _said(statement: bytes) -> FieldAsk | FieldGiven | None:
     if not SIGNATURE_BYTES < len(statement) <= STATEMENT_BYTES_MAX:
         return None
     for decoder in (_ask, _given):
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(*MALFORMED):
             return decoder.decode(statement[SIGNATURE_BYTES:])
     return None
 

@@ -21,11 +21,10 @@ from server.field_keys import FieldKeys, Group, begin_epoch, epoch_of
 from server.history import stored_record
 from server.scope import outside
 from server.store.base import Transaction
-from sync.errors import ChangeInvalid
+from sync.decoding import MALFORMED
+from sync.errors import ChangeInvalid, MessageMalformed
 from sync.messages import STATEMENTS_MAX, Request, Statement
-from sync.sealing import FIELD_KEYS, FIELD_RING, FieldKeysSaid, is_sealed, key_named
-
-_SAID = msgspec.msgpack.Decoder(FieldKeysSaid)
+from sync.sealing import FIELD_KEYS, FIELD_RING, decode_said, is_sealed, key_named
 
 
 def ring_of(
@@ -71,8 +70,8 @@ def told_fields(
     if not told:
         return []
     try:
-        said = _SAID.decode(told[0])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = decode_said(told[0])
+    except MessageMalformed:
         return []
     if said.wanted:
         grant(tx, keys, team, said.wanted, now_ms)
@@ -157,6 +156,6 @@ def _box_of(tx: Transaction, replica: bytes) -> bytes | None:
         return None
     try:
         said = msgspec.msgpack.decode(bytes(found[0][0])[SIGNATURE_BYTES:], type=Certificate)
-    except (msgspec.DecodeError, UnicodeDecodeError, CryptoError):
+    except (*MALFORMED, CryptoError):
         return None
     return said.box_public

@@ -26,6 +26,7 @@ from server.journal import note
 from server.roots import Roots
 from server.store.base import Transaction
 from server.trust import TABLET
+from sync.decoding import MALFORMED
 
 
 def take_in_own(
@@ -67,7 +68,7 @@ def _decoded(statement: bytes, at: int, kind: type[_S]) -> _S | None:
         return None
     try:
         return msgspec.msgpack.decode(statement[at:], type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         return None
 
 

@@ -25,6 +25,7 @@ from server.history import stored_record
 from server.own import Write
 from server.store.base import Transaction
 from sync.change import ADD, APPEND, COUNT, ID_CHARS_MAX, Value
+from sync.decoding import MALFORMED
 from sync.effects import Moment, Writing, born, missing_steps, record_of
 from sync.labels import field_of, value_of
 from sync.schema import Collection, Schema
@@ -61,13 +62,7 @@ def read_rows(path: Path, collection: Collection) -> list[Row]:
             rows = list(_csv_rows(path, collection))
         else:
             rows = list(_json_rows(path))
-    except (
-        OSError,
-        UnicodeDecodeError,
-        RecursionError,
-        csv.Error,
-        msgspec.DecodeError,
-    ) as error:
+    except (*MALFORMED, OSError, csv.Error) as error:
         raise ImportRefused(type(error).__name__) from None
     seen: set[str] = set()
     for row in rows:

@@ -28,6 +28,7 @@ from server.log_access import said_in
 from server.log_tree import signed_head, stand_of
 from server.store.base import Transaction
 from server.uplinks import UPSTREAM
+from sync.decoding import MALFORMED
 
 FORMAT: Final = "doorstep-log/1"
 HASHES_PER_LINE: Final = 4_096
@@ -122,7 +123,7 @@ def _read(lines: Iterable[str]) -> _Read:
                 out.hashes.extend(data[start : start + NODE_BYTES] for start in at)
             else:
                 out.leaves.append((int(said["n"]), base64.b64decode(said["leaf"])))
-    except (msgspec.DecodeError, ValueError, KeyError, TypeError):
+    except (*MALFORMED, ValueError, KeyError, TypeError):
         raise LogRefused("export: not readable") from None
     return out
 
@@ -163,7 +164,7 @@ def _leads(root: bytes, public: bytes, certificates: Sequence[bytes]) -> bool:
             if issuer is not None:
                 checked = check_certificate(data, issuer)
                 known[checked.replica] = checked.public
-        except (msgspec.DecodeError, CryptoError):
+        except (*MALFORMED, CryptoError):
             continue
     return public in known.values()
 
@@ -187,8 +188,8 @@ def _turns(leaves: Sequence[tuple[int, bytes]]) -> list[tuple[int, int]]:
             said = read_leaf(body)
         except LogRefused:
             continue
-        if said[1] == EPOCH:
-            out.append((n, int(said[3])))
+        if said[1] == EPOCH and len(said) > 3 and isinstance(said[3], int):
+            out.append((n, said[3]))
     return out
 
 

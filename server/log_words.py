@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from crypto.errors import CryptoError, LogRefused
 from crypto.identity import DeviceKey
 from crypto.log import (
@@ -61,6 +59,7 @@ from server.replying import Done
 from server.store.base import Transaction
 from server.trust import Trust
 from server.uplinks import Link
+from sync.decoding import MALFORMED
 from sync.messages import PROTOCOL, Known, Reply, Request, Statement, decode_known
 
 EVIDENCE_KEPT_MAX = 200
@@ -281,7 +280,7 @@ def take_evidence(
                 check_evidence(data, public)
             else:
                 check_tree_head(said.second or said.first, public)
-        except (CryptoError, msgspec.DecodeError):
+        except (*MALFORMED, CryptoError):
             continue
         _keep(tx, server, said.finding, data, now_ms)
 

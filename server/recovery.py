@@ -20,6 +20,7 @@ from crypto.seal import Recovered as Stream
 from crypto.seal import recover_sealed_stream
 from server.district import District
 from server.errors import DeviceUnknown
+from sync.decoding import MALFORMED
 from sync.errors import SyncError
 from sync.feed import HEAD_BYTES, Segment
 from sync.messages import PROTOCOL, SEGMENTS_MAX, Request
@@ -50,7 +51,7 @@ def recover(district: District, data: bytes, refusals_max: int | None = None) ->
     for _, item in found.items:
         try:
             segments.append(_segment.decode(item))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except MALFORMED:
             refused += 1
     changes = 0
     for start in range(0, len(segments), PART):

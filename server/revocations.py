@@ -20,6 +20,7 @@ from crypto.errors import CryptoError
 from crypto.identity import SIGNATURE_BYTES
 from server.store.base import Transaction
 from server.trust import Trust
+from sync.decoding import MALFORMED
 
 TOLD_MAX = 2_000
 """Revocations of one message, 190 bytes each: more than a province has in years."""
@@ -72,7 +73,7 @@ def _said(statement: bytes) -> Revocation | None:
         return None
     try:
         return msgspec.msgpack.decode(statement[SIGNATURE_BYTES:], type=Revocation)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         return None
 
 

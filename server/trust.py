@@ -29,6 +29,7 @@ from crypto.identity import SIGNATURE_BYTES, replica_of, verify
 from crypto.statement import Root, check_root
 from server.errors import DeviceUnknown
 from server.store.base import Transaction
+from sync.decoding import MALFORMED
 
 TABLET: Final = "tablet"
 SERVER: Final = "server"
@@ -175,7 +176,7 @@ class Trust:
             return None
         try:
             said = msgspec.msgpack.decode(statement[SIGNATURE_BYTES:], type=Certificate)
-        except msgspec.DecodeError:
+        except MALFORMED:
             return self._read_succession(statement)
         issuer = self.keys.get(said.issuer)
         if issuer is None or not self._may_say(issuer, said):
@@ -211,7 +212,7 @@ class Trust:
             if old is None:
                 return None
             said = check_succession(statement, old.public)
-        except msgspec.DecodeError:
+        except MALFORMED:
             return self._read_root(statement)
         except CryptoError:
             return None
@@ -227,14 +228,15 @@ class Trust:
             (said.old_public, said.new_public),
             (said.new_public, said.old_public),
         ):
-            found = self.keys.get(replica_of(known))
-            if found is None or found.line != FIRST or found.role == TABLET:
-                continue
-            if replica_of(other) in self.keys:
-                return None
             try:
+                found = self.keys.get(replica_of(known))
+                if found is None or found.line != FIRST or found.role == TABLET:
+                    continue
+                if replica_of(other) in self.keys:
+                    return None
                 check_root(statement, said.old_public)
             except CryptoError:
+                # Also a key that nobody may use: its replica is not even asked for.
                 return None
             key = found._replace(replica=replica_of(other), public=other)
             return key, found.replica, b""
@@ -245,7 +247,7 @@ def root_said(statement: bytes) -> Root | None:
     """What a statement says if it is a word on a root; nothing is checked yet."""
     try:
         return msgspec.msgpack.decode(statement[2 * SIGNATURE_BYTES :], type=Root)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         return None
 
 

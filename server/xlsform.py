@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import msgspec
 from openpyxl import Workbook
@@ -28,6 +29,25 @@ from sync.schema import REGISTERS, Choice, Collection, Field, Label, SchemaInval
 
 FORM_BYTES_MAX = 10_000_000
 """A workbook of 120 questions with a city's choices is a hundredth of it."""
+FORM_UNPACKED_BYTES_MAX = 10_000_000
+"""Zeros pack a thousandfold, and a workbook is unpacked in memory."""
+BROKEN = (
+    PyXFormError,
+    BadZipFile,
+    OSError,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+"""By these the libraries tell of a workbook that is none: each part of it has a reader of its
+own."""
 ZH, EN = "label::Chinese (zh)", "label::English (en)"
 YES_NO = "doorstep_yes_no"
 _TYPES = {
@@ -136,10 +156,13 @@ def imported(data: bytes, name: str = "") -> Imported:
     if len(data) > FORM_BYTES_MAX:
         raise ImportRefused(f"at most {FORM_BYTES_MAX} bytes")
     try:
+        with ZipFile(io.BytesIO(data)) as book:
+            if sum(part.file_size for part in book.infolist()) > FORM_UNPACKED_BYTES_MAX:
+                raise ImportRefused(f"at most {FORM_UNPACKED_BYTES_MAX} bytes unpacked")
         sheets = get_xlsform(io.BytesIO(data), file_type=".xlsx")
-    except (PyXFormError, BadZipFile, OSError, KeyError, ValueError) as error:
+        unmapped = _complaints(data)
+    except BROKEN as error:
         raise ImportRefused(str(error)[:400]) from None
-    unmapped = _complaints(data)
     settings = (sheets.settings or [{}])[0]
     lists: dict[str, list[Choice]] = {}
     for row in sheets.choices or []:

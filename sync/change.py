@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from sync.clock import COUNTER_BYTES, TAG_BYTES, Dot, Stamp, check_vector, dot, replica_of
+from sync.decoding import MALFORMED
 from sync.errors import ChangeInvalid, LimitExceeded, MessageMalformed
 from sync.schema import NAME_CHARS_MAX
 
@@ -139,7 +140,7 @@ def decode_change(raw: bytes | msgspec.Raw) -> Change:
         raise LimitExceeded(f"change of {len(raw)} bytes, at most {CHANGE_BYTES_MAX}")
     try:
         change = _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"change: {error}") from error
     _check(change)
     return change
@@ -166,7 +167,7 @@ def split_changes(body: bytes, count: int) -> list[bytes]:
     """
     try:
         raws = [bytes(raw) for raw in _split.decode(body)]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"segment: {error}") from error
     if len(raws) != count:
         raise MessageMalformed("segment: count of changes")
@@ -257,7 +258,7 @@ def entries_of(replica: bytes, first: int, salts: Sequence[bytes], body: bytes) 
     raws = split_changes(body, len(salts))
     try:
         changes = _many_decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"change: {error}") from error
     begun = _DIGEST.copy()
     begun.update(replica)

@@ -20,7 +20,11 @@ def is_child(birth_year: object, on: str) -> bool:
     """May a person born in that year be below fourteen on that day (YYYY-MM-DD)?"""
     if not isinstance(birth_year, int) or isinstance(birth_year, bool):
         return False
-    return int(on[:4]) - birth_year <= CHILD_YEARS
+    year = on[:4]
+    if not (year.isascii() and year.isdigit()):
+        # A day that no declaration allows does not make anybody older.
+        return True
+    return int(year) - birth_year <= CHILD_YEARS
 
 
 def lacks(consent: Mapping[str, Any], birth_year: object) -> list[Lack]:

@@ -19,6 +19,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
+from sync.decoding import MALFORMED
 from sync.errors import LimitExceeded, MessageMalformed
 from sync.messages import PROTOCOL
 
@@ -154,7 +155,7 @@ def decode(data: bytes, kind: type[_M]) -> _M:
         raise LimitExceeded(f"enrolment message of {len(data)} bytes, at most {limit}")
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"enrolment: {error}") from error
 
 

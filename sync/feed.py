@@ -31,6 +31,7 @@ from sync.change import (
 )
 from sync.clock import COUNTER_MAX
 from sync.compression import UPLOAD_LEVEL, pack, unpack
+from sync.decoding import MALFORMED
 from sync.errors import ChainBroken, LimitExceeded, MessageMalformed
 
 BLOCK_CHANGES = 256
@@ -280,7 +281,7 @@ def decode_sealed_changes(data: bytes) -> list[SealedChange]:
     """What an opened sealed part holds. Raises MessageMalformed or LimitExceeded."""
     try:
         return _sealed.decode(unpack(data, SEGMENT_BYTES_MAX))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"sealed changes: {error}") from error
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from sync.decoding import MALFORMED
 from sync.errors import MessageMalformed
 
 TABLET = "tablet"
@@ -57,5 +58,5 @@ def decode_machine(data: bytes) -> Machine:
     """What the statement says. Raises MessageMalformed."""
     try:
         return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"{TABLET}: {error}") from error

@@ -16,6 +16,7 @@ from msgspec import Meta, Raw
 from sync.change import ID_CHARS_MAX, Value
 from sync.clock import COUNTER_MAX
 from sync.compression import pack, unpack
+from sync.decoding import MALFORMED
 from sync.errors import LimitExceeded, MessageMalformed, ProtocolUnknown
 from sync.feed import SIGNATURE_BYTES_MAX, Head, Partial, Replica, Segment
 
@@ -274,7 +275,7 @@ def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes, what: str) -> An
         raise LimitExceeded(f"{what} of {len(data)} bytes, at most {MESSAGE_BYTES_MAX}")
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"{what}: {error}") from error
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from sync.decoding import MALFORMED
 from sync.errors import (
     BundleLate,
     BundleRepeated,
@@ -96,7 +97,7 @@ def decode_parcel(data: bytes) -> Parcel:
         raise LimitExceeded(f"parcel of {len(data)} bytes, at most {PARCEL_BYTES_MAX}")
     try:
         found = _parcel.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         raise MessageMalformed(f"parcel: {error}") from error
     if found.protocol != PROTOCOL:
         raise ProtocolUnknown(f"parcel: version {found.protocol}")

@@ -17,7 +17,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sync.errors import ChangeInvalid
+from sync.decoding import MALFORMED
+from sync.errors import ChangeInvalid, MessageMalformed
 from sync.messages import Id
 
 CARRIED_INFO = b"doorstep/sealed-changes/1"
@@ -61,8 +62,17 @@ class FieldKeysSaid(msgspec.Struct, array_like=True, frozen=True):
 
 
 _value = msgspec.msgpack.Decoder().decode
+_said = msgspec.msgpack.Decoder(FieldKeysSaid)
 encode_value = msgspec.msgpack.Encoder(order="deterministic").encode
 """What is sealed of a value: equal values give equal bytes."""
+
+
+def decode_said(data: bytes) -> FieldKeysSaid:
+    """What a tablet says of its field keys. Raises MessageMalformed."""
+    try:
+        return _said.decode(data)
+    except MALFORMED as error:
+        raise MessageMalformed(f"{FIELD_KEYS}: {error}") from error
 
 
 def is_sealed(value: Any) -> bool:
@@ -98,7 +108,7 @@ def opened_value(plain: bytes) -> Any:
     """The value that was sealed. Raises ChangeInvalid."""
     try:
         return _value(plain)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except MALFORMED:
         raise ChangeInvalid("a sealed value") from None
 
 

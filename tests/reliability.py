@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -44,13 +45,14 @@ Json = dict[str, Any]
 class Part(NamedTuple):
     """One tool. ``key`` is the figure that shall reach ``full``; ``command`` makes its command from
     the part's sums so far, how much is left and the seconds it has; ``figures`` reads what it wrote
-    and ``seeds`` which ones it used."""
+    and ``seeds`` which ones it used; ``spreads``: it can be told over how many processes."""
 
     key: str
     full: int
     command: Callable[[Json, int, float, Path], str]
     figures: Callable[[Json], Json]
     seeds: Callable[[Json], tuple[int, int]]
+    spreads: bool = True
 
 
 def _fuzz(sums: Json, left: int, seconds: float, folder: Path) -> str:
@@ -93,6 +95,7 @@ PARTS: dict[str, Part] = {
         ),
         lambda f: {"kills": f["kills"], "lost": f["lost"], "acknowledged": f["acknowledged"]},
         lambda f: (f["seed"], f["seed"]),
+        spreads=False,
     ),
     "fuzz": Part(
         "fuzz_cases_least",
@@ -118,6 +121,7 @@ PARTS: dict[str, Part] = {
             "planted_bugs_survived": f["survived"],
         },
         lambda f: (SEED, SEED),
+        spreads=False,
     ),
 }
 WORDS = (
@@ -245,12 +249,13 @@ def write(runs: Json) -> None:
 # ---- running -------------------------------------------------------------------------------------
 
 
-def piece(name: str, sums: Json, left: int, seconds: float) -> Json:
+def piece(name: str, sums: Json, left: int, seconds: float, workers: int) -> Json:
     """Run one piece of a part: what it counted, when, with which seeds and on what."""
     part, on, started = PARTS[name], commit(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="doorstep-reliability-") as folder:
         out = Path(folder) / "figures.json"
         words = part.command(sums, left, seconds, Path(folder)).split()
+        words += ["--workers", str(workers)] if part.spreads else []
         print(f"== {name}: python -m {' '.join(words)}", flush=True)
         command = [sys.executable, "-m", *words, "--json", str(out)]
         done = subprocess.run(command, cwd=ROOT, check=False)
@@ -267,7 +272,7 @@ def piece(name: str, sums: Json, left: int, seconds: float) -> Json:
     }
 
 
-def fill(name: str, minutes: float) -> bool:
+def fill(name: str, minutes: float, workers: int) -> bool:
     """Piece after piece until the part is full or the time over; False where it found anything."""
     part, until = PARTS[name], time.monotonic() + minutes * 60
     while (seconds := until - time.monotonic()) > 1:
@@ -275,7 +280,7 @@ def fill(name: str, minutes: float) -> bool:
         left = part.full - sums.get(part.key, 0)
         if left <= 0:
             break
-        one = piece(name, sums, left, min(seconds, PIECE_SECONDS))
+        one = piece(name, sums, left, min(seconds, PIECE_SECONDS), workers)
         with file_alone():
             runs = known()
             write(runs | {name: joined(runs.get(name, []), one)})
@@ -289,13 +294,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.reliability")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
     parser.add_argument("--minutes", type=float, default=24 * 60.0, help="for each part")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes of a part")
     parser.add_argument("--anew", action="store_true", help="forget what these parts counted")
     chosen = parser.parse_args(argv)
     names = chosen.parts or list(PARTS)
     if chosen.anew:
         with file_alone():
             write({name: runs for name, runs in known().items() if name not in names})
-    bad = [name for name in names if not fill(name, chosen.minutes)]
+    bad = [name for name in names if not fill(name, chosen.minutes, chosen.workers)]
     if bad:
         print(f"found something: {', '.join(bad)}")
     return 1 if bad else 0

@@ -28,6 +28,7 @@ from crypto.ticket import (
     ticket_id,
 )
 from sync.carry.line import BINARY, Answer, Line
+from sync.decoding import MALFORMED
 from sync.enrolment import (
     Begin,
     Enrolled,
@@ -158,5 +159,5 @@ def code_of(answer: Answer) -> str:
     """The code of an error answer; empty where it has none."""
     try:
         return str(msgspec.msgpack.decode(answer.body).get("code", ""))
-    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError):
+    except (*MALFORMED, AttributeError):
         return ""

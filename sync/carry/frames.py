@@ -9,6 +9,7 @@ read in any order, and say themselves when all were seen; a frame that is blurre
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ SCALE = 4
 """Pixels of one module in pictures."""
 PICTURE_BYTES_MAX = 32 * 1024 * 1024
 """One picture or animation that is read."""
+PICTURE_PIXELS_MAX = 24_000_000
+"""A camera's largest picture; one byte for each is unpacked."""
+FRAMES_MAX = 256
+"""Pictures of one animation that are looked at: three times what a bundle needs."""
 
 
 def codes_of(whole: bytes, frame_bytes: int = FRAME_BYTES) -> list[Any]:
@@ -92,17 +97,31 @@ def read_frames(data: bytes) -> list[Piece]:
         raise TooLarge("picture")
     out: list[Piece] = []
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            for number in range(getattr(image, "n_frames", 1)):
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "GIF")) as image:
+            if image.width * image.height > PICTURE_PIXELS_MAX:
+                raise TooLarge("picture")
+            for number in range(min(FRAMES_MAX, getattr(image, "n_frames", 1))):
                 image.seek(number)
                 for code in zxingcpp.read_barcodes(image.convert("L")):
                     try:
                         out.append(read_piece(bytes(code.bytes)))
                     except PieceRefused:
                         continue
-    except OSError as error:
+    except BROKEN as error:
         raise PieceRefused("not a picture") from error
     return out
+
+
+BROKEN = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""By these the library tells of broken pictures."""
 
 
 class Camera:

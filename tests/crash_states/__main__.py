@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -24,12 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash_states")
     parser.add_argument("--states", type=int, default=100_000, help="distinct ones, at most about")
     parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--weak", action="store_true", help="stores that do not wait for the disk")
     parser.add_argument("--json", type=Path, help="write the figures here")
     chosen = parser.parse_args(argv)
     started = time.perf_counter()
-    found = explore(chosen.seed, chosen.states, chosen.seconds, weak=chosen.weak)
+    bounds = chosen.seed, chosen.states, chosen.seconds
+    found = explore(*bounds, weak=chosen.weak, workers=chosen.workers)
     for complaint in found.complaints:
         print(complaint)
     seconds = time.perf_counter() - started

@@ -27,13 +27,15 @@ STRIDE = 8
 DRAWS = 12
 
 
-def explore(seed: int, states: int, seconds: float, *, weak: bool = False) -> Found:
+def explore(
+    seed: int, states: int, seconds: float, *, weak: bool = False, workers: int | None = None
+) -> Found:
     """Trace once, then walk until there are so many distinct states or the time is over."""
     home = Path(tempfile.mkdtemp(prefix="crash-states-"))
     try:
         ops = record(home / "w", weak=weak)
         traced = Traced(home / "w", ops, replicas_of(home / "w"))
-        return _walk_all(traced, seed, states, seconds)
+        return _walk_all(traced, seed, states, seconds, workers or os.cpu_count() or 1)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -51,9 +53,8 @@ def replicas_of(folder: Path) -> dict[str, bytes]:
     return out
 
 
-def _walk_all(traced: Traced, seed: int, states: int, seconds: float) -> Found:
+def _walk_all(traced: Traced, seed: int, states: int, seconds: float, width: int) -> Found:
     until = time.monotonic() + seconds
-    width = os.cpu_count() or 1
     total, number = Found(), 0
     with multiprocessing.get_context("forkserver").Pool(width) as pool:
         while len(total.hashes) < states and time.monotonic() < until:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--only", default="", help="targets whose name holds this")
     parser.add_argument("--case", type=int, help="one case, unguarded: shows its traceback")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--done", type=Path, help="JSON: cases each parser has had already")
     parser.add_argument("--seconds", type=float, default=math.inf, help="no case after these")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -60,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     console = Console()
     done = json.loads(chosen.done.read_text()) if chosen.done else {}
-    plan = Plan(chosen.seed, chosen.cases, done, time.monotonic() + chosen.seconds)
+    until = time.monotonic() + chosen.seconds
+    plan = Plan(chosen.seed, chosen.cases, done, until, chosen.workers)
     names = [t.name for t in targets if done.get(t.name, 0) < chosen.cases]
     told = run_all(names, plan, console)
     show(told, chosen.seed, console)

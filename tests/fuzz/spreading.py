@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.fuzz import targets_other, targets_sync
+from tests.fuzz import targets_carried, targets_other, targets_said, targets_sync
 from tests.fuzz.running import Target, Told, run
 
 SEED = 20261122
@@ -29,7 +29,8 @@ PASSED_LEAST = 0.3
 
 def all_targets() -> list[Target]:
     """Every parser."""
-    return [*targets_sync.targets(), *targets_other.targets()]
+    parts = (targets_sync, targets_other, targets_said, targets_carried)
+    return [target for part in parts for target in part.targets()]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Plan:
     cases: int
     done: Mapping[str, int] = field(default_factory=dict)
     until: float = math.inf
+    workers: int | None = None
 
 
 def _child(name: str, plan: Plan, answer: Connection) -> None:
@@ -70,7 +72,7 @@ def run_all(names: Sequence[str], plan: Plan, console: Console) -> list[Told]:
     told: list[Told] = []
     with (
         Progress(console=console, transient=True) as progress,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(plan.workers or os.cpu_count()) as pool,
     ):
         bar = progress.add_task("fuzz", total=len(names))
         for one in pool.map(partial(run_by_name, plan=plan), names):

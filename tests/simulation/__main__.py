@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first number")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seconds", type=int, default=SECONDS_FOREVER, help="begin no more after")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--seed", type=int, help="one run, in full")
     parser.add_argument("--shrink", action="store_true", help="its shortest history that fails")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -75,7 +76,8 @@ def many(chosen: argparse.Namespace) -> int:
     console = Console(stderr=True)
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("simulation", total=chosen.runs)
-        for run in run_many(chosen.first, chosen.runs, chosen.steps, chosen.seconds):
+        spread = chosen.steps, chosen.seconds, chosen.workers
+        for run in run_many(chosen.first, chosen.runs, *spread):
             progress.advance(bar)
             begun += 1
             fired += run.fired
@@ -88,7 +90,7 @@ def many(chosen: argparse.Namespace) -> int:
     silent = sorted(set(FAULTS) - set(fired))
     for kind in FAULTS:
         print(f"  {kind:15} {fired[kind]:9,}")
-    rate = counted / seconds / (os.cpu_count() or 1)
+    rate = counted / seconds / (chosen.workers or 1)
     print(f"simulation: {counted} runs counted, {failed} failed, {rate:.2f} runs/s per core")
     if silent:
         print(f"never fired: {', '.join(silent)}")

@@ -30,11 +30,13 @@ def _run(numbers: tuple[int, int]) -> Run:
     return run_seed(_stages[0], *numbers)
 
 
-def run_many(first: int, runs: int, steps: int, seconds: float) -> Iterator[Run]:
+def run_many(
+    first: int, runs: int, steps: int, seconds: float, workers: int | None = None
+) -> Iterator[Run]:
     """Runs with these numbers, as they end; none is begun after ``seconds``."""
     begun = time.monotonic()
     numbers = iter(range(first, first + runs))
-    width = os.cpu_count() or 1
+    width = workers or os.cpu_count() or 1
     folder = Path(tempfile.mkdtemp(prefix="simulations-", dir=fast_folder()))
     context = multiprocessing.get_context("forkserver")
     try:

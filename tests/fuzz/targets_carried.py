@@ -1,0 +1,420 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is carried by hand or shown face to face, what is sealed, and files that people bring.
+
+What lives here: targets. What must not: the loop. Invariant: what stands inside a seal or behind a
+digest is altered before it is sealed, else nothing but the seal would be tried.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing.util
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import msgspec
+
+from client_sdk import roots
+from client_sdk import statements as told
+from client_sdk.app.desk import read_form
+from client_sdk.devices import District
+from client_sdk.enrolment import read_declarations
+from client_sdk.greeting import read_greeting
+from client_sdk.lan_finding import code_of, read_code
+from client_sdk.tablet import Tablet
+from client_sdk.tablet_base import Identity
+from crypto.bundle import FIRST_BEFORE, make_bundle, open_bundle
+from crypto.certificate import issue_certificate
+from crypto.field import FieldKey, Place, key_id_of, unwrap_keys, wrap_keys
+from crypto.seal import SealedWriter, read_sealed_stream, seal
+from crypto.seal_many import open_carried, seal_to_many
+from crypto.secret import SecretBytes
+from crypto.tls import make_tls_identity, pem_to_der, tls_pin
+from crypto.unlock import store_key
+from fixtures.disk import fast_folder
+from fixtures.golden_sealed import bundle_contents
+from fixtures.golden_statements import body_of_certificate
+from server.store.sqlite import SqliteStore
+from server.trust import Trust
+from server.xlsform import exported, imported
+from sync.carry.frames import animation_of, pictures_of, read_frames
+from sync.carry.pieces import CHECK_BYTES, PIECE_HEAD_BYTES, _check, cut, read_piece
+from sync.collections import SCHEMA
+from sync.consenting import lacks
+from sync.machine import decode_machine, encode_machine, machine_of
+from sync.messages import PROTOCOL, decode_request, encode
+from sync.parcel import decode_parcel
+from sync.schema import Collection
+from sync.sealing import (
+    OUTBOX_INFO,
+    FieldKeysSaid,
+    decode_said,
+    encode_value,
+    key_named,
+    likeness,
+    opened_value,
+    sealed_bytes,
+    sealed_text,
+)
+from tests.fuzz.mutation import mutate_bytes, mutate_text
+from tests.fuzz.running import Target
+from tests.fuzz.targets_other import ALL, BOX, CRYPTO, SERVER, TABLET, Passed
+from tests.fuzz.targets_said import kinds
+from tests.fuzz.targets_sync import golden, packed
+
+Parse = Callable[[bytes, Passed], object]
+FIELD_KEY = FieldKey(bytes(range(32)))
+PLACE = Place("h1", "id_number", TABLET.replica, 7)
+INFO = b"doorstep/fuzz/1"
+
+
+def bytewise(rng: random.Random, data: bytes) -> bytes:
+    """Any bytes wrong."""
+    return mutate_bytes(rng, data, [])
+
+
+def after(check: Callable[[bytes], object], begins: bytes = b"") -> Parse:
+    """A parser whose first check is what the bytes begin with."""
+
+    def parse(data: bytes, passed: Passed) -> object:
+        if data.startswith(begins):
+            passed()
+        return check(data)
+
+    return parse
+
+
+def well_formed(decode: Callable[[bytes], object]) -> Parse:
+    """A parser of MessagePack: any that is well formed is past the framing."""
+
+    def parse(data: bytes, passed: Passed) -> object:
+        try:
+            msgspec.msgpack.decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return decode(data)
+        passed()
+        return decode(data)
+
+    return parse
+
+
+# ---- bundles, pieces, codes ----------------------------------------------------------------------
+
+
+def _open_bundle(data: bytes) -> object:
+    found = open_bundle(data, [SERVER.replica], [BOX], lambda *_: TABLET.public)
+    contents = decode_parcel(found.contents)
+    return decode_request(contents.request)
+
+
+def _bundle_of(contents: bytes) -> bytes:
+    return make_bundle(TABLET, SERVER.replica, BOX.public, 1, FIRST_BEFORE, contents)
+
+
+def _bundle(rng: random.Random, data: bytes) -> bytes:
+    if rng.random() < 0.6:
+        return mutate_bytes(rng, data, [])
+    return _bundle_of(packed(rng, bundle_contents()))
+
+
+def _piece(rng: random.Random, data: bytes) -> bytes:
+    """Half of them with a right check over a wrong head."""
+    wrong = mutate_bytes(rng, data, [])
+    if rng.random() < 0.5 or len(wrong) <= PIECE_HEAD_BYTES:
+        return wrong
+    head, rest = wrong[: PIECE_HEAD_BYTES - CHECK_BYTES], wrong[PIECE_HEAD_BYTES:]
+    return head + _check(head, rest) + rest
+
+
+def _parse_piece(data: bytes, passed: Passed) -> object:
+    if data[:4] == b"DSP1":
+        passed()
+    return read_piece(data)
+
+
+def _parse_frames(data: bytes, passed: Passed) -> object:
+    if data[:4] in (b"\x89PNG", b"GIF8"):
+        passed()
+    return read_frames(data)
+
+
+def _greeting() -> bytes:
+    known = [(TABLET.replica, 7, bytes(32))]
+    made = [PROTOCOL, TABLET.replica, "t1", [golden("certificate")], known, True, [("h1", 5)]]
+    return msgspec.msgpack.encode([*made, [(TABLET.replica, 1, 2)], [], []])
+
+
+# ---- sealed things -------------------------------------------------------------------------------
+
+
+def _value(rng: random.Random, data: bytes) -> bytes:
+    if rng.random() < 0.4:
+        return mutate_bytes(rng, data, [])
+    return FIELD_KEY.seal(PLACE, packed(rng, encode_value(["王", 1]))[:4_000])
+
+
+def _parse_value(data: bytes, passed: Passed) -> object:
+    key_id_of(data)
+    passed()
+    text = sealed_text(data)
+    key_named(text)
+    likeness(text)
+    return opened_value(FIELD_KEY.open(PLACE, sealed_bytes(text)))
+
+
+def _parse_text(data: bytes, passed: Passed) -> object:
+    text = data.decode("utf-8", "replace")
+    if text.startswith("sealed/1:"):
+        passed()
+    likeness(text)
+    return key_named(text)
+
+
+def _wrapped(rng: random.Random, data: bytes) -> bytes:
+    if rng.random() < 0.5:
+        return mutate_bytes(rng, data, [])
+    secrets = msgspec.msgpack.encode([FIELD_KEY.secret])
+    return seal(BOX.public, b"field-keys/1", packed(rng, secrets))
+
+
+def _stream() -> bytes:
+    writer = SealedWriter(BOX.public, OUTBOX_INFO)
+    return writer.header + b"".join(writer.seal_next(golden("segment")) for _ in range(3))
+
+
+def _parse_stream(data: bytes, passed: Passed) -> object:
+    found = read_sealed_stream(BOX, OUTBOX_INFO, data)
+    passed()
+    return list(found)
+
+
+# ---- stores that are told something --------------------------------------------------------------
+
+
+class _Undone(Exception):
+    """What a case did to a store is taken back."""
+
+
+@contextmanager
+def _undoing() -> Iterator[None]:
+    try:
+        yield
+    except _Undone:
+        return
+
+
+@cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="doorstep-fuzz-", dir=fast_folder()))
+    # Also at the end of a process of a pool, which does not run what atexit has.
+    multiprocessing.util.Finalize(None, shutil.rmtree, (folder, True), exitpriority=0)
+    return folder
+
+
+@cache
+def _tablet() -> Tablet:
+    district = District(SERVER.public, BOX.public, "d1")
+    identity = Identity(device_key=TABLET, box_key=BOX, district=district, certificate=_certified())
+    key = store_key(SecretBytes(bytes(32)))
+    return Tablet.create(_folder() / "tablet", key, identity, worker="w1")
+
+
+@cache
+def _certified() -> bytes:
+    said = msgspec.structs.replace(body_of_certificate(), box_public=BOX.public)
+    return issue_certificate(SERVER, said)
+
+
+def _at_tablet(data: bytes, passed: Passed) -> object:
+    kind, statement = msgspec.msgpack.decode(data)
+    passed()
+    store = _tablet()._store
+    district = District(SERVER.public, BOX.public, "d1")
+    with _undoing(), store.transaction():
+        told.take_statements(store, district, [(kind, statement)], 1_780_000_000_000)
+        raise _Undone
+    with _undoing(), store.transaction():
+        roots.take_keys(store, statement)
+        raise _Undone
+
+
+def _told(rng: random.Random, data: bytes) -> bytes:
+    """A statement of some kind, signed anew over what is wrong in it, or not."""
+    kind, statement = msgspec.msgpack.decode(data)
+    found = [k for k in kinds() if k.name.replace(" ", "-") == kind]
+    if found and rng.random() < 0.6:
+        body = packed(rng, statement[65:])
+        statement = found[0].key.sign(found[0].purpose, body) + body
+    else:
+        statement = packed(rng, statement)
+    return msgspec.msgpack.encode([kind, statement[:8_192]])
+
+
+@cache
+def _server() -> tuple[SqliteStore, Trust]:
+    (_folder() / "server").mkdir()
+    store = SqliteStore(_folder() / "server" / "district.db", "42" * 32)
+    return store, Trust(SERVER.public)
+
+
+def _at_server(data: bytes, passed: Passed) -> object:
+    passed()
+    store, trust = _server()
+    with _undoing(), store.write() as tx:
+        trust.learn(tx, [data], 1_780_000_000_000)
+        raise _Undone
+    with store.read() as tx:
+        trust.load(tx)
+
+
+def _certificate(rng: random.Random, data: bytes) -> bytes:
+    if rng.random() < 0.5:
+        return packed(rng, data)
+    body = packed(rng, data[65:])
+    return SERVER.sign(b"certificate", body) + body
+
+
+def _card(rng: random.Random, data: bytes) -> bytes:
+    if rng.random() < 0.5:
+        return packed(rng, data)
+    body = packed(rng, msgspec.msgpack.decode(data)[0][65:])
+    return msgspec.msgpack.encode([(SERVER.sign(b"certificate", body) + body)[:8_192]])
+
+
+def _learn_card(data: bytes) -> object:
+    tablet = _tablet()
+    with _undoing(), tablet._store.transaction():
+        tablet.learn_card(data)
+        raise _Undone
+
+
+# ---- files that people bring ---------------------------------------------------------------------
+
+
+def _workbook(rng: random.Random, data: bytes) -> bytes:
+    """One part of the workbook altered as text, the whole packed again; now and then the zip."""
+    if rng.random() < 0.15:
+        return mutate_bytes(rng, data, [])
+    out = io.BytesIO()
+    with ZipFile(io.BytesIO(data)) as book, ZipFile(out, "w", ZIP_DEFLATED) as made:
+        names = sorted(book.namelist())
+        chosen = rng.choice([n for n in names if "sheet" in n or "strings" in n] or names)
+        for name in names:
+            part = book.read(name)
+            made.writestr(name, mutate_text(rng, part) if name == chosen else part)
+    return out.getvalue()
+
+
+FORM = (
+    b'--b\r\nContent-Disposition: form-data; name="phone"\r\n\r\n13800138000\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n'
+    b"Content-Type: image/jpeg\r\n\r\n\xff\xd8\xff\r\n--b--\r\n"
+)
+
+
+def _consent(data: bytes, passed: Passed) -> object:
+    try:
+        fields, year = msgspec.msgpack.decode(data, type=tuple[dict[str, object], object])
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    passed()
+    return lacks(fields, year)
+
+
+def _declarations() -> bytes:
+    household = SCHEMA.collections["consent"]
+    return msgspec.json.encode({"collections": {"consent": household}, "version": 1})
+
+
+def _of_stores() -> list[Target]:
+    statements = tuple(
+        msgspec.msgpack.encode([kind.name.replace(" ", "-"), kind.sample]) for kind in kinds()
+    )
+    certified = msgspec.msgpack.encode(["certificate", golden("certificate")])
+    server = (golden("certificate"), msgspec.msgpack.decode(golden("succeed"))[1])
+    card = msgspec.msgpack.encode([golden("certificate")])
+    return [
+        Target("told to a tablet", (*statements, certified), _told, _at_tablet, ALL),
+        Target("told to a server", server, _certificate, _at_server, ALL),
+        Target("card", (card,), _card, well_formed(_learn_card), ALL),
+    ]
+
+
+def _small_form() -> Collection:
+    """Three questions, one of each kind that is read in its own way: a workbook costs its size."""
+    consent = SCHEMA.collections["consent"]
+    names = ("signed_by", "guardian", "on")
+    return msgspec.structs.replace(consent, fields={name: consent.fields[name] for name in names})
+
+
+def _of_files() -> list[Target]:
+    consent = msgspec.msgpack.encode(({"signed_by": "guardian", "on": "2026-06-01"}, 2015))
+    kind = "multipart/form-data; boundary=b"
+    return [
+        Target(
+            "XLSForm",
+            (exported(_small_form()),),
+            _workbook,
+            after(imported, b"PK"),
+            ALL,
+        ),
+        Target(
+            "declarations", (_declarations(),), mutate_text, after(read_declarations, b"{"), ALL
+        ),
+        Target("form", (FORM,), bytewise, after(lambda d: read_form(kind, d), b"--b"), ALL),
+        Target("consent", (consent,), packed, _consent, ALL),
+    ]
+
+
+def targets() -> list[Target]:
+    """All of them."""
+    said = FieldKeysSaid(b"d" * 16, [FIELD_KEY.id], [(FIELD_KEY.id, "h1")])
+    pieces = tuple(p.encode() for p in cut(b"a bundle" * 60, 200))
+    pictures = (pictures_of(b"a bundle" * 9)[0], animation_of(b"a bundle" * 90, 400))
+    sealed = FIELD_KEY.seal(PLACE, encode_value(["王", 1]))
+    code = code_of("192.0.2.1:8443", bytes(32), TABLET.replica)
+    certificate = pem_to_der(make_tls_identity(["localhost"]).certificate_pem)
+    machine = encode_machine(machine_of("1.0", 1 << 20, 1 << 30))
+    return [
+        Target("bundle", (_bundle_of(bundle_contents()),), _bundle, after(_open_bundle, b""), ALL),
+        Target("parcel", (bundle_contents(),), packed, well_formed(decode_parcel), ALL),
+        Target("piece", pieces, _piece, _parse_piece, ALL),
+        Target("frames", pictures, bytewise, _parse_frames, ALL),
+        Target("greeting", (_greeting(),), packed, well_formed(read_greeting), ALL),
+        Target("meeting code", (code.encode(),), mutate_text, _parse_code, ALL),
+        Target("machine", (machine,), packed, well_formed(decode_machine), ALL),
+        Target("field keys said", (encode(said),), packed, well_formed(decode_said), ALL),
+        Target("sealed value", (sealed,), _value, _parse_value, ALL),
+        Target("sealed text", (sealed_text(sealed).encode(),), mutate_text, _parse_text, ALL),
+        Target(
+            "wrapped keys",
+            (wrap_keys(BOX.public, [FIELD_KEY]),),
+            _wrapped,
+            after(lambda d: unwrap_keys(BOX, d, [FIELD_KEY.id]), b"\x21"),
+            CRYPTO,
+        ),
+        Target(
+            "sealed to many",
+            (seal_to_many([BOX.public], INFO, b"x" * 99),),
+            bytewise,
+            after(lambda d: open_carried(BOX, INFO, d)),
+            CRYPTO,
+        ),
+        Target("sealed stream", (_stream(),), bytewise, _parse_stream, CRYPTO),
+        Target("TLS certificate", (certificate,), bytewise, after(tls_pin, b"0"), CRYPTO),
+        *_of_stores(),
+        *_of_files(),
+    ]
+
+
+def _parse_code(data: bytes, passed: Passed) -> object:
+    text = data.decode("utf-8", "replace")
+    if text.strip().upper().startswith("DOORSTEP"):
+        passed()
+    return read_code(text)
