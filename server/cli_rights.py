@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``doorstep person, erase, hold, retention``: the rights of the people in the record.
+"""``doorstep person, erase``: the rights of the people in the record.
 
 What lives here: asking and showing. What must not: collecting (``rights.py``), erasing.
 Invariant: showing a person is a line of the access log before it is shown.
@@ -26,12 +26,17 @@ _BASIS = option(
     default="request",
     text="依据：本人要求、目的已实现、撤回同意 ‖ asked for, purpose met, consent withdrawn",
 )
+_REDACT = option(
+    "--redact",
+    multiple=True,
+    text="保留此记录但隐去此人 ‖ this record stays, without the person's name",
+)
 _WHY = option("--reason", required=True, text="理由，写入日志 ‖ reason; goes into the journal")
 
 
 def add_to(main: click.Group) -> None:
     """Add these commands."""
-    for command in (person, erase, hold, retention):
+    for command in (person, erase):
         main.add_command(command)
 
 
@@ -167,19 +172,28 @@ def erase() -> None:
 @spoken(erase, "plan", "试算删除：会删什么，什么不删、为什么 ‖ What erasing would do; a dry run.")
 @click.argument("subject")
 @option("--also", multiple=True, text="连同此记录 ‖ this record too")
+@_REDACT
 @_BASIS
 @BY
 @click.pass_context
 def plan(
-    context: click.Context, /, subject: str, also: tuple[str, ...], basis: str, by: str
+    context: click.Context,
+    /,
+    subject: str,
+    also: tuple[str, ...],
+    redact: tuple[str, ...],
+    basis: str,
+    by: str,
 ) -> None:
     """Plan."""
-    from server.erasing_plan import plan_erasure
+    from server.erasing_plan import Chosen, plan_erasure
+    from server.field_keys import FieldKeys
     from server.office import reading
 
     state = state_of(context)
     with reading(state.settings) as desk, desk.store.read() as tx:
-        found = plan_erasure(tx, desk.schema, subject, basis, "", by, also)
+        keys = FieldKeys(desk.keys.boxes)
+        found = plan_erasure(tx, desk.schema, subject, basis, "", by, Chosen(also, redact), keys)
     state.table(
         ["记录 ‖ record", "种类 ‖ kind", "名称 ‖ name", "修改 ‖ changes"],
         [(one.record, one.collection, one.title, one.changes) for one in found.records],
@@ -197,6 +211,7 @@ def plan(
 @spoken(erase, "now", "删除一个人、一户或一条记录 ‖ Erase a person, a household or a record.")
 @click.argument("subject")
 @option("--also", multiple=True, text="连同此记录 ‖ this record too")
+@_REDACT
 @_BASIS
 @_WHY
 @option("--yes", is_flag=True, text="不再询问 ‖ do not ask")
@@ -207,6 +222,7 @@ def now(
     /,
     subject: str,
     also: tuple[str, ...],
+    redact: tuple[str, ...],
     basis: str,
     reason: str,
     yes: bool,
@@ -221,7 +237,7 @@ def now(
         asked = "内容不能恢复。确定删除？ ‖ It cannot be brought back. Erase?"
         click.confirm(pick(asked, state.lang), abort=True)
     with writing(state.settings) as desk:
-        case = desk.erase([subject, basis, reason, by, list(also)])
+        case = desk.erase([subject, basis, reason, by, list(also), list(redact)])
     state.say(
         "已删除，案号 {case}。平板在下次联系时删除 ‖ "
         "Erased: case {case}. Tablets follow at their next contact",
@@ -310,86 +326,3 @@ def _tell(state: State, facts: dict[str, object]) -> None:
 
     for line in sentences(facts, state.lang, when):
         state.say("{line} ‖ {line}", line=line)
-
-
-# ---- holds and retention -------------------------------------------------------------------------
-
-
-@click.group("hold", cls=SpokenGroup, help="依法保全 ‖ Legal holds.")
-def hold() -> None:
-    """Legal holds."""
-
-
-@spoken(hold, "add", "保全一条记录或一户：不得删除 ‖ Keep a record or household from erasure.")
-@click.argument("target")
-@_WHY
-@BY
-@click.pass_context
-def hold_add(context: click.Context, /, target: str, reason: str, by: str) -> None:
-    """Add."""
-    from server.erasing_plan import add_hold
-    from server.office import reading
-
-    state = state_of(context)
-    with reading(state.settings) as desk, desk.store.write() as tx:
-        n = add_hold(tx, target, reason, by, desk.now_ms)
-    state.say("已保全，编号 {n} ‖ Held, number {n}", n=n)
-
-
-@spoken(hold, "release", "解除保全 ‖ Release a hold.")
-@click.argument("number", type=int)
-@_WHY
-@BY
-@click.pass_context
-def hold_release(context: click.Context, /, number: int, reason: str, by: str) -> None:
-    """Release."""
-    from server.approvals import HOLD, need
-    from server.erasing_plan import release_hold
-    from server.office import reading
-
-    state = state_of(context)
-    with reading(state.settings) as desk, desk.store.write() as tx:
-        need(tx, HOLD, str(number), by, desk.now_ms)
-        release_hold(tx, number, reason, by, desk.now_ms)
-    state.say("已解除 ‖ Released")
-
-
-@spoken(hold, "list", "列出保全 ‖ List holds.")
-@click.pass_context
-def hold_list(context: click.Context, /) -> None:
-    """List."""
-    from server.erasing_plan import holds
-    from server.office import reading
-
-    state = state_of(context)
-    with reading(state.settings) as desk, desk.store.read() as tx:
-        found = holds(tx)
-    state.table(
-        ["编号 ‖ no", "对象 ‖ of", "理由 ‖ reason", "经办 ‖ by", "时间 ‖ when", "解除 ‖ released"],
-        [(h.n, h.target, h.reason, h.who, when(h.at_ms), when(h.released_at_ms)) for h in found],
-    )
-
-
-@spoken(
-    click.Group(),
-    "retention",
-    "保存期限：到期的记录；服务器每日自行删除 ‖ What is due for erasure; the server does it daily.",
-)
-@option("--records", "listed", is_flag=True, text="列出记录 ‖ list the records")
-@click.pass_context
-def retention(context: click.Context, /, listed: bool) -> None:
-    """Dry run."""
-    from server.office import reading
-    from server.retention import due
-
-    state = state_of(context)
-    with reading(state.settings) as desk, desk.store.read() as tx:
-        found = due(tx, desk.schema, desk.now_ms)
-    state.table(
-        ["种类 ‖ kind", "保存天数 ‖ days kept", "到期 ‖ due", "因保全保留 ‖ held"],
-        [(one.collection, one.keep_days, len(one.records), one.held) for one in found],
-    )
-    if listed:
-        for one in found:
-            for record in one.records:
-                state.say("{line} ‖ {line}", line=f"{one.collection} {record}")

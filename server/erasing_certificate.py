@@ -191,6 +191,11 @@ def sentences(facts: dict[str, Any], lang: str, when: Any) -> list[str]:
         word = {
             "hold": "依法保全 ‖ legal hold",
             "mention": "记述他人或全户，其中提到此人 ‖ it tells of others, and names the person",
+            "before": "只在修改前的内容中提到此人 ‖ only what stood there before names the person",
+            "replaced": "已另写一条，不再提到此人；原记录已删除 ‖ "
+            "written anew without the name; the record before is erased",
+            "masked": "所示内容已隐去此人，修改历史仍在 ‖ "
+            "the name is out of what is shown; its history stays",
         }.get(kind, kind)
         out.append(f"  {one['record']}: {say(word)} ({detail})")
     out += [f"  {say(text)}" for text in KEPT_WORDS]

@@ -19,7 +19,8 @@ from server.blanks import erased_dots
 from server.bundles import FOLDER
 from server.compacting import archives_of
 from server.district import District
-from server.erasing_plan import plan_erasure, plan_records
+from server.erasing_mentions import redact
+from server.erasing_plan import Chosen, plan_erasure, plan_records
 from server.key_files import sync_folder
 from server.logs import log
 from server.retention import retain
@@ -115,15 +116,20 @@ def _overwrite_archives(district: District, cases: list[int]) -> bool:
 def erase_here(district: District, data: Path, *asked: Any) -> bytes:
     """Plan and carry out an erasure in the process that has the store; the case's id.
 
-    ``asked``: subject, basis, reason, who, further records; an empty subject means those alone.
-    Raises NotFound, HoldStands.
+    ``asked``: subject, basis, reason, who, further records, and which of those that stay are to be
+    redacted; an empty subject means the further records alone. Raises NotFound, HoldStands.
     """
-    subject, basis, reason, who, also = asked
+    subject, basis, reason, who, also, *more = asked
+    chosen = Chosen(also, more[0] if more else ())
     with district.store.read() as tx:
         if subject:
-            plan = plan_erasure(tx, district.schema, subject, basis, reason, who, also)
+            plan = plan_erasure(
+                tx, district.schema, subject, basis, reason, who, chosen, district.fields
+            )
         else:
             plan = plan_records(tx, district.schema, also, basis, reason, who)
+    # First what stays, without the name: cut off in between, doing it again comes to the same.
+    redact(district, plan.words, plan.rows, plan.redactions, who)
     case = district.erasing.carry_out(plan.case)
     settle(district, data)
     return case

@@ -11,14 +11,25 @@ not: erasing (``erasing.py``), words. Invariants
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from server.audit_show import title_of
 from server.erasing import Case
+from server.erasing_mentions import (
+    BEFORE,
+    MENTION,
+    REPLACED,
+    Looking,
+    Mention,
+    Redaction,
+    Row,
+    redaction_of,
+)
 from server.errors import HoldStands, NotFound
+from server.field_keys import FieldKeys
 from server.history import ChangeReader, read_history
 from server.journal import note
 from server.store.base import Transaction
@@ -28,12 +39,20 @@ from sync.schema import Schema
 BASES = ("request", "purpose", "consent", "retention")
 """Why something is erased: the person asked, the purpose was met, consent was withdrawn, the time
 that its collection declares is over."""
-HELD, MENTION = "hold", "mention"
-TEXT_CHARS_MIN = 2
-"""A name of one character stands in too many words to look for it."""
-NAMING_FIELDS = ("name", "head_name", "phone", "id_number")
+HELD = "hold"
 
 _load = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Chosen(NamedTuple):
+    """What an officer chose: further records that go, and those of the ones that stay out of which
+    the person's name is to be taken."""
+
+    also: Collection[str] = ()
+    redact: Collection[str] = ()
+
+
+NOTHING_CHOSEN = Chosen()
 
 
 class Planned(NamedTuple):
@@ -46,8 +65,8 @@ class Planned(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """One record that stays, and why: ``hold`` or ``mention``, with the hold's reason or the fields
-    that name the person."""
+    """One record that stays, and why, with the hold's reason or the fields that name the person:
+    ``hold``, ``mention``, ``before``; or as what it stays, ``replaced`` or ``masked``."""
 
     record: str
     collection: str
@@ -61,14 +80,9 @@ class Plan(NamedTuple):
     case: Case
     records: list[Planned]
     kept: list[Kept]
-
-
-class _Row(NamedTuple):
-    record: str
-    collection: str
-    home: str
-    area: str
-    body: dict[str, Any]
+    redactions: tuple[Redaction, ...] = ()
+    words: tuple[str, ...] = ()
+    rows: Mapping[str, Row] = {}
 
 
 def plan_erasure(
@@ -78,12 +92,14 @@ def plan_erasure(
     basis: str,
     reason: str,
     who: str,
-    also: Collection[str] = (),
+    chosen: Chosen = NOTHING_CHOSEN,
+    fields: FieldKeys | None = None,
 ) -> Plan:
-    """What erasing a person, a household or another record comes to; ``also`` are further records.
+    """What erasing a person, a household or another record comes to.
 
     A household goes with all that belongs to it, a person with what was written of that person
-    alone. Raises NotFound, HoldStands where a hold keeps the subject itself.
+    alone. ``fields`` opens this server's own sealed values, to look for the name there. Raises
+    NotFound, HoldStands where a hold keeps the subject itself.
     """
     found = _rows(tx, "r.id = ?", [subject])
     if not found:
@@ -93,7 +109,7 @@ def plan_erasure(
     if subject in holds or row.home in holds:
         raise HoldStands(holds.get(subject) or holds[row.home])
     rows = _near(tx, subject)
-    wanted = {subject, *(record for record in also if record in rows)}
+    wanted = {subject, *(record for record in chosen.also if record in rows)}
     if row.collection == "household" or row.home == subject:
         wanted |= {one.record for one in rows.values() if one.home == subject}
     wanted = _with_what_follows(schema, rows, wanted)
@@ -103,9 +119,30 @@ def plan_erasure(
         if record in holds or rows[record].home in holds
     ]
     going = wanted - {one.record for one in kept}
-    kept += list(_mentions([rows[r] for r in sorted(going)], rows.values(), going))
+    looking = Looking(tx, fields, [rows[r] for r in sorted(going)])
+    held = {one.record for one in kept}
+    found_in = [looking.in_record(one) for one in rows.values() if one.record not in going]
+    mentions = [one for one in found_in if one is not None]
+    picked = {*chosen.redact} - held
+    redactions = [redaction_of(m) for m in mentions if m.row.record in picked]
+    kept += _staying(mentions, {one.record: one for one in redactions})
+    going |= {one.record for one in redactions if one.how == REPLACED}
     case = Case(subject, basis, reason, who, row.area, frozenset(going), frozenset(), ())
-    return _planned(tx, schema, rows, going, kept, case)
+    plan = _planned(tx, schema, rows, going, kept, case)
+    return plan._replace(redactions=tuple(redactions), words=tuple(looking.words), rows=rows)
+
+
+def _staying(mentions: Iterable[Mention], chosen: Mapping[str, Redaction]) -> list[Kept]:
+    """What is said of each record that names the person and is not erased."""
+    out = []
+    for one in mentions:
+        redaction, kind = chosen.get(one.row.record), one.row.collection
+        if redaction is not None:
+            out.append(Kept(redaction.becomes, kind, redaction.how, " ".join(redaction.fields)))
+            continue
+        why, named = (MENTION, one.shown) if one.shown else (BEFORE, one.before)
+        out.append(Kept(one.row.record, kind, why, " ".join(named)))
+    return out
 
 
 class Related(NamedTuple):
@@ -129,7 +166,7 @@ def related_to(tx: Transaction, schema: Schema, subject: str) -> Related:
     return Related(row.home, row.area, [subject, *sorted(about - {subject})])
 
 
-def _near(tx: Transaction, subject: str) -> dict[str, _Row]:
+def _near(tx: Transaction, subject: str) -> dict[str, Row]:
     """The records of the homes of one record, itself among them."""
     homes = _homes_of_record(tx, subject)
     near = [one for home in homes for one in _rows(tx, "h.id = ?", [home])]
@@ -148,7 +185,7 @@ def plan_records(
     """What erasing these records alone comes to; those that a hold keeps stay."""
     holds = active_holds(tx)
     marks = sorted(records)
-    rows: dict[str, _Row] = {}
+    rows: dict[str, Row] = {}
     for record in marks:
         rows |= {one.record: one for one in _rows(tx, "r.id = ?", [record])}
     kept = [
@@ -166,7 +203,7 @@ def plan_records(
 def _planned(
     tx: Transaction,
     schema: Schema,
-    rows: dict[str, _Row],
+    rows: dict[str, Row],
     going: Collection[str],
     kept: list[Kept],
     case: Case,
@@ -184,16 +221,16 @@ def _planned(
     return Plan(case._replace(dots=frozenset(dots), kept=stays), planned, kept)
 
 
-def _rows(tx: Transaction, where: str, values: list[Any]) -> list[_Row]:
+def _rows(tx: Transaction, where: str, values: list[Any]) -> list[Row]:
     found = tx.rows(
         "SELECT r.id, k.collection, h.id, h.area, r.body FROM records r"
         f" JOIN homes h ON h.n = r.home JOIN kinds k ON k.kind = r.kind WHERE {where}",
         values,
     )
-    return [_Row(str(i), str(k), str(h), str(a), _load(body)) for i, k, h, a, body in found]
+    return [Row(str(i), str(k), str(h), str(a), _load(body)) for i, k, h, a, body in found]
 
 
-def _also_rows(tx: Transaction, home: str) -> list[_Row]:
+def _also_rows(tx: Transaction, home: str) -> list[Row]:
     found = tx.rows("SELECT record FROM also WHERE home = ? AND until_seq IS NULL", [home])
     return [one for (record,) in found for one in _rows(tx, "r.id = ?", [record])]
 
@@ -205,7 +242,7 @@ def _homes_of_record(tx: Transaction, record: str) -> list[str]:
     return list(dict.fromkeys(str(row[0]) for row in found))
 
 
-def _with_what_follows(schema: Schema, rows: dict[str, _Row], wanted: set[str]) -> set[str]:
+def _with_what_follows(schema: Schema, rows: dict[str, Row], wanted: set[str]) -> set[str]:
     """What is about these records alone: of one person by reference, and attachments to any."""
     out = set(wanted)
     while True:
@@ -219,7 +256,7 @@ def _with_what_follows(schema: Schema, rows: dict[str, _Row], wanted: set[str]) 
         out |= more
 
 
-def _is_about(schema: Schema, one: _Row, wanted: set[str]) -> bool:
+def _is_about(schema: Schema, one: Row, wanted: set[str]) -> bool:
     if one.collection == "attachment":
         return one.body.get("about_record") in wanted
     declared = schema.collections.get(one.collection)
@@ -231,30 +268,6 @@ def _is_about(schema: Schema, one: _Row, wanted: set[str]) -> bool:
         # A list of people is about all of them.
         if isinstance(one.body.get(name), str)
     )
-
-
-def _mentions(
-    going: Iterable[_Row], near: Iterable[_Row], wanted: Collection[str]
-) -> Iterable[Kept]:
-    """Records of the household that stay and name the person: by name, telephone or number."""
-    words = {
-        str(one.body[name])
-        for one in going
-        for name in NAMING_FIELDS
-        if isinstance(one.body.get(name), str) and len(str(one.body[name])) >= TEXT_CHARS_MIN
-    }
-    for one in near:
-        if one.record in wanted:
-            continue
-        fields = [
-            name for name, value in one.body.items() if any(word in _text(value) for word in words)
-        ]
-        if fields:
-            yield Kept(one.record, one.collection, MENTION, " ".join(sorted(fields)))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _common(areas: Iterable[str]) -> str:

@@ -124,4 +124,25 @@ PLANTS_RIGHTS = (
         "",
         "tests/server/test_withdrawals.py",
     ),
+    Plant(
+        "what stood there before is not looked through",
+        "server/erasing_mentions.py",
+        "        before = sorted(written - set(shown))\n",
+        "        before = list[str]()\n",
+        "tests/server/test_redacting.py",
+    ),
+    Plant(
+        "what leads to a record that is written anew leads nowhere",
+        "server/erasing_mentions.py",
+        "        return ids.get(value, value) if isinstance(value, str) else value\n",
+        "        return value\n",
+        "tests/server/test_redacting.py",
+    ),
+    Plant(
+        "a redaction that was cut off is written twice",
+        "server/erasing_mentions.py",
+        "one.how == REPLACED and one.becomes in made):",
+        "one.how == REPLACED and not one.becomes):",
+        "tests/server/test_redacting.py",
+    ),
 )

@@ -27,6 +27,11 @@ from server.withdrawals import close_withdrawal, withdrawals
 from sync.record import RecordState
 
 PURPOSE = "rights"
+STAYS = {
+    "hold": "依法保全 ‖ legal hold",
+    "mention": "提到此人 ‖ names the person",
+    "before": "修改前的内容提到此人 ‖ what stood there before names the person",
+}
 ASKED = [basis for basis in BASES if basis != "retention"]
 
 
@@ -43,9 +48,12 @@ def _everything(visit: Visit, scoped: Scoped, subject: str) -> Everything:
     return found
 
 
-def _plan(scoped: Scoped, subject: str, who: str) -> Plan | None:
+def _plan(visit: Visit, scoped: Scoped, subject: str) -> Plan | None:
     try:
-        return plan_erasure(scoped.tx, scoped.schema, subject, "request", "", who)
+        fields = visit.service.district.fields
+        return plan_erasure(
+            scoped.tx, scoped.schema, subject, "request", "", visit.account.id, fields=fields
+        )
     except HoldStands:
         return None
 
@@ -60,9 +68,10 @@ def rights(visit: Visit) -> Result:
         values: dict[str, Any] = {
             "found": found,
             "subject": subject,
-            "plan": _plan(scoped, subject, visit.account.id),
+            "plan": _plan(visit, scoped, subject),
             "bases": ASKED,
             "basis": visit.query("basis"),
+            "stays": STAYS,
             "cases": [one for one in cases(scoped.tx) if one.subject == subject],
             "changes": sum(len(one.changes) for one in found.records),
         }
@@ -116,7 +125,8 @@ def erase(visit: Visit) -> Result:
     if visit.text("typed", 64) != subject or basis not in ASKED or not reason:
         raise FormRefused(visit.say("请写明理由并输入编号确认 ‖ give a reason and type the id"))
     district, data = visit.service.district, visit.service.settings.data
-    case = erase_here(district, data, subject, basis, reason, visit.account.id, [])
+    asked: tuple[Any, ...] = (subject, basis, reason, visit.account.id, [], visit.texts("redact"))
+    case = erase_here(district, data, *asked)
     said = visit.say("已删除，案号 {case} ‖ Erased, case {case}", case=case.hex()[:16])
     return Go("/search", said)
 

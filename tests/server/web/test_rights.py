@@ -57,21 +57,26 @@ def test_a_withdrawal_stands_in_the_officers_list_until_it_is_erased_or_closed(
         write("office", "consent", None, taken | {"household": "h1", "person": person})
         for person in people
     )
+    wish = {"household": "h1", "person": people[1], "text": "想念李秋水"}
+    names = write("office", "wish", None, wish)
     with world.browse("supervisor") as visitor:
         page = visitor.get("/withdrawn").text
         assert page.index("李秋水") < page.index("巫行云")
         visitor.step_up("supervisor")
         rights = f"/records/{people[0]}/rights?basis=consent"
         assert rights in page
-        assert 'value="consent" selected' in visitor.get(rights).text
-        said = {"basis": "consent", "reason": "撤回同意", "typed": people[0]}
+        page = visitor.get(rights).text
+        assert 'value="consent" selected' in page
+        assert f'name="redact" value="{names}"' in page
+        said = {"basis": "consent", "reason": "撤回同意", "typed": people[0], "redact": names}
         assert visitor.post(f"/records/{people[0]}/erase", **said).status_code == 303
         assert visitor.post(f"/withdrawn/{two}/close", reason="").status_code == 422
         done = visitor.post(f"/withdrawn/{two}/close", reason="法定职责，依法留存")
         assert done.status_code == 303
         assert "没有待处理的撤回" in visitor.get("/withdrawn").text
     with world.local.district.store.read() as tx:
-        assert not tx.rows("SELECT 1 FROM records WHERE id = ?", [one])
+        assert not tx.rows("SELECT 1 FROM records WHERE id IN (?, ?)", [one, names])
+        assert [row for row in tx.rows("SELECT body FROM records") if "想念＊＊＊" in row[0]]
         found = tx.rows("SELECT who, detail FROM journal WHERE what = 'withdrawal-closed'")
     assert found == [("supervisor", "法定职责，依法留存")]
 
