@@ -18,9 +18,9 @@ CHILDREN = Report(
     name="children",
     label=both("困境儿童", "Children in difficulty"),
     words=both(
-        "困境与留守儿童的走访是否按时（--days 天一次，默认 30），监护告知与微心愿。",
-        "Whether children in difficulty or left behind were looked after in time (once in --days"
-        " days, 30 if not given), guardians' notices, and wishes.",
+        "困境与留守儿童的走访是否按时（规定天数内一次，默认 30 天），监护告知与微心愿。",
+        "Whether children in difficulty or left behind were looked after in time (once in the"
+        " given number of days, 30 if not given), guardians' notices, and wishes.",
     ),
     sources={
         "child": Source(

@@ -12,7 +12,8 @@ from sync.collections.need import SOLVED
 from sync.collections.visit import REACHED
 
 REACHED_SQL = f"outcome IN ({listed(REACHED)})"
-SOLVED_SQL = f"f.status IN ({listed(SOLVED)})"
+# A need that says no stage is not solved, neither is it "unknown", which no condition would count.
+SOLVED_SQL = f"coalesce(f.status, '') IN ({listed(SOLVED)})"
 SOLVED_MS = (
     "coalesce(CASE WHEN f.reopened_count > 0 THEN f.handled_at_ms END, f.solved_at_ms,"
     " f.confirmed_at_ms, f.closed_at_ms, f.handled_at_ms)"

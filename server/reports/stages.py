@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from server.reports.define import Report, Source, both, count
+from server.reports.define import Report, Source, both, count, listed
 from sync.collections.need import STAGES as NEED_STAGES
 
 _WORDS = {
@@ -38,6 +38,15 @@ STAGES = Report(
                 f"f.status = '{stage.value}'",
             )
             for stage in reversed(NEED_STAGES)
+        ),
+        count(
+            "no_stage",
+            "need",
+            "未注明",
+            "Not said",
+            "没有写明办到哪一步的，或所写不在各步之中。",
+            "Those that say no stage, or none of these.",
+            f"coalesce(f.status, '') NOT IN ({listed(frozenset(_WORDS))})",
         ),
     ),
 )

@@ -58,9 +58,9 @@ STOCK = Report(
     name="stock",
     label=both("物资库存", "Stock"),
     words=both(
-        "各区域内物资点截止日的库存，由出入库流水与配送相加得出；级别取 community 即每个社区一行。",
+        "各区域内物资点截止日的库存，由出入库流水与配送相加得出；可按社区分列。",
         "What lies in the stock points of each area at the end of the last day, added up from all"
-        " movements and parcels; level community gives each community a row.",
+        " movements and parcels; by community where asked.",
     ),
     level="community",
     dimension=Dimension(name="goods", label=both("物资", "Goods"), sql="f.goods", choices=GOODS),

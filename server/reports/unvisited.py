@@ -16,9 +16,9 @@ UNVISITED = Report(
     name="unvisited",
     label=both("久未走访", "Not reached for long"),
     words=both(
-        "截止日结束时，已有规定天数（--days，默认 30）没有见到人或由他人告知的户。",
-        "Households where nobody was met or told by another for the given number of days (--days,"
-        " 30 if not given), at the end of the last day.",
+        "截止日结束时，已有规定天数（默认 30 天）没有见到人或由他人告知的户。",
+        "Households where nobody was met or told by another for the given number of days (30 if"
+        " not given), at the end of the last day.",
     ),
     sources={
         "household": Source(

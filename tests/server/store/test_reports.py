@@ -15,6 +15,7 @@ from server.store.base import Store
 from server.store.postgres import PostgresStore
 from server.store.sqlite import SqliteStore
 from sync.collections import SCHEMA
+from sync.collections.need import SOLVED, STAGES
 from tests.conftest import SEED
 from tests.server.reports.record import DAY, FIRST, GRID, HOUR_MS, NOW_MS, OTHER_GRID, Book
 
@@ -40,6 +41,20 @@ def hostile(book: Book) -> None:
     home = book.household(area="not an area ' OR 1", gps="91.0,200.0")
     for number in (WHOLE, -WHOLE, WHOLE - 1, 1.5, 1e22, True, None, [1], {"a": 1}):
         book.write("visit", household=home, at_ms=number, outcome="met", mode="door")
+
+
+def test_every_need_stands_in_one_stage_and_is_solved_or_not(store: Store) -> None:
+    book = Book(store)
+    home = book.household()
+    stages = [stage.value for stage in STAGES]
+    for status in (*stages, None, "elsewhere"):
+        said = {} if status is None else {"status": status}
+        book.write("need", household=home, kind="papers", **said)
+    found = book.total("stages")
+    assert found.pop("found") == len(stages) + 2
+    assert found == {**dict.fromkeys(stages, 1), "no_stage": 2}
+    unsolved = book.total("open-needs")["open"]
+    assert unsolved == book.total("totals")["open"] == len(stages) + 2 - len(SOLVED)
 
 
 def test_every_figure_is_the_number_of_the_records_behind_it(store: Store) -> None:
