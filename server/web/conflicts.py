@@ -106,14 +106,14 @@ def _total(counts: dict[str, int], state: str) -> int:
 
 
 def _choices(visit: Visit, scoped: Scoped) -> dict[str, Any]:
-    schema = scoped.schema
+    schema, held = scoped.schema, scoped.conflict_collections()
     return {
         "areas": scoped.areas_near(),
         "teams": scoped.teams(),
         "collections": [
             (c.name, c.label.text(visit.lang))
             for c in schema.collections.values()
-            if c.name in scoped.conflict_collections()
+            if c.name in held
         ],
     }
 
@@ -144,6 +144,7 @@ def one(visit: Visit) -> Result:
             "may_audit": visit.account.may(AUDIT),
             "reasons": REASONS,
             "area_name": scoped.area_name(found.area),
+            "team_names": scoped.team_names([side.team for side in found.sides]),
         }
     return Shown("conflict.html", values)
 

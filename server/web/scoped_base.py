@@ -263,6 +263,11 @@ class ScopedBase:
             return teams(self.tx)
         return [team for team in teams(self.tx) if self._sees(team)]
 
+    def team_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """What teams are called that were found in something the account sees."""
+        wanted = sorted(filter(None, set(ids)))
+        return dict(self.tx.rows_in("SELECT id, name FROM teams WHERE id IN (?*)", wanted))
+
     def _sees(self, team: Team) -> bool:
         """Does a team hold something in the account's area, or nothing anywhere?"""
         if any(self.holds(area) or self.area.startswith(area) for area in team.areas):

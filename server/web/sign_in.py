@@ -236,9 +236,9 @@ def first_time(visit: Visit) -> Result:
 
 
 def qr(text: str) -> Markup:
-    """A QR code as SVG, without styles."""
+    """A QR code as SVG, without styles, as large as the page draws it."""
     drawn = segno.make_qr(text, error="m").svg_inline(
-        scale=4, border=4, dark="#000", light="#fff", svgclass=None, lineclass=None, omitsize=False
+        scale=4, border=4, dark="#000", light="#fff", svgclass=None, lineclass=None, omitsize=True
     )
     return Markup(drawn)
 
