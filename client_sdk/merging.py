@@ -25,13 +25,14 @@ from client_sdk.store.records import (
     waiting_for,
 )
 from client_sdk.store.signed import plainly_covers
-from sync.batch import Batch, Touched
+from sync.batch import Batch
 from sync.change import Entry
 from sync.clock import DOT_BYTES, Dot, Stamp, dots_of
 from sync.errors import MessageMalformed
 from sync.messages import State
 from sync.packing import Causal, decode_causal
 from sync.schema import Schema
+from sync.touched import Touched
 
 CAUSAL_PARTS = 9
 """Parts of a record's causal data (``sync.packing``)."""

@@ -17,10 +17,11 @@ from server.conflicts import Happened, keep_conflicts
 from server.stamps import keep_stamp
 from server.store.base import Transaction
 from server.store.rows import FullRow, Held, HomeRow, NewRow, PatchRow
-from sync.batch import Batch, Touched
+from sync.batch import Batch
+from sync.change import Entry
 from sync.clock import Chains, Dot, Stamp, VersionVector
 from sync.errors import SyncError
-from sync.packing import birth
+from sync.kernel import births
 from sync.schema import Schema
 from sync.session import (
     DIGEST_MASK,
@@ -30,6 +31,7 @@ from sync.session import (
     record_digest,
     record_digests,
 )
+from sync.touched import Touched
 
 _json = msgspec.json.Encoder().encode
 _lines = msgspec.json.Encoder().encode_lines
@@ -108,23 +110,21 @@ class BatchRows:
     def _births(self, batch: Batch) -> list[NewRow]:
         """The rows of new records that are one plain change each."""
         entries = list(batch.births.values())
-        bodies = [dict(zip(e.change.names, e.change.values, strict=True)) for e in entries]
-        digests = record_digests([(e.record, e.dot) for e in entries])
+        digests = record_digests([e.record for e in entries], [e.dot for e in entries])
         kinds = {name: self.tx.kind_of(name) for name in {e.change.collection for e in entries}}
         origins = {by: self.tx.number_of(by) for by in {e.dot[:16] for e in entries}}
         seq, touch = self.seq, self._touch
+        born = births(HOME_FIELD, entries)
+        rest = [_body(e) for e, (_, _, text) in zip(entries, born, strict=True) if text is None]
+        texts = iter(json_texts(rest))
         rows = []
-        for entry, body, text, digest in zip(
-            entries, bodies, json_texts(bodies), digests, strict=True
-        ):
-            change, d, record = entry.change, entry.dot, entry.record
-            home = home_of(record, body)
-            causal = birth(d, change.stamp_ms, change.stamp_n, change.worker)
-            kind, origin = kinds[change.collection], origins[d[:16]]
-            rows.append(NewRow(record, home, kind, seq, origin, 0, causal, text))
+        for entry, (home, causal, text), digest in zip(entries, born, digests, strict=True):
+            record, kind = entry.record, kinds[entry.change.collection]
+            shown = next(texts) if text is None else text
+            rows.append(NewRow(record, home, kind, seq, origins[entry.dot[:16]], 0, causal, shown))
             touch(home, digest)
             if home == record:
-                self._note_area(record, body, True)
+                self._note_area(record, _body(entry), True)
         self.applied += len(rows)
         return rows
 
@@ -135,8 +135,9 @@ class BatchRows:
         names = {name for slot in edited for name in slot.patch}
         paths = {name: json_path(name) for name in names}
         texts = iter(json_texts([value for slot in edited for value in slot.patch.values()]))
-        before = record_digests([(slot.record, slot.vector_before) for slot in edited])
-        after = record_digests([(slot.record, slot.vector()) for slot in edited])
+        records = [slot.record for slot in edited]
+        before = record_digests(records, [slot.vector_before for slot in edited])
+        after = record_digests(records, [slot.vector() for slot in edited])
         for slot, was, now in zip(edited, before, after, strict=True):
             record, patch = slot.record, slot.patch
             home, n = held[record][1], held[record][3]
@@ -261,6 +262,11 @@ class BatchRows:
             " ON CONFLICT (home) DO UPDATE SET seq = excluded.seq",
             [(home, self.seq) for home in sorted(self._moved)],
         )
+
+
+def _body(entry: Entry) -> dict[str, Any]:
+    """The shown values of a record that is one plain change."""
+    return dict(zip(entry.change.names, entry.change.values, strict=True))
 
 
 def json_texts(values: Sequence[Any]) -> list[str]:

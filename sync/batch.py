@@ -16,16 +16,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sync.change import Change, Entry, own_tips
+from sync.change import Entry, own_tips
 from sync.clock import DOT_BYTES, Chains, Dot
-from sync.happenings import Conflicts, Happening, conflicts_of, happenings
+from sync.happenings import Conflicts, conflicts_of, happenings
+from sync.kernel import edit
 from sync.packing import (
     OLDER_PER_REPLICA_MAX,
     birth,
     decode_causal,
-    encode_causal,
     pack_state,
-    trim,
     unpack_state,
 )
 from sync.record import (
@@ -38,76 +37,9 @@ from sync.record import (
 )
 from sync.schema import Schema
 from sync.session import HOME_FIELD
+from sync.touched import Touched, apart
 
 _OLDER_BYTES_MAX = OLDER_PER_REPLICA_MAX * DOT_BYTES
-
-
-class Touched:
-    """One record while a batch is applied.
-
-    ``patch`` are shown values to set over what is stored; ``body`` replaces them all where it is
-    not None. ``applied`` are the dots that were merged, ``waiting`` the changes that came too
-    early. ``beside``: some of it was written beside what its writer had not seen. ``happenings``
-    tell what became of conflicts, in the order it came about. ``joined`` are the vectors of the
-    states that brought what the changes here did not.
-    """
-
-    __slots__ = (
-        "applied",
-        "beside",
-        "body",
-        "causal",
-        "collection",
-        "dirty",
-        "full",
-        "happenings",
-        "incoming",
-        "joined",
-        "last_vector",
-        "loaded",
-        "new",
-        "patch",
-        "record",
-        "stamp",
-        "vector_before",
-        "waiting",
-    )
-
-    def __init__(self, record: str, collection: str) -> None:
-        self.record = record
-        self.collection = collection
-        self.causal: bytes | list[Any] | None = None
-        self.body: dict[str, Any] | None = None
-        self.patch: dict[str, Any] = {}
-        self.full: RecordState | None = None
-        self.waiting: list[Entry] = []
-        self.applied: list[Dot] = []
-        self.incoming: list[tuple[list[Any], dict[str, Any]]] = []
-        self.joined: list[bytes] = []
-        self.happenings: list[Happening] = []
-        self.last_vector: bytes | None = None
-        self.stamp = (0, 0)
-        self.vector_before = b""
-        self.beside = False
-        self.new = True
-        self.loaded = False
-        self.dirty = False
-
-    def vector(self) -> bytes:
-        """The record's packed vector, as it is now."""
-        if self.full is not None:
-            return self.full.vector.pack()
-        if isinstance(self.causal, list):
-            packed: bytes = self.causal[0]
-            return packed
-        # Quick and still packed: a new record that is its first change.
-        return self.applied[0]
-
-    def causal_bytes(self) -> bytes:
-        """The causal data to store."""
-        if isinstance(self.causal, list):
-            return encode_causal(trim(self.causal))
-        return self.causal or b""
 
 
 class Batch:
@@ -181,7 +113,7 @@ class Batch:
                 slot.waiting.append(entry)
                 return
             self._bear(slot, entry)
-        elif not self._quick_edit(slot, entry):
+        elif not (self._packed_edit(slot, entry) or self._quick_edit(slot, entry)):
             slot.waiting.append(entry)
 
     @staticmethod
@@ -193,13 +125,33 @@ class Batch:
         slot.stamp = (change.stamp_ms, change.stamp_n)
         slot.dirty = True
 
+    def _packed_edit(self, slot: Touched, entry: Entry) -> bool:
+        """A plain edit whose writer had seen the record exactly as it is, without unpacking what is
+        known of it: most of what a day changes."""
+        causal, change, d = slot.causal, entry.change, entry.dot
+        if type(causal) is not bytes or HOME_FIELD in change.names or d[:16] in self.forks:
+            return False
+        vector, ms, n = change.vector, change.stamp_ms, change.stamp_n
+        found = edit(causal, d, vector, ms, n, change.worker, change.names, _OLDER_BYTES_MAX)
+        if found is None:
+            return False
+        if not slot.dirty:
+            slot.vector_before = vector
+        slot.causal = found
+        slot.patch.update(zip(change.names, change.values, strict=True))
+        slot.applied.append(d)
+        slot.stamp = max(slot.stamp, (ms, n))
+        slot.dirty = True
+        return True
+
     def _quick_edit(self, slot: Touched, entry: Entry) -> bool:
         """A plain edit beside which no sibling remains: its writer had seen the record exactly as
         it is, or others wrote other fields meanwhile."""
         causal = slot.causal
         if not isinstance(causal, list):
             causal = slot.causal = decode_causal(causal or b"")
-            slot.vector_before = causal[0]
+            if not slot.dirty:
+                slot.vector_before = causal[0]
         change, d = entry.change, entry.dot
         packed: bytes
         packed, _, _, writes, losers, voids, edits, older, preds = causal
@@ -209,7 +161,7 @@ class Batch:
         if replica in self.forks or HOME_FIELD in names:
             return False
         beside = packed != change.vector
-        if beside and (self.forks or not _apart(causal, change, replica)):
+        if beside and (self.forks or not apart(causal, change, replica)):
             return False
         at = packed.find(replica)
         # A replica id found across the border of two dots is none; the full rules take that.
@@ -283,10 +235,7 @@ class Batch:
     ) -> None:
         """Take a state signed by a server; ``settle`` joins it to what is held."""
         slot = self.slot(record, collection)
-        held = slot.causal[0] if isinstance(slot.causal, list) else None
-        if held is None and slot.causal is not None and not slot.dirty:
-            held = decode_causal(bytes(slot.causal))[0]
-        if held != causal[0]:
+        if slot.causal is None or slot.vector() != causal[0]:
             slot.incoming.append((causal, body))
 
     def wanting(self) -> list[str]:
@@ -327,7 +276,8 @@ class Batch:
             else:
                 if not isinstance(causal, list):
                     causal = decode_causal(causal)
-                    slot.vector_before = causal[0]
+                    if not slot.dirty:
+                        slot.vector_before = causal[0]
                 slot.full = unpack_state(causal, {**(slot.body or {}), **slot.patch})
         return slot.full
 
@@ -370,30 +320,3 @@ class Batch:
                 before = after
             slot.waiting = left
         return before
-
-
-def _apart(causal: list[Any], change: Change, replica: bytes) -> bool:
-    """Did the change's writer see all of the record but what wrote other fields?
-
-    Every tip that the writer names must be one that is held, or stand in the list before it: what
-    the list was cut of, and what is not held at all, is for the full rules.
-    """
-    packed, writes, older, vector = causal[0], causal[3], causal[7], change.vector
-    held = {packed[i : i + 16]: packed[i : i + DOT_BYTES] for i in range(0, len(packed), DOT_BYTES)}
-    listed = {older[i : i + DOT_BYTES] for i in range(0, len(older), DOT_BYTES)}
-    seen = {}
-    for i in range(0, len(vector), DOT_BYTES):
-        d = vector[i : i + DOT_BYTES]
-        if held.get(d[:16]) != d and d not in listed:
-            return False
-        seen[d[:16]] = d
-    if held.get(replica) != seen.get(replica) or len(held) * DOT_BYTES != len(packed):
-        return False
-    for row in writes:
-        at = row[0]
-        d = packed[at * DOT_BYTES : (at + 1) * DOT_BYTES] if type(at) is int else at
-        if d[16:24] <= seen.get(d[:16], b"")[16:24]:
-            continue
-        if len(row) != 6 or row[4] or not set(change.names).isdisjoint(row[5]):
-            return False
-    return True

@@ -25,6 +25,8 @@ from msgspec import Meta
 from sync.clock import COUNTER_BYTES, TAG_BYTES, Dot, Stamp, check_vector, dot, replica_of
 from sync.decoding import MALFORMED
 from sync.errors import ChangeInvalid, LimitExceeded, MessageMalformed
+from sync.kernel import place
+from sync.loops import TO_SORTABLE
 from sync.schema import NAME_CHARS_MAX
 
 CHANGE_BYTES_MAX = 64 * 1024
@@ -42,8 +44,6 @@ VECTOR_BYTES_MAX = 28 * 1_024
 COUNT_MAX = 2**48
 """One amount, either way: the sum of 32,767 such still has 63 bits, which every store can hold."""
 SALT_BYTES = 16
-ID_TEXT_CHARS = 22
-"""The id of a record made here: 16 bytes in base64."""
 
 Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
@@ -205,9 +205,11 @@ def check_operations(change: Change) -> None:
                 raise MessageMalformed(f"operation {op}: its field")
 
 
+_OF_CHANGE = b"doorstep/change/1\0"
+_OF_RECORD = b"doorstep/record/1\0"
 # A copy of a hash that was begun costs half of what making one does.
-_DIGEST = hashlib.sha256(b"doorstep/change/1\0")
-_NEW_RECORD = hashlib.sha256(b"doorstep/record/1\0")
+_DIGEST = hashlib.sha256(_OF_CHANGE)
+_NEW_RECORD = hashlib.sha256(_OF_RECORD)
 
 
 def change_digest(replica: bytes, counter: int, salt: bytes, raw: bytes) -> bytes:
@@ -217,14 +219,9 @@ def change_digest(replica: bytes, counter: int, salt: bytes, raw: bytes) -> byte
     return found.digest()
 
 
-_STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_SORTABLE = bytes(sorted(b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"))
-_TO_SORTABLE = bytes.maketrans(_STANDARD, _SORTABLE)
-
-
 def sortable_text(raw: bytes) -> str:
     """Base64 over an alphabet in ASCII order: texts sort as the bytes do."""
-    return binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(_TO_SORTABLE).decode()
+    return binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(TO_SORTABLE).decode()
 
 
 def new_record_id(replica: bytes, counter: int, stamp_ms: int, salt: bytes) -> str:
@@ -260,57 +257,14 @@ def entries_of(replica: bytes, first: int, salts: Sequence[bytes], body: bytes) 
         changes = _many_decoder.decode(body)
     except MALFORMED as error:
         raise MessageMalformed(f"change: {error}") from error
-    begun = _DIGEST.copy()
-    begun.update(replica)
-    digest_of = begun.copy
     good = set[tuple[str, ...]]()
-    places: list[bytes] = []
-    digests: list[bytes] = []
-    numbers = range(first, first + len(raws))
-    for counter, salt, raw, change in zip(numbers, salts, raws, changes, strict=True):
+    for change in changes:
         names = change.names
         # Most changes of a run write the same few sets of names, which are looked at once.
         if names not in good or change.vector or change.others or len(names) != len(change.values):
             _check(change)
             good.add(names)
-        place = counter.to_bytes(COUNTER_BYTES, "big") + salt
-        hashed = digest_of()
-        hashed.update(place + raw)
-        places.append(place)
-        digests.append(hashed.digest())
-    ids = iter(_new_ids(replica, places, changes))
-    return [
-        Entry(
-            replica + place[:COUNTER_BYTES] + digest[:TAG_BYTES],
-            change.record or next(ids),
-            change,
-            digest,
-            salt,
-            raw,
-        )
-        for place, change, digest, salt, raw in zip(
-            places, changes, digests, salts, raws, strict=True
-        )
-    ]
-
-
-def _new_ids(replica: bytes, places: Sequence[bytes], changes: Sequence[Change]) -> list[str]:
-    """The ids of the records that these changes make, in order: what ``new_record_id`` gives."""
-    begun = _NEW_RECORD.copy()
-    begun.update(replica)
-    tail_of, writer = begun.copy, replica[:4]
-    parts = []
-    for place, change in zip(places, changes, strict=True):
-        if change.record is None:
-            tail = tail_of()
-            tail.update(place)
-            time = (change.stamp_ms & 0xFFFF_FFFF_FFFF).to_bytes(6, "big")
-            parts.append(writer + time + tail.digest()[:6])
-    # Two bytes more make each a whole number of base64's groups of three, so that all are
-    # encoded in one call; the two characters they give fall away.
-    text = binascii.b2a_base64(b"\0\0".join(parts) + b"\0\0", newline=False)
-    all_ids = text.translate(_TO_SORTABLE).decode()
-    return [all_ids[i : i + ID_TEXT_CHARS] for i in range(0, 24 * len(parts), 24)]
+    return place(Entry, _OF_CHANGE, _OF_RECORD, replica, first, list(salts), raws, changes)
 
 
 def own_tips(entry: Entry) -> tuple[Dot, ...]:

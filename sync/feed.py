@@ -20,6 +20,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw
 
+from sync import kernel
 from sync.change import (
     CHANGE_BYTES_MAX,
     SALT_BYTES,
@@ -112,8 +113,9 @@ def genesis(replica: bytes) -> bytes:
     return hashlib.sha256(b"doorstep/feed/1\0" + replica).digest()
 
 
+_OF_HEAD = b"doorstep/head/1\0"
 # A copy of a hash that was begun costs half of what making one does.
-_HEAD = hashlib.sha256(b"doorstep/head/1\0")
+_HEAD = hashlib.sha256(_OF_HEAD)
 
 
 def next_head(head: bytes, digest: bytes) -> bytes:
@@ -205,14 +207,9 @@ def segment_digests(segment: Segment) -> list[bytes]:
     ]
 
 
-def chain(before: bytes, entries: Sequence[Entry]) -> bytes:
+def chain(before: bytes, entries: list[Entry]) -> bytes:
     """The head after ``entries``, from the head before them."""
-    begun, head = _HEAD.copy, before
-    for entry in entries:
-        hashed = begun()
-        hashed.update(head + entry.digest)
-        head = hashed.digest()
-    return head
+    return kernel.chain(_OF_HEAD, before, entries)
 
 
 def verify_segment(segment: Segment, verify: Verify) -> tuple[list[Entry], bytes]:

@@ -62,6 +62,24 @@ def decode_causal(data: bytes) -> Causal:
     return causal
 
 
+def vector_of(data: bytes) -> bytes:
+    """The vector in causal data, the rest of which is not read.
+
+    Raises StateInvalid where there is none.
+    """
+    # An array of at most nine parts has one byte before its first, which is binary.
+    mark = data[1] if len(data) > 3 else 0
+    if mark == 0xC4:
+        start, length = 3, data[2]
+    elif mark == 0xC5:
+        start, length = 4, int.from_bytes(data[2:4], "big")
+    else:
+        start, length = 0, -1
+    if length < 0 or len(data) < start + length:
+        return bytes(decode_causal(data)[0])
+    return data[start : start + length]
+
+
 def trim(causal: Causal) -> Causal:
     """Leave out trailing empty parts; an empty vector of edits says that there are only voids."""
     while len(causal) > 4 and not causal[-1] and not (len(causal) == 7 and causal[-1] == b""):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sync.errors import MessageMalformed
 from sync.feed import Verify, genesis
+from sync.kernel import sums
 from sync.messages import Handed, Known, Page, Receipts, encode
 
 HOME_FIELD = "household"
@@ -21,7 +22,8 @@ DIGEST_MASK = 2**48 - 1
 HELD_MASK = 2**63 - 1
 
 # A copy of a hash that was begun costs half of what making one does.
-_RECORD_STATE = hashlib.sha256(b"doorstep/record-state/1\0")
+_OF_STATE = b"doorstep/record-state/1\0"
+_RECORD_STATE = hashlib.sha256(_OF_STATE)
 _HELD = hashlib.sha256(b"doorstep/held/1\0")
 
 
@@ -51,14 +53,9 @@ def record_digest(record: str, vector: bytes) -> int:
     return int.from_bytes(found.digest()[:6], "big")
 
 
-def record_digests(records: Iterable[tuple[str, bytes]]) -> list[int]:
+def record_digests(records: list[str], vectors: list[bytes]) -> list[int]:
     """``record_digest`` of many."""
-    begun, number, out = _RECORD_STATE.copy, int.from_bytes, []
-    for record, vector in records:
-        found = begun()
-        found.update(record.encode() + b"\0" + vector)
-        out.append(number(found.digest()[:6], "big"))
-    return out
+    return sums(_OF_STATE, records, vectors)
 
 
 def held_sum(homes: Iterable[str]) -> int:
