@@ -18,7 +18,7 @@ from sync.feed import chain
 from sync.packing import birth, decode_causal, encode_causal, trim, vector_of
 from sync.schema import Schema
 
-A, B, C = b"a" * 16, b"b" * 16, b"c" * 16
+A, B, C = bytes(range(97, 113)), b"b" * 16, b"c" * 16
 SALT = b"s" * 16
 SCHEMA = Schema({}, "1")
 ids = st.none() | st.text(min_size=1, max_size=30)
@@ -103,6 +103,14 @@ def test_an_ordinary_number_is_written_by_the_kernel(number: float) -> None:
     assert text is None or text == as_json({"phone": number}).decode()
 
 
+@pytest.mark.parametrize(("value", "expected"), [("h1", "h1"), ("", "r1"), (None, "r1"), (7, "r1")])
+def test_a_record_that_names_no_home_is_its_own(value: Any, expected: str) -> None:
+    said = change(names=("phone", "household"), values=["h2", value])
+    new = Entry(dot(A, 1, b"tag\1"), "r1", said, b"", SALT, b"")
+    assert kernel.births("household", [new])[0][0] == expected
+    assert loops.births("household", [new])[0][0] == expected
+
+
 def test_escapes_are_those_of_the_library() -> None:
     value = "".join(map(chr, range(0x20))) + '"\\/\x7f\x80\u2028中𠮷'
     new = Entry(dot(A, 1, b"tag\1"), "r1", change(values=[value]), b"", SALT, b"")
@@ -139,7 +147,7 @@ def test_a_thousand_histories_of_plain_edits_come_to_the_same_bytes() -> None:
         rng = random.Random(seed)
         counters = Counter({A: 1})
         causal = birth(dot(A, 1, b"tag\1"), 1_000, 0, "w1")
-        writers = [bytes([97 + i]) * 16 for i in range(rng.choice([1, 2, 3, 12]))]
+        writers = [A, *(bytes([92 + i]) * 16 for i in range(rng.choice([0, 1, 2, 12])))]
         now = 1_000
         for _ in range(rng.randrange(1, 40)):
             by = rng.choice(writers)
