@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Planted bugs: each is put into a copy of the tree, and the tests named must see it.
 
-    python -m tests.plant [WORD …] [--markdown]
+    python -m tests.plant [WORD …] [--rest] [--markdown]
 
 What lives here: the run. What must not: tests, or the bugs, which are in ``planted_*.py`` and
 ``plants_*.py``. Invariants
@@ -10,7 +10,8 @@ What lives here: the run. What must not: tests, or the bugs, which are in ``plan
   into, and the bugs that those name which fail there have no verdict; the others are planted.
 - The tree itself is never touched.
 
-With WORDs only bugs whose description holds one of them are run.
+With WORDs only bugs whose description holds one of them are run; with ``--rest`` those that no run
+of this tree has caught yet. What became of each is kept in ``build/planted.json`` as it comes.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fixtures.judge import KINDS
 from tests.planted import Plant
@@ -45,8 +47,11 @@ from tests.plants_rights import PLANTS_RIGHTS
 from tests.plants_sealed import PLANTS_SEALED
 from tests.plants_tablets import PLANTS_TABLETS
 from tests.plants_tiers import PLANTS_TIERS
+from tests.reliability import commit
 
 ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "build" / "planted.json"
+Json = dict[str, Any]
 T = TypeVar("T")
 R = TypeVar("R")
 WORKERS = 2
@@ -197,20 +202,48 @@ def run_all(plants: Sequence[Plant]) -> Iterator[Outcome]:
         yield from in_a_tree(verdict, plants)
 
 
+def kept() -> dict[str, Json]:
+    """What became of each bug when it was last run; of those that stand as they stood then."""
+    found: dict[str, Json] = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
+    return {x.bug: found[x.bug] for x in PLANTS if found.get(x.bug, {}).get("plant") == list(x)}
+
+
+def keep(outcome: Outcome, at: str) -> None:
+    """Keep what became of one bug, and on which commit."""
+    one = {"plant": list(outcome.plant), "caught_by": outcome.caught_by, "commit": at}
+    KEPT.parent.mkdir(exist_ok=True)
+    KEPT.write_text(json.dumps(kept() | {outcome.plant.bug: one}, ensure_ascii=False, indent=1))
+
+
+def figures() -> Json:
+    """All bugs by what became of them; a bug that was never run is not counted."""
+    found = list(kept().values())
+    return {
+        "caught": sum(bool(one["caught_by"]) for one in found),
+        "survived": sum(not one["caught_by"] for one in found),
+        "on": dict(Counter(one["commit"] for one in found)),
+    }
+
+
 def main() -> int:
     """Plant the bugs and print a table; 1 if any was not caught."""
     p = argparse.ArgumentParser(prog="python -m tests.plant", description=__doc__)
     p.add_argument("words", nargs="*")
+    p.add_argument("--rest", action="store_true", help="only those that were not caught yet")
     p.add_argument("--markdown", action="store_true")
     p.add_argument("--json", type=Path, help="write the figures here")
     asked = p.parse_args()
     plants = [x for x in PLANTS if not asked.words or any(w in x.bug for w in asked.words)]
-    start = time.monotonic()
+    if asked.rest:
+        caught = {bug for bug, one in kept().items() if one["caught_by"]}
+        plants = [x for x in plants if x.bug not in caught]
+    start, at = time.monotonic(), commit()
     outcomes = []
     if asked.markdown:
         print("| planted bug | in | caught by |\n|---|---|---|")
     for o in run_all(plants):
         outcomes.append(o)
+        keep(o, at)
         name = o.caught_by.split("::")[-1]
         if asked.markdown:
             print(
@@ -221,8 +254,7 @@ def main() -> int:
             print(f"{o.plant.bug:55} {name or o.trouble} ({o.seconds:.1f} s)", flush=True)
     missed = [o for o in outcomes if o.trouble]
     if asked.json:
-        figures = {"caught": len(outcomes) - len(missed), "survived": len(missed)}
-        asked.json.write_text(json.dumps(figures))
+        asked.json.write_text(json.dumps(figures()))
     print(f"\n{len(outcomes)} planted, {len(missed)} not caught, {time.monotonic() - start:.0f} s")
     return 1 if missed else 0
 

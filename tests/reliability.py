@@ -115,10 +115,11 @@ PARTS: dict[str, Part] = {
     "plant": Part(
         "planted_bugs_caught",
         1,
-        lambda *_: "tests.plant",
+        lambda *_: "tests.plant --rest",
         lambda f: {
             "planted_bugs_caught": f["caught"],
             "planted_bugs_survived": f["survived"],
+            "planted_bugs_on": f["on"],
         },
         lambda f: (SEED, SEED),
         spreads=False,

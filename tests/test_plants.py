@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.plant import PLANTS, ROOT, alone, command_of, run_all, run_tests
+from tests import plant
+from tests.plant import (
+    PLANTS,
+    ROOT,
+    Outcome,
+    alone,
+    command_of,
+    figures,
+    keep,
+    kept,
+    run_all,
+    run_tests,
+)
 from tests.planted import Plant
 
 
@@ -35,6 +47,23 @@ def test_slow_tests_are_run_by_pytest_and_programs_by_themselves() -> None:
     program = "-m fixtures.network --small"
     assert alone(program) == {program}
     assert command_of(program) == program.split()
+
+
+def test_what_became_of_a_bug_is_kept_until_it_is_planted_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plant, "KEPT", tmp_path / "build" / "planted.json")
+    one, two, three = PLANTS[:3]
+    assert figures() == {"caught": 0, "survived": 0, "on": {}}
+    keep(Outcome(one, "test_x", "", 1.0), "a1")
+    keep(Outcome(two, "", "SURVIVED", 1.0), "a1")
+    keep(Outcome(three, "test_y", "", 1.0), "b2")
+    keep(Outcome(three._replace(tests="tests/other.py"), "test_y", "", 1.0), "b2")
+    assert {bug: found["caught_by"] for bug, found in kept().items()} == {
+        one.bug: "test_x",
+        two.bug: "",
+    }
+    assert figures() == {"caught": 1, "survived": 1, "on": {"a1": 2}}
 
 
 @pytest.mark.slow
