@@ -17,10 +17,11 @@ from rich.text import Text
 from client_sdk.texts import Words
 from client_sdk.views import Field, Hit, Record, Sibling, Status, Told, Writer
 from sync import labels
+from sync.joining import JOINED_SEEN
 from sync.schema import Schema
 
-UNSHOWN = frozenset({"blob_key"})
-"""Fields that stay out of sight: a key is for programs."""
+UNSHOWN = frozenset({"blob_key", JOINED_SEEN})
+"""Fields that stay out of sight: a key is for programs, and so is what a joiner had seen."""
 
 
 class Shower:

@@ -19,6 +19,7 @@ from client_sdk.tablet import Tablet
 from client_sdk.views import Record
 from sync import labels
 from sync.collections.declare import GPS_PATTERN, PHONE_PATTERN
+from sync.joining import FIELDS_OF_JOINING
 from sync.schema import REGISTERS, Collection, Field
 from sync.sealing import is_sealed
 from sync.validation import Problem
@@ -28,7 +29,7 @@ LONG_CHARS = 150
 """From here on a text gets several lines."""
 OF_HOME = ("person", "need", "shortage", "visit", "call", "assessment")
 """References that are chosen from the household's own records."""
-UNASKED = frozenset({"household", "joined_into"})
+UNASKED = FIELDS_OF_JOINING | {"household"}
 """What the page itself knows, and what only an office does."""
 LATER = frozenset(
     {

@@ -103,12 +103,18 @@ def _fault(request: _Request, error: Exception) -> Response[Any]:
     return desk.page("error.html", status=500, text=sentences(TabletError(), desk.lang))
 
 
+PAGES = [
+    handler
+    for module in (opening, today, household, visit, entry, outside, near, custody)
+    for handler in module.HANDLERS
+]
+"""Every route of the app but its static files."""
+
+
 def build(desk: Desk) -> Litestar:
     """The application of one desk."""
-    modules = (opening, today, household, visit, entry, outside, near, custody)
-    handlers = [handler for module in modules for handler in module.HANDLERS]
     return Litestar(
-        route_handlers=[*handlers, static],
+        route_handlers=[*PAGES, static],
         state=State({"desk": desk}),
         before_request=_before,
         openapi_config=None,

@@ -30,7 +30,7 @@ ENTRY: dict[str, tuple[str, str]] = {
     "conflicts": ("待处理的冲突", "Conflicts to settle"),
     "conflicts-open": (
         "有 {count} 处冲突，可在门口问清",
-        "{count} conflicts to settle at the door",
+        "Conflicts to settle at the door: {count}",
     ),
     "conflicts-why": (
         "两位同事各写了不同的值，都还留着。请在门口问清再选。",
