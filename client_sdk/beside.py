@@ -18,7 +18,7 @@ from client_sdk.errors import NotEnrolled
 from client_sdk.http_transport import Connection, good
 from client_sdk.outbox import carried_files, sealed_files
 from sync.carry.files import write_durably
-from sync.carry.line import BINARY
+from sync.carry.line import BINARY, numbers_in
 from sync.carry.stick import write_outbox
 from sync.decoding import MALFORMED
 
@@ -42,7 +42,6 @@ class HandedOver(NamedTuple):
 
 
 _beside = msgspec.msgpack.Decoder(Beside)
-_answer = msgspec.msgpack.Decoder(tuple[int, int, int])
 
 
 def keep_beside(directory: Path, addresses: Sequence[str], pin: bytes) -> None:
@@ -78,7 +77,7 @@ def upload_outbox(
         for number, path in enumerate(files, 1):
             headers = {"content-type": BINARY}
             sent = connection.request("POST", "/v1/outbox", headers, path.read_bytes())
-            _, taken, left = _answer.decode(good(sent).body)
+            _, taken, left = numbers_in(good(sent), 3)[:3]
             changes, refused = changes + taken, refused + left
             if on_file is not None:
                 on_file(number, len(files))

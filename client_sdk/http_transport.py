@@ -21,7 +21,16 @@ from client_sdk.errors import NotFound, Revoked, ServerRefused, Unreachable
 from crypto.errors import PinMismatch
 from crypto.identity import DeviceKey
 from crypto.request import sign_request
-from sync.carry.line import ANSWER_BYTES_MAX, BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
+from sync.carry.line import (
+    ANSWER_BYTES_MAX,
+    BINARY,
+    NONCE_HEADER,
+    UNAUTHORIZED,
+    Answer,
+    Line,
+    held_bytes,
+    numbers_in,
+)
 from sync.carry.standing import ask_standing
 from sync.decoding import MALFORMED
 
@@ -105,13 +114,12 @@ class HttpTransport:
             answer = self._signed("HEAD", f"/v1/blobs/{name}", b"")
         except NotFound:
             return 0
-        return int(answer.headers.get("doorstep-received", "0"))
+        return held_bytes(answer)
 
     def put_blob(self, name: str, offset: int, total: int, piece: bytes) -> int:
         """Send one piece; returns how many bytes the server has now."""
         path = f"/v1/blobs/{name}?offset={offset}&total={total}"
-        received = msgspec.msgpack.decode(self._signed("PUT", path, piece).body)
-        return int(received[1])
+        return numbers_in(self._signed("PUT", path, piece), 2)[1]
 
     def get_blob(self, name: str) -> bytes:
         """A whole blob, piece by piece. Raises NotFound."""

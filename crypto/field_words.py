@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from crypto.certificate import STATEMENT_BYTES_MAX, STATEMENT_FORMAT
-from crypto.decoding import MALFORMED
+from crypto.decoding import MALFORMED, WallClock
 from crypto.errors import CryptoError, StatementRefused
 from crypto.field import FIELD_KEY_ID_BYTES
 from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
@@ -37,7 +37,7 @@ class FieldAsk(msgspec.Struct, frozen=True, array_like=True):
     something. ``box_public`` is the asker's; ``at_ms`` its clock, which decides nothing."""
 
     issuer: Replica
-    at_ms: int
+    at_ms: WallClock
     box_public: bytes
     asked: Annotated[tuple[tuple[Id, Record], ...], Meta(min_length=1, max_length=ASKED_MAX)]
     format: int = STATEMENT_FORMAT
@@ -47,7 +47,7 @@ class FieldGiven(msgspec.Struct, frozen=True, array_like=True):
     """Keys wrapped for the server ``receiver`` (``crypto.field.wrap_keys``)."""
 
     issuer: Replica
-    at_ms: int
+    at_ms: WallClock
     receiver: Replica
     wrapped: Annotated[bytes, Meta(max_length=STATEMENT_BYTES_MAX)]
     format: int = STATEMENT_FORMAT

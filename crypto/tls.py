@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -99,7 +100,8 @@ def tls_pin(certificate_der: bytes) -> bytes:
         raise PinMismatch("too long")
     try:
         public = x509.load_der_x509_certificate(certificate_der).public_key()
-    except (ValueError, x509.UnsupportedGeneralNameType):
+    except (ValueError, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
+        # A key of a kind that nobody here knows is not the pinned one either.
         raise PinMismatch("not a certificate") from None
     info = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(info).digest()

@@ -12,14 +12,20 @@ import contextlib
 import http.client
 from collections.abc import Sequence
 
-import msgspec
-
 from crypto.identity import DeviceKey
 from crypto.request import sign_request
 from server.errors import LinkDown, LinkRefused, LinkWrong
 from sync import enrolment
 from sync.carry.enrolling import code_of
-from sync.carry.line import BINARY, NONCE_HEADER, UNAUTHORIZED, Answer, Line
+from sync.carry.line import (
+    BINARY,
+    NONCE_HEADER,
+    UNAUTHORIZED,
+    Answer,
+    Line,
+    held_bytes,
+    numbers_in,
+)
 from sync.messages import PROTOCOL
 
 PATH = "/v1/sync"
@@ -61,7 +67,7 @@ class ServerLine:
             return 0
         if answer.status != http.client.OK:
             raise LinkRefused(str(answer.status))
-        return int(answer.headers.get("doorstep-received", "0"))
+        return held_bytes(answer)
 
     def put_blob(self, name: str, offset: int, total: int, piece: bytes) -> int:
         """Send one piece; how many bytes the other has now. Raises LinkDown, LinkRefused."""
@@ -69,7 +75,7 @@ class ServerLine:
         answer = self._signed("PUT", path, piece)
         if answer.status != http.client.OK:
             raise LinkRefused(code_of(answer) or str(answer.status))
-        return int(msgspec.msgpack.decode(answer.body)[1])
+        return numbers_in(answer, 2)[1]
 
     def _signed(self, method: str, path: str, body: bytes) -> Answer:
         answer = self._try(method, path, body)

@@ -13,9 +13,14 @@ import http.client
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta
 
 from crypto.tls import check_tls_pin, tls_pin
+from sync.decoding import MALFORMED
+from sync.errors import MessageMalformed
 
 CONNECT_SECONDS_MAX = 10.0
 """For one address; then the next one is tried."""
@@ -34,6 +39,31 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+_Number = Annotated[int, Meta(ge=0, le=2**53)] | bool
+_numbers = msgspec.msgpack.Decoder(tuple[_Number, ...]).decode
+_HELD_TEXT_BYTES_MAX = 16
+
+
+def numbers_in(answer: Answer, least: int) -> tuple[int, ...]:
+    """The numbers that an answer is made of, at least so many. Raises MessageMalformed."""
+    try:
+        found = _numbers(answer.body)
+    except MALFORMED as error:
+        raise MessageMalformed(f"answer: {error}") from error
+    if len(found) < least:
+        raise MessageMalformed("answer: too short")
+    return found
+
+
+def held_bytes(answer: Answer) -> int:
+    """How many bytes of an attachment the other has, by the head of its answer; 0 where it does
+    not say. Raises MessageMalformed."""
+    text = answer.headers.get("doorstep-received", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= _HELD_TEXT_BYTES_MAX):
+        raise MessageMalformed("answer: no number")
+    return int(text)
 
 
 class Line:

@@ -7,6 +7,7 @@ digest is altered before it is sealed, else nothing but the seal would be tried.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import multiprocessing.util
 import random
@@ -19,14 +20,17 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import msgspec
+from PIL import Image
 
-from client_sdk import roots
+from client_sdk import lan_finding, roots
 from client_sdk import statements as told
 from client_sdk.app.desk import read_form
+from client_sdk.app.media import photo, signature
 from client_sdk.devices import District
 from client_sdk.enrolment import read_declarations
+from client_sdk.errors import NotFound, Revoked, ServerRefused
 from client_sdk.greeting import read_greeting
-from client_sdk.lan_finding import code_of, read_code
+from client_sdk.http_transport import _code_of, good
 from client_sdk.tablet import Tablet
 from client_sdk.tablet_base import Identity
 from crypto.bundle import FIRST_BEFORE, make_bundle, open_bundle
@@ -43,10 +47,13 @@ from fixtures.golden_statements import body_of_certificate
 from server.store.sqlite import SqliteStore
 from server.trust import Trust
 from server.xlsform import exported, imported
+from sync.carry.enrolling import code_of
 from sync.carry.frames import animation_of, pictures_of, read_frames
+from sync.carry.line import Answer, held_bytes, numbers_in
 from sync.carry.pieces import CHECK_BYTES, PIECE_HEAD_BYTES, _check, cut, read_piece
 from sync.collections import SCHEMA
 from sync.consenting import lacks
+from sync.errors import MessageMalformed
 from sync.machine import decode_machine, encode_machine, machine_of
 from sync.messages import PROTOCOL, decode_request, encode
 from sync.parcel import decode_parcel
@@ -332,6 +339,37 @@ def _declarations() -> bytes:
     return msgspec.json.encode({"collections": {"consent": household}, "version": 1})
 
 
+def _pictures() -> list[Target]:
+    file = io.BytesIO()
+    Image.effect_noise((24, 16), 90).convert("RGB").save(file, "PNG")
+    drawn = io.BytesIO()
+    Image.linear_gradient("L").resize((24, 16)).save(drawn, "PNG")
+    return [
+        Target("photo", (file.getvalue(),), bytewise, after(photo, b"\x89PNG"), ALL),
+        Target("drawn signature", (drawn.getvalue(),), bytewise, after(signature, b"\x89PNG"), ALL),
+    ]
+
+
+def _answered(data: bytes) -> object:
+    """What a server answers, good or bad."""
+    code_of(Answer(500, {}, data))
+    _code_of(Answer(401, {}, data))
+    with contextlib.suppress(MessageMalformed):
+        held_bytes(Answer(200, {"doorstep-received": data.decode("latin-1")}, b""))
+    for status in (403, 404):
+        with contextlib.suppress(ServerRefused, NotFound, Revoked):
+            good(Answer(status, {}, data))
+    with contextlib.suppress(MessageMalformed):
+        numbers_in(Answer(200, {}, data), 3)
+    return None
+
+
+def _of_answers() -> list[Target]:
+    numbers = msgspec.msgpack.encode([PROTOCOL, 7, True])
+    refusal = msgspec.msgpack.encode({"code": "server/device-revoked", "revocation": b"r"})
+    return [Target("answer", (numbers, refusal), packed, well_formed(_answered), ALL)]
+
+
 def _of_stores() -> list[Target]:
     statements = tuple(
         msgspec.msgpack.encode([kind.name.replace(" ", "-"), kind.sample]) for kind in kinds()
@@ -378,8 +416,9 @@ def targets() -> list[Target]:
     pieces = tuple(p.encode() for p in cut(b"a bundle" * 60, 200))
     pictures = (pictures_of(b"a bundle" * 9)[0], animation_of(b"a bundle" * 90, 400))
     sealed = FIELD_KEY.seal(PLACE, encode_value(["王", 1]))
-    code = code_of("192.0.2.1:8443", bytes(32), TABLET.replica)
-    certificate = pem_to_der(make_tls_identity(["localhost"]).certificate_pem)
+    code = lan_finding.code_of("192.0.2.1:8443", bytes(32), TABLET.replica)
+    pem = make_tls_identity(["localhost"]).certificate_pem
+    certificate = pem_to_der(pem)
     machine = encode_machine(machine_of("1.0", 1 << 20, 1 << 30))
     return [
         Target("bundle", (_bundle_of(bundle_contents()),), _bundle, after(_open_bundle, b""), ALL),
@@ -408,7 +447,10 @@ def targets() -> list[Target]:
         ),
         Target("sealed stream", (_stream(),), bytewise, _parse_stream, CRYPTO),
         Target("TLS certificate", (certificate,), bytewise, after(tls_pin, b"0"), CRYPTO),
+        Target("TLS certificate, PEM", (pem,), mutate_text, after(pem_to_der, b"-----"), CRYPTO),
         *_of_stores(),
+        *_of_answers(),
+        *_pictures(),
         *_of_files(),
     ]
 
@@ -417,4 +459,4 @@ def _parse_code(data: bytes, passed: Passed) -> object:
     text = data.decode("utf-8", "replace")
     if text.strip().upper().startswith("DOORSTEP"):
         passed()
-    return read_code(text)
+    return lan_finding.read_code(text)

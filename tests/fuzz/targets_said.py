@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from crypto import erasure, statement
-from crypto.field import FieldKey
+from crypto import erasure, field_words, statement
+from crypto.field import FieldKey, wrap_keys
 from crypto.identity import SIGNATURE_BYTES, DeviceKey
 from crypto.log import TreeHead, append, leaf_hash, root_of, sign_tree_head
 from crypto.logword import (
@@ -128,6 +128,18 @@ def _erased() -> bytes:
     return erasure.issue_erased(TABLET, said)
 
 
+def _ask() -> bytes:
+    asked = ((FieldKey(bytes(32)).id, "h1"),)
+    said = field_words.FieldAsk(SERVER.replica, AT_MS, BOX.public, asked)
+    return field_words.issue_ask(SERVER, said)
+
+
+def _given() -> bytes:
+    wrapped = wrap_keys(BOX.public, [FieldKey(bytes(32))])
+    said = field_words.FieldGiven(SERVER.replica, AT_MS, TABLET.replica, wrapped)
+    return field_words.issue_given(SERVER, said)
+
+
 def kinds() -> list[Kind]:
     """All kinds whose signature stands before one body."""
     server, tablet = SERVER.public, TABLET.public
@@ -177,6 +189,20 @@ def kinds() -> list[Kind]:
             TABLET,
             b"readings",
             lambda d: (erasure.readings_by(d), erasure.check_readings(d, tablet)),
+        ),
+        Kind(
+            "field ask",
+            _ask(),
+            SERVER,
+            field_words.ASK,
+            lambda d: (field_words.word_by(d), field_words.check_ask(d, server)),
+        ),
+        Kind(
+            "field given",
+            _given(),
+            SERVER,
+            field_words.GIVEN,
+            lambda d: (field_words.word_by(d), field_words.check_given(d, server)),
         ),
         Kind(
             "readings held",

@@ -15,11 +15,12 @@ from client_sdk.errors import EnrolmentFailed, MeetingRefused
 from client_sdk.lan_finding import read_code
 from crypto.certificate import check_revocation
 from crypto.erasure import check_readings_held
-from crypto.errors import LogRefused, RevocationRefused, StatementRefused, VaultRefused
+from crypto.errors import LogRefused, PinMismatch, RevocationRefused, StatementRefused, VaultRefused
 from crypto.identity import DeviceKey
 from crypto.log import TreeHead, check_tree_head, leaf_hash, sign_tree_head
 from crypto.logword import ROLLED_BACK, Proven, Word, check_run, judge, leaf_of
 from crypto.statement import check_lease
+from crypto.tls import check_tls_pin, make_tls_identity, pem_to_der
 from crypto.unlock import decode_vault
 from server.errors import ImportRefused
 from server.imports import read_rows
@@ -29,8 +30,10 @@ from server.trust import Trust
 from server.xlsform import exported, imported
 from sync.carry.errors import PieceRefused, TooLarge
 from sync.carry.frames import read_frames
+from sync.carry.line import Answer, held_bytes, numbers_in
 from sync.collections import SCHEMA
 from sync.consenting import is_child
+from sync.errors import MessageMalformed
 
 KEY = DeviceKey.from_private(bytes([1]) * 32)
 NOT_UTF8 = b"\xa2\xff\xfe"
@@ -213,3 +216,21 @@ def test_a_number_that_no_store_can_hold_is_refused():
 
 def test_a_consent_of_a_day_that_is_none_makes_nobody_older():
     assert is_child(2015, "today")
+
+
+def test_a_tls_key_of_an_unknown_kind_is_not_the_pinned_one():
+    known, unknown = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030177")
+    right = pem_to_der(make_tls_identity(["localhost"]).certificate_pem)
+    assert right.count(known) == 1
+    with pytest.raises(PinMismatch):
+        check_tls_pin(right.replace(known, unknown), bytes(32))
+
+
+@pytest.mark.parametrize(
+    "body", [b"\x91" * 5_000 + b"\x01", b"\x91\x01", b"\x93\x01\xff\x02", b"{}"]
+)
+def test_an_answer_that_is_not_made_of_numbers_is_refused(body):
+    with pytest.raises(MessageMalformed):
+        numbers_in(Answer(200, {}, body), 3)
+    with pytest.raises(MessageMalformed):
+        held_bytes(Answer(200, {"doorstep-received": "9" * 400}, body))

@@ -12,7 +12,7 @@ from tests.fuzz.running import Target, case_bytes, run
 from tests.fuzz.spreading import SEED, Plan, all_targets, good, run_all
 from tests.fuzz.targets_sync import ERRORS, Passed
 
-CASES = 600
+CASES = 300
 """For each parser; `make fuzz` runs many more."""
 
 

@@ -156,7 +156,9 @@ def test_a_place_that_cannot_be_read_is_refused_by_name(folder: Path, line: str)
         read_keys(folder)
 
 
-@pytest.mark.parametrize("words", [("/no/such/program",), ("false",), ("echo", "no key"), ("echo", "ab" * 32)])
+@pytest.mark.parametrize(
+    "words", [("/no/such/program",), ("false",), ("echo", "no key"), ("echo", "ab" * 32)]
+)
 def test_a_key_service_that_does_not_answer_is_told_and_nothing_moves(
     folder: Path, words: tuple[str, ...]
 ) -> None:
