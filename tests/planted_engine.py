@@ -118,21 +118,21 @@ ENGINE = (
     Plant(
         "quick path forgets a sibling",
         "sync/batch.py",
-        "        if beside and (self.forks or not _apart(causal, change, replica)):\n"
+        "        if beside and (self.forks or not apart(causal, change, replica)):\n"
         "            return False\n",
         "",
         "tests/sync/test_batch.py",
     ),
     Plant(
         "quick path takes edits of one field for edits beside each other",
-        "sync/batch.py",
+        "sync/touched.py",
         " or not set(change.names).isdisjoint(row[5]):",
         ":",
         "tests/sync/test_batch.py",
     ),
     Plant(
         "quick path takes a branch that is not held for one it knows",
-        "sync/batch.py",
+        "sync/touched.py",
         "        if held.get(d[:16]) != d and d not in listed:\n",
         "        if False:\n",
         "tests/sync/test_batch.py",

@@ -84,7 +84,7 @@ PLANTS_SEALED = (
     Plant(
         "any key is given to who asks",
         "server/field_rings.py",
-        "        if not held or key not in _keys_in(tx, record):\n            continue\n",
+        "        if not held or key not in keys_in(tx, record):\n            continue\n",
         "        held = held or {record}\n",
         _TABLETS,
     ),
