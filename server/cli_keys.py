@@ -113,8 +113,8 @@ def store(context: click.Context, /, by: str) -> None:
 @click.pass_context
 def forget(context: click.Context, /, days: int, yes: bool, by: str) -> None:
     """Forget earlier keys."""
+    from server.backup_keys import note_forgotten
     from server.cli_words import when
-    from server.journal import note
     from server.office import reading
 
     state = state_of(context)
@@ -136,7 +136,7 @@ def forget(context: click.Context, /, days: int, yes: bool, by: str) -> None:
             raise SystemExit(1)
         with desk.store.write() as tx:
             for one in ring.forget(before_ms):
-                note(tx, desk.now_ms, by, "store-key-forgotten", one.name, when(one.until_ms))
+                note_forgotten(tx, one.name, one.until_ms, by, desk.now_ms)
     state.say(
         "已弃去 {count} 个密钥。密钥目录以前的副本里还有，也请销毁 ‖ "
         "{count} keys are forgotten. Earlier copies of the key folder still have them: destroy"

@@ -15,6 +15,7 @@ import msgspec
 
 from crypto.erasure import issue_certificate
 from crypto.identity import DeviceKey
+from server.backup_keys import dead_before_ms
 from server.erasing_places import ASKED, DONE, REVOKED, WIPED, places_of
 from server.errors import NotFound
 from server.log_tree import signed_head
@@ -150,6 +151,7 @@ def facts_of(tx: Transaction, key: DeviceKey, prefix: str, now_ms: int) -> dict[
         "complete": not open_places and bool(pages),
         "not_erased": [{"record": record, "why": why} for record, why in _load(kept)],
         "backups_gone_by_ms": int(at_ms) + BACKUPS_GONE_MS,
+        "backups_gone": dead_before_ms(tx) > int(at_ms),
         "copies_made_before": backups,
     }
 
@@ -199,10 +201,16 @@ def sentences(facts: dict[str, Any], lang: str, when: Any) -> list[str]:
         }.get(kind, kind)
         out.append(f"  {one['record']}: {say(word)} ({detail})")
     out += [f"  {say(text)}" for text in KEPT_WORDS]
+    # Certificates signed by older programs do not say it.
+    gone = facts.get("backups_gone")
     out.append(
-        say("备份须在此日前失效 ‖ Backups are to be gone by")
-        + f": {when(facts['backups_gone_by_ms'])}; "
-        + say("此前的备份与导出 ‖ backups and exports made before")
+        say("此前的备份已无人能打开 ‖ No backup from before opens any more, by its key")
+        if gone
+        else say("备份须在此日前失效 ‖ Backups are to be gone by")
+        + f": {when(facts['backups_gone_by_ms'])}"
+    )
+    out.append(
+        say("此前的备份与导出 ‖ backups and exports made before")
         + f": {len(facts['copies_made_before'])}"
     )
     out.append(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -30,6 +31,8 @@ from server.store.sqlite import SqliteStore
 from server.store.sqlite_file import SIDES, connect
 from server.store_keyring import StoreKeyring
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Of an office command and the job that forgets: two at once would take each other's next key."""
 _NAMED = re.compile(r"district-\d+\.db")
 FORMER = "district-0.db"
 """What the very first file is called while it waits for the check of its successor."""
@@ -53,9 +56,25 @@ def renew_store_key(
     """Give the store at ``path`` a new key; it may be written to and read meanwhile.
 
     What ``progress`` raises ends it before anything has changed. Raises KeyFileWrong, OSError,
-    StoreReplaced; StoreDamaged where the new file does not hold: then the former one is kept,
-    under the name that the error tells.
+    StoreReplaced, ServerRunning where one is under way; StoreDamaged where the new file does not
+    hold: then the former one is kept, under the name that the error tells.
     """
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise ServerRunning("a new key is being put in")
+    try:
+        return _renew(store, ring, path, by, now_ms, progress)
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _renew(
+    store: Store,
+    ring: StoreKeyring,
+    path: Path,
+    by: str,
+    now_ms: int,
+    progress: Callable[[int, int], None] | None,
+) -> Renewed:
     before, following = ring.name, ring.make_next()
     if isinstance(store, SqliteStore):
         former = Path(os.path.realpath(path))

@@ -23,6 +23,7 @@ import uvicorn
 
 from server.app import build_app, keep_counter, opened_district, wall_clock_ms
 from server.backing import Backing
+from server.backup_keys import Forgetting
 from server.climbing import Climbing
 from server.compacting import Compacting
 from server.control import SOCKET_NAME, Control
@@ -173,10 +174,11 @@ class Serving:
     def _jobs(self) -> list[Job]:
         """What is done in the background, by one process of all."""
         settings = self.service.settings
+        forgetting = Forgetting(settings, self.keys)
         if not settings.backup_dir:
-            return []
+            return [forgetting]
         compacting = [Compacting(settings)] if settings.compact_days else []
-        return [Backing(settings, self.keys), *compacting]
+        return [Backing(settings, self.keys), *compacting, forgetting]
 
     def _tell_started(self) -> None:
         address = self.service.settings.data / ADDRESS_NAME

@@ -145,4 +145,18 @@ PLANTS_RIGHTS = (
         "one.how == REPLACED and not one.becomes):",
         "tests/server/test_redacting.py",
     ),
+    Plant(
+        "keys of backups from before an erasure are kept for good",
+        "server/backup_keys.py",
+        "            gone = ring.forget(followed_ms + 1)\n",
+        "            gone = ring.forget(0)\n",
+        "tests/server/test_backup_keys.py",
+    ),
+    Plant(
+        "the newest backups die with the old ones",
+        "server/backup_keys.py",
+        "NEW_KEY_AFTER_MS = 10 * DAY_MS\n",
+        "NEW_KEY_AFTER_MS = 30 * DAY_MS\n",
+        "tests/server/test_backup_keys.py",
+    ),
 )
