@@ -101,3 +101,109 @@ def test_every_common_pin_is_a_pin_and_is_refused() -> None:
         assert is_pin(pin)
         with pytest.raises(SecretTooWeak):
             check_secret(pin, "zhangxia", "keystore")
+
+
+@pytest.mark.parametrize(
+    ("date", "good"),
+    [
+        # YYMMDD, DDMMYY, MMDDYY at the ends of months and days, and one beyond each.
+        ("930101", "930001"),
+        ("931231", "931332"),
+        ("310593", "320093"),
+        ("053193", "003293"),
+        ("010793", "000793"),
+        # YYYYMM and MMYYYY at the ends of years and months.
+        ("190001", "189913"),
+        ("209912", "210013"),
+        ("190012", "190013"),
+        ("011900", "351895"),
+        ("122099", "382107"),
+        # YYYYMMDD, DDMMYYYY, MMDDYYYY.
+        ("19370101", "19370039"),
+        ("20991231", "21004831"),
+        ("19641231", "19641332"),
+        ("31081975", "32481975"),
+        ("08311975", "41321975"),
+        ("17052099", "17052199"),
+        ("05171900", "05171877"),
+    ],
+)
+def test_a_date_in_any_order_is_refused_and_what_no_calendar_has_is_not(
+    date: str, good: str
+) -> None:
+    with pytest.raises(SecretTooWeak) as weak:
+        check_secret(date, "zhangxia", "keystore")
+    assert weak.value.detail == "date"
+    try:
+        check_secret(good, "zhangxia", "keystore")
+    except SecretTooWeak as other:
+        assert other.detail != "date"
+
+
+@pytest.mark.parametrize(
+    ("secret", "store", "detail"),
+    [
+        ("k7#mQ2!xZ", "keystore", "too short"),
+        ("k7#mQ2!xZ", "file", "passphrase needed"),
+        ("٣٤٥٦٧٨٩٠١٢", "keystore", "too short"),
+        ("73920", "keystore", "too short"),
+        ("abcd" * 4 + "a", "keystore", "pattern"),
+        ("abcab" * 2 + "c", "keystore", "pattern"),
+        ("qwertyuiop", "keystore", "common"),
+        ("zyxwvutsrqponm", "file", "common"),
+        ("WOAINI1314", "file", "common"),
+        ("Zhang-Xia-01", "file", "common"),
+        ("7" + "k7#mQ2!xZ" * 15, "file", "too long"),
+        ("13912345670", "keystore", "number"),
+        ("12345678012345679", "keystore", "number"),
+        ("440103198906041235", "keystore", "number"),
+    ],
+)
+def test_each_refusal_says_which_rule_it_broke(secret: str, store: str, detail: str) -> None:
+    with pytest.raises(SecretTooWeak) as weak:
+        check_secret(secret, "zhang-xia-01", "file" if store == "file" else "keystore")
+    assert weak.value.detail == detail
+    assert all(weak.value.message(lang) for lang in ("zh", "en"))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "k7#mQ2!xZp",
+        "abcdeabcdf",
+        "k7#mQ2!xZp" + "k" * 118,
+        "22913345670",
+        "1991345670",
+        "12345678012345",
+        "4401031989060412357",
+    ],
+)
+def test_what_just_keeps_a_rule_is_taken(secret: str) -> None:
+    check_secret(secret, "zhang-xia-01", "keystore")
+
+
+@pytest.mark.parametrize(
+    ("pin", "pattern"),
+    [
+        ("246802", True),
+        ("975319", True),
+        ("224466", True),
+        ("111555999", True),
+        ("224477", False),
+        ("739937", True),
+        ("739738", False),
+        ("222333445", False),
+    ],
+)
+def test_steps_pairs_triples_and_mirrors_are_patterns(pin: str, pattern: bool) -> None:
+    found = ""
+    try:
+        check_secret(pin, "zhangxia", "keystore")
+    except SecretTooWeak as weak:
+        found = weak.detail
+    assert (found == "pattern") is pattern
+
+
+def test_a_worker_of_a_short_name_does_not_forbid_pins_that_hold_it() -> None:
+    check_secret("739204", "7392", "keystore")
+    check_secret("739204", "73920", "keystore")

@@ -159,3 +159,13 @@ def test_a_day_is_a_day_in_china_whatever_the_clock_says(at_ms: int, day: str) -
 def test_days_after_the_last_day_are_the_last_day() -> None:
     assert days_after("2023-12-31", 1) == "2024-01-01"
     assert days_after("9999-12-31", 30) == "9999-12-31"
+
+
+def test_a_new_record_has_in_its_sets_what_its_making_adds() -> None:
+    adding = msgspec.structs.replace(
+        SCHEMA.collections["visit"],
+        fills=(Fill(why="made", sets={"a": 1}, firsts={"f": "=a"}, adds={"by": "@worker"}),),
+    )
+    assert born(adding, {}, MOMENT) == {"a": 1, "f": 1, "by": ["w1"]}
+    assert born(adding, {"a": "", "f": None, "by": []}, MOMENT) == {"a": 1, "f": 1, "by": ["w1"]}
+    assert born(adding, {"a": 0, "f": 2, "by": ["w2"]}, MOMENT) == {"a": 0, "f": 2, "by": ["w2"]}

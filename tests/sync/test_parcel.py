@@ -55,6 +55,18 @@ def test_the_line_forgets_what_is_long_past() -> None:
     assert len(line(*range(1, 2 * TAKEN_MAX))) == TAKEN_MAX
 
 
+def test_what_a_bundle_says_came_before_it_is_remembered_without_what_came_before_that() -> None:
+    found = remember([], Taken(3, name(3), name(2)), [name(2), name(1), name(0)])
+    assert found == [
+        Taken(1, name(1), b""),
+        Taken(2, name(2), b""),
+        Taken(3, name(3), name(2)),
+    ]
+    # What is in the line already stays as it was taken.
+    again = remember(found, Taken(5, name(5), name(4)), [name(4), name(3)])
+    assert again == [*found, Taken(4, name(4), b""), Taken(5, name(5), name(4))]
+
+
 def test_a_parcel_is_read_back_as_it_was() -> None:
     given = msgspec.structs.replace(parcel(5), request=b"r", outboxes=[b"o"], earlier=[name(1)])
     assert decode_parcel(encode(given)) == given

@@ -14,7 +14,7 @@ from sync.change import check_writable
 from sync.collections import SCHEMA
 from sync.errors import ChangeInvalid
 from sync.schema import Collection, Field, Label
-from sync.validation import CODES, DEPTH_MAX, problems
+from sync.validation import CODES, DEPTH_MAX, problems, step_problem
 
 HOUSEHOLD = SCHEMA.collections["household"]
 VISIT = SCHEMA.collections["visit"]
@@ -233,3 +233,24 @@ def test_whatever_is_handed_in_the_check_answers(values: dict[str, Any], creatin
     kept = {p.field for p in problems(TOY, values, creating, undeclared_allowed=True)}
     for name in values.keys() - kept:
         check_writable((name,), [values[name]])
+
+
+def test_a_step_that_may_not_be_taken_yet_is_said_in_both_languages() -> None:
+    need = SCHEMA.collections["need"]
+    for step in need.steps:
+        for code in ("value/step-needs", "value/step-order"):
+            found = step_problem(need, step, step.values[0], code)
+            assert (found.field, found.code) == (step.field, code)
+            assert found.zh != found.en
+            field = need.fields[step.field]
+            for lang, join in (("zh", "或"), ("en", " or ")):
+                said = found.message("zh" if lang == "zh" else "en")
+                assert field.label is not None
+                assert field.label.text(lang) in said
+                chosen = {c.value: c.label.text(lang) for c in field.choices}
+                assert f"“{chosen[step.values[0]]}”" in said
+                named = [need.fields[n].label for n in step.needs]
+                words = [label.text(lang) for label in named if label]
+                if code == "value/step-order":
+                    words = [chosen[one] for one in step.after]
+                assert join.join(f"“{word}”" for word in words) in said
