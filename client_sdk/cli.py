@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from client_sdk import cli_app, cli_carry, cli_custody, cli_lists, views
+from client_sdk import cli_app, cli_carry, cli_custody, cli_lists, cli_mend, views
 from client_sdk.cli_show import Shower
 from client_sdk.enrolment import read_picture
 from client_sdk.errors import TabletError
@@ -350,6 +350,7 @@ cli_app.add_to(cli)
 cli_carry.add_to(cli)
 cli_custody.add_to(cli)
 cli_lists.add_to(cli)
+cli_mend.add_to(cli)
 
 
 def _fields(obj: Context, declared: Collection | None, pairs: tuple[str, ...]) -> dict[str, Any]:

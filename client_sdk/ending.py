@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 from client_sdk.blobs import remove_all
 from client_sdk.errors import TabletError
+from client_sdk.examining import ASIDE
 from client_sdk.keys import Keys
 from client_sdk.lease import LEASE_FILE
 from client_sdk.outbox import COUNTER_FILE
+from client_sdk.safekeeping import IDENTITY_FILE
 from client_sdk.store.base import Store
 from client_sdk.store.opening import STORE_FILE
 from client_sdk.transport import Transport
@@ -36,7 +39,9 @@ def wipe(directory: Path, keys: Keys) -> None:
             os.truncate(path, 0)
             path.unlink()
     remove_all(directory)
-    for name in (COUNTER_FILE, LEASE_FILE):
+    for folder in directory.glob(ASIDE + "*"):
+        shutil.rmtree(folder)
+    for name in (COUNTER_FILE, LEASE_FILE, IDENTITY_FILE):
         if (directory / name).exists():
             write_over(directory / name)
 

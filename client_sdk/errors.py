@@ -67,11 +67,36 @@ class StoreKeyWrong(TabletError):
     """The key does not open the store, or the file is damaged."""
 
     code = "tablet/store-key"
-    zh = "数据无法解密，或文件已损坏。密封发件箱未受影响。请报告管理员，由服务器恢复。"
-    en = (
-        "The store does not open: wrong key or damage. The sealed outbox is untouched. "
-        "Tell the administrator; the server restores it."
+    zh = (
+        "数据无法解密，或文件已损坏。没有改动任何内容，密封发件箱未受影响。"
+        "请运行 doorstep-tablet doctor；如已损坏，repair 由区服务器恢复。"
     )
+    en = (
+        "The store does not open: wrong key or damage. Nothing was changed; the sealed outbox is"
+        " untouched. Run doorstep-tablet doctor; repair brings it back from the district."
+    )
+
+
+class StoreDamaged(TabletError):
+    """A part of the store cannot be read, or the file is empty; no new one is made in its place."""
+
+    code = "tablet/store-damaged"
+    zh = (
+        "平板的数据文件有损坏。没有改动任何内容，密封发件箱完好。"
+        "请在有网络时运行 doorstep-tablet repair，由区服务器恢复。"
+    )
+    en = (
+        "A part of the store cannot be read. Nothing was changed; the sealed outbox is whole. "
+        "With a connection run doorstep-tablet repair: the district brings it back."
+    )
+
+
+class StoreSound(TabletError):
+    """A store was to be repaired in which nothing is damaged."""
+
+    code = "tablet/store-sound"
+    zh = "平板的数据完好，无需修复。没有改动任何内容。请照常使用。"
+    en = "The store is sound: there is nothing to repair. Nothing was changed. Go on working."
 
 
 class StoreTooNew(TabletError):

@@ -172,6 +172,17 @@ def segment_of(key: DeviceKey, entry: Entry, before: bytes, head: bytes, block: 
     return msgspec.msgpack.encode(segment)
 
 
+def counter_of(path: Path) -> tuple[bytes, int, bytes] | None:
+    """Replica, counter and head that the file outside the store names; None where it does not."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(data) != _COUNTER_BYTES:
+        return None
+    return data[:16], int.from_bytes(data[16:24], "big"), data[24:]
+
+
 class OutsideCounter:
     """The own counter and head, kept a second time in a file of its own."""
 
@@ -190,13 +201,10 @@ class OutsideCounter:
 
     def is_ahead(self, store: Store) -> bool:
         """Did this tablet once write more than the store knows? Then the store was set back."""
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
+        found = counter_of(self._path)
+        if found is None:
             return False
-        if len(data) != _COUNTER_BYTES:
-            return False
-        replica, counter, head = data[:16], int.from_bytes(data[16:24], "big"), data[24:]
+        replica, counter, head = found
         if store.key_of(replica) is None:
             # A key this store never had: it was set back to before it went on under that key.
             return True

@@ -18,6 +18,7 @@ from client_sdk.devices import District
 from client_sdk.enrolment import Ready, enrol, read_invitation
 from client_sdk.errors import Locked, StoreExists
 from client_sdk.keys import Keys, key_of_store, system_keyring
+from client_sdk.safekeeping import IDENTITY_FILE
 from client_sdk.store.opening import STORE_FILE
 from client_sdk.tablet_base import Identity, TabletBase, now_ms
 from client_sdk.tablet_day import TabletDay
@@ -64,7 +65,8 @@ class Tablet(TabletFieldwork, TabletReading, TabletDay, TabletMeeting, TabletVis
         TicketUnreadable, EnrolmentFailed, Unreachable, PinMismatch.
         """
         directory = Path(directory)
-        if (directory / STORE_FILE).exists():
+        if (directory / STORE_FILE).exists() or (directory / IDENTITY_FILE).exists():
+            # An identity without its store is a tablet to be repaired, not to be replaced.
             raise StoreExists()
         keys = Keys(directory, _keyring(keyring))
         # The choice of a secret is checked before the ticket is spent.

@@ -7,6 +7,7 @@ enrolment (``tablet.py``), and what an app does with an open tablet (``tablet_*.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -126,6 +127,7 @@ class TabletBase:
             self.transport = self._connection()
         if store.get("addresses"):
             keep_beside(store.directory, store.get("addresses"), store.get("pin", b""))
+        self._keep_identity()
         self._writer = Writer(store, self._outbox, self._outside, schema, clock)
         self._checked = checked
         self._entering = Entering(schema, checked=checked)
@@ -222,6 +224,11 @@ class TabletBase:
             follow,
         )
         return HttpTransport(store.get("addresses"), signing, self._around_waits)
+
+    def _keep_identity(self) -> None:
+        """Who this tablet is, a second time. A full disk must not keep anybody from working."""
+        with contextlib.suppress(OSError):
+            self._store.safe.keep(self._store.rows)
 
     def _around_waits(self) -> AbstractContextManager[None]:
         """Looked up at each wait: an app may say what it wants after the connection was made."""

@@ -71,6 +71,7 @@ class TabletEnding(TabletBase):
         if self._store.closed:
             return
         self._outside.write(self._store.chain)
+        self._keep_identity()
         scrub(self._store)
         if self._outbox is not None:
             self._outbox.compact(self._store)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from client_sdk.texts_carry import CARRY_TEXTS
 from client_sdk.texts_fieldwork import FIELD_TEXTS
+from client_sdk.texts_mending import MENDING_TEXTS
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "ask-secret": ("{worker} 的 PIN 或口令", "PIN or passphrase of {worker}"),
@@ -116,7 +117,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
-_TEXTS |= CARRY_TEXTS | FIELD_TEXTS
+_TEXTS |= CARRY_TEXTS | FIELD_TEXTS | MENDING_TEXTS
 
 
 def language(given: str | None = None) -> str:

@@ -55,7 +55,7 @@ def open_store(settings: Settings, keys: ServerKeys) -> Store:
     need_store(settings)
     store: Store
     if settings.store_dsn:
-        store = PostgresStore(settings.store_dsn, settings.store_district)
+        store = PostgresStore(settings.store_dsn, settings.store_district, made=True)
     else:
         store = open_file(settings.store_path, keys.store)
     store.archives = ArchiveFiles(settings.archive_folders)

@@ -170,6 +170,8 @@ def _store(settings: Settings, keys: ServerKeys, whole: bool) -> tuple[Store | N
             "不会另建空的。请运行 doorstep restore 备份，再启动；平板会补上其后的内容 ‖ "
             "No empty one is made. Run doorstep restore BACKUP, then start; tablets bring the rest",
         )
+    if not path.stat().st_size:
+        raise StoreDamaged("the file is empty")
     wrong = check_pages(path, keys.store_hex) if whole else []
     if wrong:
         raise StoreDamaged(f"{len(wrong)}: {wrong[0]}")

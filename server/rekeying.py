@@ -170,20 +170,22 @@ def settle(settings: Settings, ring: StoreKeyring) -> None:
 def open_file(path: Path, ring: StoreKeyring) -> SqliteStore:
     """Open the embedded store, also in the moment in which it is given another key.
 
-    Raises what opening raises.
+    Raises what opening raises; StoreDamaged for a file that is empty: it would open as a new one.
     """
+    if path.is_file() and path.stat().st_size == 0:
+        raise StoreDamaged("the file is empty")
     try:
-        return SqliteStore(path, ring.present.reveal().hex())
+        return SqliteStore(path, ring.present.reveal().hex(), made=True)
     except StoreDamaged:
         before = ring.name
         ring.look()
         following = ring.next()
         if following is not None:
             with suppress(StoreDamaged):
-                return SqliteStore(path, following.reveal().hex())
+                return SqliteStore(path, following.reveal().hex(), made=True)
         if ring.name == before:
             raise
-        return SqliteStore(path, ring.present.reveal().hex())
+        return SqliteStore(path, ring.present.reveal().hex(), made=True)
 
 
 def _opens(path: Path, key_hex: str) -> bool:

@@ -42,6 +42,7 @@ from tests.plants_console import PLANTS_CONSOLE
 from tests.plants_fieldwork import PLANTS_FIELDWORK
 from tests.plants_keys import PLANTS_KEYS
 from tests.plants_log import PLANTS_LOG
+from tests.plants_mending import PLANTS_MENDING
 from tests.plants_network import PLANTS_NETWORK
 from tests.plants_rights import PLANTS_RIGHTS
 from tests.plants_sealed import PLANTS_SEALED
@@ -85,6 +86,7 @@ PLANTS = (
     *PLANTS_NETWORK,
     *PLANTS_SEALED,
     *PLANTS_ARCHIVES,
+    *PLANTS_MENDING,
     *PLANTS_KEYS,
     *(Plant(*one) for one in (*PLANTS_CONSOLE, *PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
 )

@@ -24,6 +24,7 @@ from client_sdk.app.enrolling import Enrolling
 from client_sdk.app.meeting import Meeting
 from client_sdk.app.syncing import Syncing
 from client_sdk.errors import Locked
+from client_sdk.safekeeping import IDENTITY_FILE
 from client_sdk.store.opening import STORE_FILE
 from client_sdk.tablet import AUTO_KEYRING, Tablet, now_ms
 
@@ -109,7 +110,7 @@ class Keeper:
     @property
     def enrolled(self) -> bool:
         """Is there a store to unlock?"""
-        return (self.directory / STORE_FILE).exists()
+        return any((self.directory / name).exists() for name in (STORE_FILE, IDENTITY_FILE))
 
     @property
     def locked(self) -> bool:

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlcipher3
 
-from client_sdk.errors import Locked, NotEnrolled, StoreFailed, StoreFull
+from client_sdk.errors import Locked, NotEnrolled, StoreDamaged, StoreFailed, StoreFull
+from client_sdk.safekeeping import Safe
 from client_sdk.store.opening import connect
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
@@ -49,10 +50,12 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 
 
-def _named(error: sqlcipher3.OperationalError) -> Exception:
-    """The error by the tablet's own name, where it is one of the disk."""
+def _named(error: sqlcipher3.DatabaseError) -> Exception:
+    """The error by the tablet's own name, where it is one of the disk or of the file."""
     if "full" in str(error):
         return StoreFull()
+    if "malformed" in str(error) or "not a database" in str(error):
+        return StoreDamaged()
     return StoreFailed() if "disk I/O" in str(error) else error
 
 
@@ -64,6 +67,7 @@ class Store:
     ) -> None:
         self.directory = directory
         self.entropy = entropy
+        self.safe = Safe(directory, key)
         connection, self._lock = connect(directory, key, create=create)
         self._connection: Any = connection
         self._meta: dict[str, Any] = {}
@@ -77,12 +81,12 @@ class Store:
     # -- statements ---------------------------------------------------------------------------
 
     def run(self, sql: str, values: Iterable[Any] = ()) -> Any:
-        """Run one statement; returns its cursor. Raises StoreFull, Locked after ``close``."""
+        """Run one statement; its cursor. Raises StoreFull, StoreDamaged, Locked after ``close``."""
         if self._connection is None:
             raise Locked()
         try:
             return self._connection.execute(sql, tuple(values))
-        except sqlcipher3.OperationalError as error:
+        except sqlcipher3.DatabaseError as error:
             raise _named(error) from error
 
     def run_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -91,7 +95,7 @@ class Store:
             raise Locked()
         try:
             self._connection.executemany(sql, rows)
-        except sqlcipher3.OperationalError as error:
+        except sqlcipher3.DatabaseError as error:
             raise _named(error) from error
 
     def run_ids(self, sql: str, ids: Iterable[str]) -> Any:
@@ -103,12 +107,18 @@ class Store:
 
     def rows(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        found: list[tuple[Any, ...]] = self.run(sql, values).fetchall()
+        try:
+            found: list[tuple[Any, ...]] = self.run(sql, values).fetchall()
+        except sqlcipher3.DatabaseError as error:
+            raise _named(error) from error
         return found
 
     def one(self, sql: str, values: Iterable[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
-        found: tuple[Any, ...] | None = self.run(sql, values).fetchone()
+        try:
+            found: tuple[Any, ...] | None = self.run(sql, values).fetchone()
+        except sqlcipher3.DatabaseError as error:
+            raise _named(error) from error
         return found
 
     @contextmanager

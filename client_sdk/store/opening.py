@@ -12,13 +12,21 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlcipher3
 
-from client_sdk.errors import StoreBusy, StoreExists, StoreKeyWrong, StoreMissing, StoreTooNew
+from client_sdk.errors import (
+    StoreBusy,
+    StoreDamaged,
+    StoreExists,
+    StoreKeyWrong,
+    StoreMissing,
+    StoreTooNew,
+)
 from client_sdk.migrations import VERSION, migrate
 from crypto.secret import SecretBytes
 from sync.carry.files import open_own
@@ -55,13 +63,15 @@ Connection = Any
 def connect(directory: Path, key: SecretBytes, *, create: bool) -> tuple[Connection, int]:
     """Open the store in ``directory``: the connection and the file descriptor of its lock.
 
-    Raises StoreMissing, StoreExists, StoreBusy, StoreKeyWrong, StoreTooNew.
+    Raises StoreMissing, StoreExists, StoreBusy, StoreKeyWrong, StoreDamaged, StoreTooNew.
     """
     path = directory / STORE_FILE
     if create and path.exists():
         raise StoreExists()
     if not create and not path.exists():
         raise StoreMissing()
+    if not create and path.stat().st_size == 0:
+        raise StoreDamaged("the file is empty")
     if create:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = _lock(directory)
@@ -69,6 +79,9 @@ def connect(directory: Path, key: SecretBytes, *, create: bool) -> tuple[Connect
         connection = _open(path, key)
         try:
             found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if not found and not create:
+                # A file that lost its tables opens as a new one does.
+                raise StoreDamaged("no tables")
             if found > VERSION:
                 raise StoreTooNew(str(found))
             if found < VERSION:
@@ -80,6 +93,18 @@ def connect(directory: Path, key: SecretBytes, *, create: bool) -> tuple[Connect
         os.close(lock)
         raise
     return connection, lock
+
+
+@contextmanager
+def hold(directory: Path) -> Iterator[None]:
+    """Let no program open the store meanwhile. Raises StoreBusy, StoreMissing without a folder."""
+    if not directory.is_dir():
+        raise StoreMissing()
+    lock = _lock(directory)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def _lock(directory: Path) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sqlite_utils
 
-from server.errors import StoreTooNew
+from server.errors import StoreDamaged, StoreTooNew
 from server.store.console_tables import (
     TABLES_APPROVALS,
     TABLES_CONSOLE,
@@ -156,12 +156,16 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
 )
 
 
-def migrate(db: sqlite_utils.Database) -> None:
+def migrate(db: sqlite_utils.Database, made: bool = False) -> None:
     """Bring the store to the newest tables; each migration is one transaction, applied once.
 
-    Raises StoreTooNew for a store with steps that are not among these; it is not touched.
+    ``made``: there is to be a store already. Raises StoreTooNew for a store with steps that are not
+    among these, StoreDamaged for one without any; it is not touched.
     """
     connection = db.conn
+    if made and not db["migrations"].exists():
+        # A file that lost its tables opens as a new one does.
+        raise StoreDamaged("no tables")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migrations"
         " (name TEXT PRIMARY KEY, applied_at TEXT) WITHOUT ROWID"

@@ -277,9 +277,12 @@ def _name(field: str) -> str:
 
 
 class PostgresStore:
-    """A district in PostgreSQL; ``district`` names its schema. Several processes may share it."""
+    """A district in PostgreSQL; ``district`` names its schema. Several processes may share it.
 
-    def __init__(self, dsn: str, district: str = "district") -> None:
+    ``made``: there is to be a district already; none is made.
+    """
+
+    def __init__(self, dsn: str, district: str = "district", made: bool = False) -> None:
         self.district = district
         self._dsn = dsn
         self._lines = Lines(dsn, district, STAGE)
@@ -289,7 +292,7 @@ class PostgresStore:
         self.numbers: dict[bytes, int] = {}
         self.archives: Archives = NoArchives()
         with self._lines.line() as line:
-            migrate(line.connection, district)
+            migrate(line.connection, district, made)
         with self.read() as tx:
             self._learn(
                 dict(tx.rows("SELECT collection, kind FROM kinds")),

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from server.errors import StoreDamaged
 from server.store.migrations import MIGRATIONS
 
 MIGRATION_LOCK = 0x646F6F7273746570
@@ -85,9 +86,15 @@ def translated(statement: str) -> str:
     return out
 
 
-def migrate(connection: psycopg.Connection[Any], schema: str) -> None:
-    """Bring a district's schema to the newest tables; all in one transaction, each applied once."""
+def migrate(connection: psycopg.Connection[Any], schema: str, made: bool = False) -> None:
+    """Bring a district's schema to the newest tables; all in one transaction, each applied once.
+
+    ``made``: there is to be a district already. Raises StoreDamaged where there is none.
+    """
     with connection.transaction():
+        held = connection.execute("SELECT to_regclass(%s)", [f"{schema}.migrations"]).fetchone()
+        if made and held == (None,):
+            raise StoreDamaged(f"the schema {schema} holds no district")
         # Two processes may start at once; the second waits here and then finds all done.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))

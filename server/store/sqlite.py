@@ -225,7 +225,10 @@ class SqliteTransaction(ManyRows):
 
 
 class SqliteStore(InFile):
-    """The embedded store. Not to be shared by two processes that write."""
+    """The embedded store. Not to be shared by two processes that write.
+
+    ``made``: there is to be a store already; none is made. Raises StoreDamaged, StoreTooNew.
+    """
 
     def __init__(
         self,
@@ -233,6 +236,7 @@ class SqliteStore(InFile):
         key_hex: str,
         *,
         reads_only: bool = False,
+        made: bool = False,
         beside: SqliteStore | None = None,
     ) -> None:
         self.path = Path(path).absolute()
@@ -252,7 +256,7 @@ class SqliteStore(InFile):
             only_read(self._db)
         else:
             try:
-                migrate(sqlite_utils.Database(self._db))
+                migrate(sqlite_utils.Database(self._db), made)
             except BaseException:
                 self._db.close()
                 raise

@@ -225,6 +225,21 @@ def test_a_store_that_is_gone_is_named_and_not_made_anew(tmp_path: Path) -> None
     assert not settings.store_path.exists()
 
 
+def test_what_is_left_of_a_store_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    settings = new_district(tmp_path / "d")
+    keys, path = read_keys(settings.keys), settings.store_path
+    bare = tmp_path / "bare"
+    connect(bare, keys.store_hex).close()
+    # Cut to nothing, and a first page without any table, as a lost log leaves it.
+    for left in (b"", bare.read_bytes()):
+        path.write_bytes(left)
+        assert found(settings)["store"].grade == "wrong"
+        asked = CliRunner().invoke(main, ["--data-dir", settings.data_dir, "serve"])
+        assert asked.exit_code == 1
+        assert "server/store-damaged" in asked.stderr
+        assert path.read_bytes() == left
+
+
 @pytest.mark.slow
 def test_the_unit_holds_by_systemds_own_judgement(tmp_path: Path) -> None:
     settings = new_district(tmp_path / "d", port=8443)
