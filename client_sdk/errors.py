@@ -77,7 +77,7 @@ class StoreKeyWrong(TabletError):
     )
 
 
-class StoreDamaged(TabletError):
+class StoreDamaged(StoreKeyWrong):
     """A part of the store cannot be read, or the file is empty; no new one is made in its place."""
 
     code = "tablet/store-damaged"

@@ -51,11 +51,12 @@ _unpack = msgspec.msgpack.Decoder().decode
 
 
 def _named(error: sqlcipher3.DatabaseError) -> Exception:
-    """The error by the tablet's own name, where it is one of the disk or of the file."""
+    """The error by the tablet's own name, where it is one of the disk, or of what lies there."""
+    if type(error) is sqlcipher3.DatabaseError:
+        # A page that does not authenticate: damaged, or altered by whoever had the file.
+        return StoreDamaged(str(error))
     if "full" in str(error):
         return StoreFull()
-    if "malformed" in str(error) or "not a database" in str(error):
-        return StoreDamaged()
     return StoreFailed() if "disk I/O" in str(error) else error
 
 
@@ -81,7 +82,10 @@ class Store:
     # -- statements ---------------------------------------------------------------------------
 
     def run(self, sql: str, values: Iterable[Any] = ()) -> Any:
-        """Run one statement; its cursor. Raises StoreFull, StoreDamaged, Locked after ``close``."""
+        """Run one statement; returns its cursor.
+
+        Raises StoreFull, StoreFailed, StoreDamaged for a damaged page, Locked after ``close``.
+        """
         if self._connection is None:
             raise Locked()
         try:
@@ -107,16 +111,18 @@ class Store:
 
     def rows(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
+        cursor = self.run(sql, values)
         try:
-            found: list[tuple[Any, ...]] = self.run(sql, values).fetchall()
+            found: list[tuple[Any, ...]] = cursor.fetchall()
         except sqlcipher3.DatabaseError as error:
             raise _named(error) from error
         return found
 
     def one(self, sql: str, values: Iterable[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
+        cursor = self.run(sql, values)
         try:
-            found: tuple[Any, ...] | None = self.run(sql, values).fetchone()
+            found: tuple[Any, ...] | None = cursor.fetchone()
         except sqlcipher3.DatabaseError as error:
             raise _named(error) from error
         return found
