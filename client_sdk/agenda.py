@@ -35,6 +35,8 @@ AGAIN_AFTER_MS = 2 * HOUR_MS
 NOON_HOUR = 13
 MARKED = ("categories", "risk_flags", "care_level")
 """Fields of the household that a list shows beside the name."""
+LISTED = ("head_name", "address", *MARKED)
+"""What a list shows of each household, for the reading log."""
 _READ = ("household", "visit", "need", "call", "daily_form", "assessment", "child_check")
 _json = msgspec.json.Encoder().encode
 

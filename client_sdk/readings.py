@@ -5,6 +5,9 @@ What lives here: the tablet's own reading log and how it goes up. What must not:
 which the district judges. Invariants
 - A line is one worker, one household, one hour, with the kinds of records that were opened: no
   value of any of them, and no second line for what stands there already.
+- A list or a search that was shown is a line too, of no household: which list, how many households
+  it showed, which sensitive fields. Beyond ``LISTS_PER_HOUR_MAX`` of one worker they are counted,
+  and told with the lines that were lost.
 - Lines stay until the district says under signature how far it holds them; beyond
   ``READINGS_KEPT_MAX`` the oldest go, and how many went is told.
 - Nobody is kept from reading because the log cannot be written: what could not be goes in with the
@@ -33,6 +36,10 @@ from sync.messages import Statement
 HOUR_MS = 3_600_000
 READINGS_KEPT_MAX = 20_000
 """Lines of years without contact: 2 MB at most."""
+NOWHERE = "-"
+"""The household of a line that tells of a list."""
+LISTS_PER_HOUR_MAX = 120
+"""Pages of lists of one worker in an hour: one every thirty seconds; typing a name makes some."""
 STATEMENTS_MAX = 4
 """Statements of one request: 240 lines, at most 24 KiB, far less packed; the rest goes next."""
 _LOST = "readings_lost"
@@ -45,6 +52,7 @@ class ReadingLog:
         self._store = store
         self._clock = clock
         self._known: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}
+        self._lists: dict[str, tuple[int, int]] = {}
         self._unwritten: list[Line] = []
 
     def opened(self, worker: str, home: str, kinds: Iterable[str]) -> None:
@@ -59,6 +67,23 @@ class ReadingLog:
         self._known[worker, home] = (now_ms // HOUR_MS, known | set(new))
         self._unwritten += [Line(now_ms, worker, home, text) for text in _texts(new)]
         with contextlib.suppress(StoreFull, StoreFailed):
+            self._write()
+
+    def listed(self, worker: str, what: str, count: int, fields: Iterable[str]) -> None:
+        """Note that a worker was shown a list (``search``, ``today`` …) of so many households."""
+        if not count:
+            return
+        now_ms = self._clock()
+        hour, pages = self._lists.get(worker, (-1, 0))
+        pages = pages + 1 if hour == now_ms // HOUR_MS else 1
+        self._lists[worker] = (now_ms // HOUR_MS, pages)
+        with contextlib.suppress(StoreFull, StoreFailed):
+            if pages > LISTS_PER_HOUR_MAX:
+                with self._store.transaction():
+                    self._store.put(_LOST, self._store.get(_LOST, 0) + 1)
+                return
+            text = " ".join([what, str(count), *fields])[:FIELDS_CHARS_MAX]
+            self._unwritten.append(Line(now_ms, worker, NOWHERE, text))
             self._write()
 
     def _write(self) -> None:

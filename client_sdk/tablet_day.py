@@ -64,14 +64,16 @@ class TabletDay(TabletWriting):
         building: str | int | None = None,
         offset: int = 0,
         limit: int = 40,
+        shown: bool = True,
     ) -> days.Agenda:
         """The households of one part of today, by building, floor and room, a page at a time.
 
         ``part`` is ``due``, ``again`` (doors that stayed shut today), ``done``, ``rest`` or
         ``all``; buildings come in the order of ``route``, and ``building`` names one of them or its
-        place among them.
+        place among them. That people were shown it is noted; not ``shown`` is what a program looks
+        up for itself.
         """
-        return days.agenda(
+        found = days.agenda(
             self._store,
             part,
             self._clock(),
@@ -80,6 +82,9 @@ class TabletDay(TabletWriting):
             offset=offset,
             limit=limit,
         )
+        if shown:
+            self._readings.listed(self.worker, "today", len(found.stops), days.LISTED)
+        return found
 
     def stops(self, homes: Sequence[str]) -> tuple[days.Stop, ...]:
         """These households as they stand on today's agenda, in the order given."""

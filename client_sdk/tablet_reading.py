@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from client_sdk import custody, search, solved
+from client_sdk.agenda import LISTED
 from client_sdk.store.records import row_of
 from client_sdk.tablet_base import TabletBase
 from client_sdk.views import Custody, Hit, Record, Solved, Status, Told, Unsent
@@ -29,6 +30,10 @@ class TabletReading(TabletBase):
         self._readings.opened(self.worker, found.home, [found.collection])
         return found
 
+    def may_write(self, collection: str, field: str) -> bool:
+        """May this tablet write a field? A sealed one only where it has the key that seals it."""
+        return self._writer.may_write(collection, field)
+
     def holds(self, record: str) -> bool:
         """Is this record here?"""
         return row_of(self._store, record) is not None
@@ -38,8 +43,10 @@ class TabletReading(TabletBase):
         return [r for (r,) in self._store.rows("SELECT id FROM records ORDER BY id")]
 
     def households(self) -> list[Hit]:
-        """All households held, in order of their addresses."""
-        return self._reader.households()
+        """All households held, in order of their addresses; noted as a list that was shown."""
+        found = self._reader.households()
+        self._readings.listed(self.worker, "households", len(found), LISTED)
+        return found
 
     def of_household(self, home: str, collection: str | None = None) -> list[Record]:
         """A household's records, itself first; or those of one collection (``visit``, ``need``,
@@ -51,16 +58,36 @@ class TabletReading(TabletBase):
     def search(self, question: str) -> list[Hit]:
         """Households by any part of a name, an address or a phone, or by pinyin initials.
 
-        Words are separated by spaces; all must be found. At most 200.
+        Words are separated by spaces; all must be found. At most 200. That they were shown is
+        noted, with the sealed fields in which was looked.
         """
-        return self._reader.hits(search.search(self._store, self.schema, question))
+        found = self._reader.hits(search.search(self._store, self.schema, question))
+        self._readings.listed(self.worker, "search", len(found), [*LISTED, *self._looked_in()])
+        return found
+
+    def _looked_in(self) -> list[str]:
+        """The sealed fields that a search goes through on this tablet."""
+        return [
+            name
+            for collection in self.schema.collections.values()
+            for name, field in collection.fields.items()
+            if field.sealed and field.searched and self.may_write(collection.name, name)
+        ]
 
     def conflicts(self, *, open_only: bool = False, limit: int | None = None) -> list[Record]:
         """The records with a field that holds more than one different value.
 
-        ``open_only`` leaves out those that a rule settled; at most ``limit``.
+        ``open_only`` leaves out those that a rule settled; at most ``limit``. That they were opened
+        is noted.
         """
-        return self._reader.conflicts(open_only=open_only, limit=limit)
+        found = self._reader.conflicts(open_only=open_only, limit=limit)
+        for one in found:
+            self._readings.opened(self.worker, one.home, [one.collection])
+        return found
+
+    def conflict_count(self, limit: int) -> int:
+        """How many records a person has to decide, ``limit`` at most."""
+        return len(self._reader.conflicts(open_only=True, limit=limit))
 
     def unsent(self) -> list[Unsent]:
         """What was written here and no server has acknowledged yet, oldest first."""

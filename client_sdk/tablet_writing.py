@@ -21,10 +21,6 @@ from sync.effects import Writing, day_of
 class TabletWriting(TabletBase):
     """The methods of a ``Tablet`` that write."""
 
-    def may_write(self, collection: str, field: str) -> bool:
-        """May this tablet write a field? A sealed one only where it has the key that seals it."""
-        return self._writer.may_write(collection, field)
-
     def create_record(
         self,
         collection: str,

@@ -11,6 +11,7 @@ What must not: deciding who may read. Invariants
   o'clock in China); or a copy of everything, which is one line, of the household ``*``. Of a
   household: read by more than ``READERS_PER_WEEK_MAX`` people within seven days.
 - Reading on tablets counts as reading in the console does.
+- A line of no household (figures, a list on a tablet) makes none of them unusual.
 """
 
 from __future__ import annotations
@@ -148,9 +149,9 @@ def by_officer(tx: Transaction, since_ms: int = 0, area: str = "") -> list[Count
 
 
 def _count(who: str, seen: Sequence[tuple[int, str]], own: set[str]) -> Count:
-    others = [(at, home) for at, home in seen if home not in own]
+    others = [(at, home) for at, home in seen if home and home not in own]
     most, hour = _busiest(others, HOUR_MS)
-    homes = {home for _, home in seen}
+    homes = {home for _, home in seen if home}
     nights: dict[int, set[str]] = {}
     for at, home in others:
         night, into = divmod(at + CHINA_MS - NIGHT_BEGINS_MS, DAY_MS)
@@ -186,7 +187,7 @@ def by_household(tx: Transaction, since_ms: int = 0, area: str = "") -> list[Cou
         " WHERE at_ms >= ? AND substr(area, 1, ?) = ? GROUP BY home ORDER BY 3 DESC, 2 DESC, home",
         [since_ms, len(area), area],
     )
-    many = [str(row[0]) for row in found if int(row[2]) > READERS_PER_WEEK_MAX]
+    many = [str(row[0]) for row in found if row[0] and int(row[2]) > READERS_PER_WEEK_MAX]
     seen: dict[str, list[tuple[int, str]]] = {home: [] for home in many}
     for home, at_ms, account in tx.rows_in(
         "SELECT home, at_ms, account FROM access_log WHERE home IN (?*) ORDER BY at_ms, n", many

@@ -11,6 +11,7 @@ must not: judging them (``log_access.py``). Invariants
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from crypto.erasure import (
@@ -32,8 +33,11 @@ from sync.messages import PROTOCOL, Request, Statement
 if TYPE_CHECKING:
     from server.district import District
 
-OPENED = "tablet-opened"
-"""The purpose of these lines: the household was opened on a tablet."""
+OPENED, LISTED = "tablet-opened", "tablet-listed"
+"""The purpose of these lines: the household was opened on a tablet; a list was shown there, whose
+kind and number of households follow."""
+NOWHERE = "-"
+"""The household in a tablet's line that tells of a list."""
 
 
 def hear_tablet(
@@ -84,10 +88,16 @@ def _take(tx: Transaction, device: str, said: Readings, offset_ms: int) -> int:
         str(home): str(area)
         for home, area in tx.rows_in("SELECT id, area FROM homes WHERE id IN (?*)", homes)
     }
+    team = _team_area(tx, device) if NOWHERE in homes else ""
     for line in new:
         reading = Reading(
             line.worker, areas.get(line.home, ""), line.home, line.home, line.fields, OPENED, device
         )
+        if line.home == NOWHERE:
+            what, _, rest = line.fields.partition(" ")
+            count, _, fields = rest.partition(" ")
+            why = f"{LISTED} {what} {count}"
+            reading = Reading(line.worker, team, "", "", fields, why, device)
         note_readings(tx, line.at_ms - offset_ms, [reading])
     last = max(held, said.first + len(said.lines) - 1)
     tx.run(
@@ -96,3 +106,16 @@ def _take(tx: Transaction, device: str, said: Readings, offset_ms: int) -> int:
         [device, last, said.lost],
     )
     return last
+
+
+def _team_area(tx: Transaction, device: str) -> str:
+    """The area that all areas of a tablet's team lie in; what a list showed lies there."""
+    found = tx.rows(
+        "SELECT a.area FROM team_areas a JOIN devices d ON d.team = a.team WHERE d.id = ?"
+        " UNION SELECT h.area FROM assigned s JOIN devices d ON d.team = s.team"
+        " JOIN homes h ON h.id = s.home WHERE d.id = ?",
+        [device, device],
+    )
+    areas = [str(row[0]) for row in found]
+    digits = takewhile(lambda same: len(set(same)) == 1, zip(*areas, strict=False))
+    return "".join(same[0] for same in digits)

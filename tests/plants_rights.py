@@ -159,4 +159,18 @@ PLANTS_RIGHTS = (
         "NEW_KEY_AFTER_MS = 30 * DAY_MS\n",
         "tests/server/test_backup_keys.py",
     ),
+    Plant(
+        "a search leaves no trace",
+        "client_sdk/tablet_reading.py",
+        '        self._readings.listed(self.worker, "search", len(found), [*LISTED, *self._looked_in()])\n',
+        "",
+        "tests/client_sdk/test_readings.py",
+    ),
+    Plant(
+        "a list on a tablet is the reading of a household",
+        "server/readings.py",
+        "        if line.home == NOWHERE:\n",
+        "        if line.home == OPENED:\n",
+        "tests/client_sdk/test_readings.py",
+    ),
 )

@@ -241,7 +241,7 @@ def _signed(form: Form) -> str:
 
 def _area(tablet: Tablet) -> str:
     """The area of the households held: a new one at the next door lies in it too."""
-    stops = tablet.agenda("all", limit=1).stops
+    stops = tablet.agenda("all", limit=1, shown=False).stops
     return str(tablet.read(stops[0].home)["area"] or "") if stops else ""
 
 

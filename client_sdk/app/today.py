@@ -58,7 +58,7 @@ def _part(desk: Desk, part: str, request: _Request) -> Response[Any]:
             place=chosen,
             left=found.counts["due"] + found.counts["again"],
             drafts=[d for d in tablet.drafts() if d.worker == tablet.worker],
-            disputed=len(tablet.conflicts(open_only=True, limit=CONFLICTS_COUNTED)),
+            disputed=tablet.conflict_count(CONFLICTS_COUNTED),
             more=_more(found),
             worker=tablet.worker_name(tablet.worker),
             nearby=_nearby(found, part),

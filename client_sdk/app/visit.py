@@ -225,7 +225,7 @@ def saved(request: _Request, record: FromPath[str]) -> Response[Any]:
 
     def work(tablet: Tablet) -> Response[Any]:
         found = tablet.read(record)
-        agenda = tablet.agenda("due", limit=40)
+        agenda = tablet.agenda("due", limit=40, shown=False)
         following = [s for s in agenda.stops if s.home != found.home]
         here = next(iter(tablet.stops([found.home])), None)
         if here is not None:

@@ -34,11 +34,18 @@ PURPOSES = {
     "export": "导出 ‖ export",
     "tablet": "平板 ‖ tablet",
     "tablet-opened": "在平板上打开 ‖ opened on a tablet",
+    "tablet-listed": "平板上的列表 ‖ listed on a tablet",
     "rights": "本人权利 ‖ the person's rights",
     "duplicates": "疑似重复户 ‖ likely duplicates",
     "sql": "查询 ‖ query",
 }
 """What the first word of a purpose means."""
+LISTS = {
+    "search": "查找 ‖ search",
+    "today": "今日 ‖ today",
+    "households": "住户名册 ‖ households",
+}
+"""Which list a tablet showed; how many households it had follows."""
 FIELDS = {
     "*": "全部 ‖ all",
     "name": "姓名 ‖ name",
@@ -77,6 +84,8 @@ class Saying:
         said = pick(PURPOSES.get(first, first), self._lang)
         if first in ("report", "export") and rest:
             rest = [self.report(rest[0]), *(self._figure(rest[0], word) for word in rest[1:])]
+        if first == "tablet-listed" and rest:
+            rest = [pick(LISTS.get(rest[0], rest[0]), self._lang), *rest[1:]]
         return " ".join([said, *rest])
 
     def report(self, name: str) -> str:

@@ -6,8 +6,12 @@ from typing import Any
 
 from client_sdk import readings
 from fixtures.world import World
+from server import people
+from server.field_readers import allow_team
 from server.log_access import HOMES_PER_HOUR_MAX, by_household, by_officer
 from server.log_export import check_beside
+from server.web.access_pages import Saying
+from sync.collections import SCHEMA
 
 
 def lines(world: World) -> list[tuple[Any, ...]]:
@@ -86,3 +90,74 @@ def test_a_line_costs_little_and_the_log_is_bounded(
     with world.store.read() as tx:
         assert tx.rows("SELECT last, lost FROM readings_held") == [(60, 10)]
     assert len(lines(world)) == 50
+
+
+def test_what_a_list_or_search_showed_comes_in_with_its_fields_and_number(
+    world: World, fields: dict[str, Any]
+) -> None:
+    a = world.tablet("a")
+    with world.store.write() as tx:
+        people.assign_area(tx, "team", "440103019", "office", 1)
+        allow_team(tx, SCHEMA, "team", "identity", "office", 1)
+    a.sync()
+    for n in range(3):
+        a.create_record("household", fields | {"address": f"{n}号"})
+    a.sync()
+    a.search("单雄信")
+    a.search("nobody at all")
+    a.households()
+    a.agenda("all", limit=2)
+    a.agenda("all", limit=1, shown=False)
+    a.agenda("due", limit=0)
+    a.sync()
+    shown = "head_name address categories risk_flags care_level"
+    found = [(row[0], row[1], row[2], row[3], row[4]) for row in lines(world)]
+    place = ("w-a", "440103019", "")
+    assert found == [
+        (*place, f"{shown} identity_number", "tablet-listed search 3"),
+        (*place, shown, "tablet-listed households 3"),
+        (*place, shown, "tablet-listed today 2"),
+    ]
+    said = Saying(SCHEMA, "zh")
+    assert said.purpose(found[0][4]) == "平板上的列表 查找 3"
+    assert "身份证" in said.fields(found[0][3])
+    with world.store.read() as tx:
+        (one,) = by_officer(tx)
+        assert (one.lines, one.homes, one.unusual) == (3, 0, False)
+
+
+def test_conflicts_that_were_listed_count_as_opened_and_counting_them_does_not(
+    world: World, fields: dict[str, Any]
+) -> None:
+    a, b = world.tablet("a"), world.tablet("b")
+    home = a.create_record("household", fields)
+    world.sync(a, b)
+    a.edit(home, phone="12600000001")
+    b.edit(home, phone="12600000002")
+    world.sync(a, b)
+    assert a.conflict_count(20) == 1
+    a.sync()
+    assert lines(world) == []
+    assert [one.id for one in a.conflicts()] == [home]
+    a.sync()
+    assert [(row[2], row[3], row[4]) for row in lines(world)] == [
+        (home, "household", "tablet-opened")
+    ]
+
+
+def test_lists_without_end_are_bounded_and_what_was_left_out_is_counted(
+    world: World, fields: dict[str, Any], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(readings, "LISTS_PER_HOUR_MAX", 5)
+    a = world.tablet("a")
+    a.create_record("household", fields)
+    for _ in range(8):
+        a.households()
+    a.sync()
+    assert len(lines(world)) == 5
+    with world.store.read() as tx:
+        assert tx.rows("SELECT lost FROM readings_held") == [(3,)]
+    world.now_ms += readings.HOUR_MS
+    a.households()
+    a.sync()
+    assert len(lines(world)) == 6
