@@ -295,16 +295,25 @@ def _cut(source: Segment | Partial, first: int, placed: Placed) -> Segment | Par
     )
 
 
+def _last_contact_ms(tx: Transaction, carrier: bytes) -> int | None:
+    """When the tablet that brings something was here before, by this server's clock."""
+    found = tx.rows(
+        "SELECT d.last_contact_ms FROM devices d JOIN device_keys k ON k.device = d.id"
+        " WHERE k.replica = ?",
+        [carrier],
+    )
+    return found[0][0] if found else None
+
+
 def store_runs(tx: Transaction, rows: Sequence[SegmentRow]) -> None:
     """Store runs and move the leaves they continue."""
+    contacts = {carrier: _last_contact_ms(tx, carrier) for carrier in {r.carrier for r in rows}}
     for row in rows:
         number = tx.number_of(row.replica)
         tx.run(
             "INSERT INTO segments (replica, first, last, before, head, kind, seq, received_at_ms,"
             " offset_ms, carrier, body, leaf, contact_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-            " (SELECT d.last_contact_ms FROM devices d JOIN device_keys k ON k.device = d.id"
-            " WHERE k.replica = ?))",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 number,
                 row.first,
@@ -318,7 +327,7 @@ def store_runs(tx: Transaction, rows: Sequence[SegmentRow]) -> None:
                 tx.number_of(row.carrier),
                 row.body,
                 row.leaf,
-                row.carrier,
+                contacts[row.carrier],
             ],
         )
         tx.run(

@@ -27,6 +27,8 @@ from server.store import postgres_migrations
 from server.store.migrations import MIGRATIONS
 from server.store.postgres import PostgresStore
 from server.store.postgres_districts import Connection, Place, opened, places, take_in, take_out
+from server.store.postgres_migrations import PARTITIONED
+from server.views import refresh_views
 from sync.collections import SCHEMA
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,31 @@ BY_DISTRICT = "SELECT district, count(*) FROM districts.household GROUP BY distr
 BY_COMMUNITY = (
     "SELECT left(area, 12), count(*), count(phone) FROM districts.household"
     " WHERE district = ANY(%s) AND voided = 0 GROUP BY 1"
+)
+
+DISTRIBUTED = (
+    "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'district'"
+    " AND NOT attisdropped"
+)
+KEYS_WITHOUT = (
+    "SELECT i.indexrelid::regclass FROM pg_index i WHERE i.indrelid = to_regclass(%s)"
+    " AND i.indisunique AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = i.indrelid"
+    " AND a.attname = 'district' AND a.attnum = ANY(i.indkey))"
+)
+VIEWS = (
+    "SELECT viewname::text, pg_get_viewdef((schemaname || '.' || quote_ident(viewname))::regclass)"
+    " FROM pg_views WHERE schemaname = 'districts'"
+)
+KEYS_LEADING_OUT = (
+    "SELECT c.conname FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid"
+    " JOIN pg_class f ON f.oid = c.confrelid WHERE c.contype = 'f'"
+    " AND t.relnamespace = %(schema)s::regnamespace AND f.relnamespace <> t.relnamespace"
+)
+VIEWS_LEADING_OUT = (
+    "SELECT v.relname::text FROM pg_class v JOIN pg_rewrite w ON w.ev_class = v.oid"
+    " JOIN pg_depend d ON d.objid = w.oid AND d.classid = 'pg_rewrite'::regclass"
+    " JOIN pg_class f ON f.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass"
+    " WHERE v.relnamespace = %(schema)s::regnamespace AND f.relnamespace <> v.relnamespace"
 )
 
 
@@ -171,6 +198,32 @@ def test_a_district_is_left_out_and_taken_in_again_unharmed(three: Three) -> Non
         with pytest.raises(AlreadyInitialised):
             take_in(three.db, name, server, SCHEMA)
     assert three.db.execute(BY_DISTRICT).fetchall() == sorted(HOMES.items())
+
+
+def test_every_key_and_every_join_over_all_districts_names_the_district(three: Three) -> None:
+    """What an engine asks that distributes tables by a column: Citus, for one."""
+    for table in PARTITIONED:
+        parent = [f"districts.{table}"]
+        assert three.db.execute(DISTRIBUTED, parent).fetchall() == [("district",)]
+        assert three.db.execute(KEYS_WITHOUT, parent).fetchall() == []
+    views = three.db.execute(VIEWS).fetchall()
+    assert len(views) == len(SCHEMA.collections)
+    for name, text in views:
+        aliases = re.findall(r"districts\.(?:homes|records|kinds|conflicts) (\w+)", text)
+        joined = set(re.findall(r"\((\w+)\.district = r\.district\)", text))
+        assert {"r", *joined} == set(aliases), name
+        assert len(aliases) == 3, name
+
+
+def test_nothing_of_a_district_leads_out_of_its_schema(three: Three) -> None:
+    """So that it can lie anywhere whole: by Citus, which may place each schema on a server."""
+    assert "household" in refresh_views(three.stores["liwan"], SCHEMA)
+    for query in (KEYS_LEADING_OUT, VIEWS_LEADING_OUT):
+        assert three.db.execute(query.encode(), {"schema": "liwan"}).fetchall() == []
+    with three.db.transaction(force_rollback=True):
+        three.db.execute("CREATE VIEW liwan.out AS SELECT * FROM districts.homes")
+        found = three.db.execute(VIEWS_LEADING_OUT.encode(), {"schema": "liwan"}).fetchall()
+    assert set(found) == {("out",)}
 
 
 def test_what_is_no_district_is_refused(three: Three) -> None:
