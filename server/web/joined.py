@@ -22,13 +22,15 @@ from server.web.routing import Go, Result, Visit, act
 from server.web.scoped import Scoped
 
 ROWS = 50
+EXACT_MAX = 200
+"""Up to so many are counted anew for each change of the record; more are, once a minute."""
 
 
 def _counted(visit: Visit, scoped: Scoped) -> Counted | None:
     """Those of the account's area; None while they are looked for the first time.
 
-    All households are gone through, so it is done apart: for the record as it stands, or, where
-    that takes longer than a page may, for how it stood within the last minute.
+    The history of each is read, so it is done apart: for the record as it stands, or, where they
+    are many or that takes longer than a page may, for how it stood within the last minute.
     """
     area, schema = scoped.area, scoped.schema
 
@@ -36,8 +38,12 @@ def _counted(visit: Visit, scoped: Scoped) -> Counted | None:
         return joined_conflicts(tx, schema, Filter(area=area))
 
     results, at = results_of(visit.service), scoped.sequence()
-    held = results.get(("joined", area, at), find, patience(), long=True)
-    return held or results.get(("joined", area), find, 0.0, long=True)
+    near = results.held(("joined", area))
+    if near is None or len(near.result) <= EXACT_MAX:
+        held = results.get(("joined", area, at), find, patience(), long=True)
+        if held is not None:
+            return held
+    return results.get(("joined", area), find, 0.0, long=True)
 
 
 def in_inbox(visit: Visit, scoped: Scoped, wanted: Filter) -> dict[str, Any]:
@@ -127,6 +133,7 @@ def settle(visit: Visit) -> Result:
         seen=seen,
         choice=choice,
     )
+    results_of(visit.service).forget("joined")
     said = visit.say("已裁定，各平板下次同步时收到 ‖ Settled; tablets get it at their next sync")
     return Go(_here(visit), said)
 
@@ -142,6 +149,7 @@ def unsettle(visit: Visit) -> Result:
         reason=visit.text("reason"),
         seen=seen,
     )
+    results_of(visit.service).forget("joined")
     return Go(_here(visit), visit.say("裁定已撤销 ‖ The decision is undone"))
 
 

@@ -86,6 +86,11 @@ class Results:
         except TimeoutError:
             return None
 
+    def held(self, key: Key) -> Counted | None:
+        """What is remembered under a key, however old; nothing is counted."""
+        with self._lock:
+            return self._held.get(key)
+
     def ask(self, key: Key, count: Count) -> None:
         """Count something that a page will soon ask for."""
         self.get(key, count, 0.0)

@@ -143,6 +143,14 @@ def speaking(lang: str, schema: Schema) -> dict[str, Any]:
     }
 
 
+def make_ready() -> int:
+    """Compile all templates; how many there are."""
+    names = ENVIRONMENT.list_templates()
+    for name in names:
+        ENVIRONMENT.get_template(name)
+    return len(names)
+
+
 def render(template: str, values: dict[str, Any]) -> bytes:
     """A page."""
     return ENVIRONMENT.get_template(template).render(values).encode()

@@ -14,6 +14,7 @@ from server.joining import both, joining, joins_in, parting, share_teams, tellin
 from server.links import broken_in
 from server.own import Write
 from server.people import add_team
+from server.reports import refresh
 from server.scope import add_home
 from server.store.base import Store
 from server.views import refresh_views
@@ -73,6 +74,30 @@ def test_joined_they_are_read_as_one_and_undone_they_are_two(book: Book) -> None
     assert pairs(book) == [{one, two}]
     with book.store.read() as tx, pytest.raises(JoinRefused):
         parting(tx, two)
+
+
+def test_joins_are_found_whatever_the_figures_have_taken_in(book: Book) -> None:
+    homes = [book.household(head_name=f"户{n}") for n in range(6)]
+
+    def found() -> dict[str, str]:
+        with book.store.read() as tx:
+            return joins_in(tx).survivor
+
+    book.edit("household", homes[0], joined_into=homes[1])
+    assert found() == {homes[0]: homes[1]}
+    refresh(book.store, SCHEMA)
+    assert found() == {homes[0]: homes[1]}
+    # Later ones, one that is taken back, and one that is void, which the figures leave out.
+    book.edit("household", homes[2], joined_into=homes[3])
+    book.edit("household", homes[4], joined_into=homes[3])
+    book.void("household", homes[2])
+    book.edit("household", homes[0], joined_into=None)
+    wanted = {homes[2]: homes[3], homes[4]: homes[3]}
+    assert found() == wanted
+    refresh(book.store, SCHEMA)
+    assert found() == wanted
+    book.edit("household", homes[4], joined_into=homes[5])
+    assert found() == wanted | {homes[4]: homes[5]}
 
 
 def test_what_would_make_a_circle_or_is_no_household_is_refused(book: Book) -> None:
