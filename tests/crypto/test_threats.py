@@ -53,6 +53,19 @@ def test_every_test_that_a_page_names_is_there(page: str) -> None:
     assert named - there == set()
 
 
+def test_every_attacker_is_played_against_real_processes() -> None:
+    drills: set[str] = set()
+    for path in (ROOT / "tests" / "drills").glob("test_*.py"):
+        drills.update(re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE))
+    named: set[str] = set()
+    for row in threats():
+        played = drills & set(re.findall(r"`(test_\w+)`", row[4]))
+        assert played, row[0]
+        named |= played
+    # And none is played that the page does not know.
+    assert drills - named == set()
+
+
 def test_every_attacker_has_asset_attack_defence_test_and_what_is_not_protected() -> None:
     rows = threats()
     assert {row[0] for row in rows} == ATTACKERS
