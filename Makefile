@@ -73,11 +73,11 @@ kill: setup ## kill servers and tablets at any moment, 200 times, and look for l
 network: setup ## eight servers on four levels, 40 tablets and a bad week (ARGS="--small --seed N")
 	@$(RUN) -m fixtures.network $(ARGS)
 
-load: setup ## 2,000 tablets against one district server, latency over load (ARGS="--minutes 1")
+load: setup ## 2,000 tablets against one district server, latency over load (ARGS="--minutes 1 --keep load")
 	@$(RUN) -m fixtures.load $(ARGS)
 
 soak: setup ## 600 tablets over an hour: is the server's memory flat? (MINUTES=60)
-	@$(RUN) -m fixtures.load --tablets 600 --minutes $(or $(MINUTES),60) --out build/soak.json $(ARGS)
+	@$(RUN) -m fixtures.load --tablets 600 --minutes $(or $(MINUTES),60) --grow-mib 16 --out build/soak.json $(ARGS)
 
 crash: setup system ## what a power cut may leave at every step of a sync (ARGS="--states N")
 	@$(RUN) -m tests.crash_states $(ARGS)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from fixtures.load import Plan, run
+from fixtures.load_figures import grew_mib
 from fixtures.load_report import Report, write
 
 
@@ -21,3 +22,9 @@ def test_sixty_tablets_arrive_and_nothing_fails_or_is_lost(tmp_path: Path) -> No
     again = msgspec.json.decode((tmp_path / "load.json").read_bytes(), type=Report)
     assert again == report
     assert (tmp_path / "load.svg").read_text().startswith("<svg")
+
+
+def test_memory_that_grows_after_it_had_warmed_up_is_told_from_memory_that_does_not() -> None:
+    warming = [100.0, 150.0, 190.0, 200.0]
+    assert grew_mib([*warming, *[200.0] * 12]) == 0.0
+    assert grew_mib([*warming, *(200.0 + 5 * n for n in range(12))]) > 30
