@@ -35,15 +35,15 @@ KEPT_MS = 3_600_000
 """Comparing a hundred thousand households takes half a minute: once an hour while one looks."""
 
 
-def proposals(visit: Visit, scoped: Scoped) -> Counted | None:
-    """Likely doubles of the area, the surest first; None while they are looked for."""
+def proposals(visit: Visit, scoped: Scoped, until: float) -> Counted | None:
+    """Likely doubles of the area, the surest first; None where that takes longer than ``until``."""
     area = scoped.area
 
     def find(tx: Transaction) -> list[Proposal]:
         return propose(read_entries(tx, area))[:PROPOSED_MAX]
 
     results = results_of(visit.service)
-    return results.get(("doubles", area), find, patience(), kept_ms=KEPT_MS, long=True)
+    return results.get(("doubles", area), find, until, kept_ms=KEPT_MS, long=True)
 
 
 @page("/repair/doubles", READ, prepare=prepare)
@@ -52,7 +52,7 @@ def doubles(visit: Visit) -> Result:
     visit.purpose = "repair"
     after = visit.query("after")
     with visit.scope() as scoped:
-        held = proposals(visit, scoped)
+        held = proposals(visit, scoped, patience())
         left: list[Proposal] = held.result if held else []
         names = [_name(one) for one in left]
         left = left[names.index(after) + 1 :] if after in names else left

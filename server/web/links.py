@@ -30,15 +30,15 @@ KEPT_MS = 3_600_000
 """All records are gone through: once an hour while somebody looks."""
 
 
-def broken(visit: Visit, scoped: Scoped) -> Counted | None:
-    """The broken links of the area; None while they are looked for."""
+def broken(visit: Visit, scoped: Scoped, until: float) -> Counted | None:
+    """The broken links of the area; None where that takes longer than ``until``."""
     area, schema = scoped.area, scoped.schema
 
     def find(tx: Transaction) -> list[Broken]:
         return broken_in(tx, schema, area)
 
     results = results_of(visit.service)
-    return results.get(("links", area), find, patience(), kept_ms=KEPT_MS, long=True)
+    return results.get(("links", area), find, until, kept_ms=KEPT_MS, long=True)
 
 
 @page("/repair/links", READ)
@@ -47,7 +47,7 @@ def links(visit: Visit) -> Result:
     visit.purpose = "repair"
     after = visit.query("after")
     with visit.scope() as scoped:
-        held = broken(visit, scoped)
+        held = broken(visit, scoped, patience())
         left: list[Broken] = held.result if held else []
         names = [_name(one) for one in left]
         left = left[names.index(after) + 1 :] if after in names else left

@@ -15,7 +15,7 @@ from server.history import stored_record
 from server.resolving import release, unseen_fields
 from server.web.doubles import proposals
 from server.web.links import broken
-from server.web.remembered import Counted
+from server.web.remembered import Counted, patience
 from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.scoped import Scoped
 
@@ -39,6 +39,8 @@ def repair(visit: Visit) -> Result:
         after = bytes.fromhex(visit.query("after"))
     except ValueError:
         after = b""
+    # One wait for both.
+    until = patience()
     with visit.scope() as scoped:
         found = scoped.quarantine(ROWS + 1, after, released=bool(visit.query("all")))
         shown = found[:ROWS]
@@ -52,8 +54,8 @@ def repair(visit: Visit) -> Result:
                 one for one in scoped.tablets() if abs(one["offset_ms"] or 0) > CLOCK_OFF_MS
             ],
             "forks": scoped.forked(),
-            "doubles": _count(proposals(visit, scoped)),
-            "links": _count(broken(visit, scoped)),
+            "doubles": _count(proposals(visit, scoped, until)),
+            "links": _count(broken(visit, scoped, until)),
             "may_tablets": visit.account.may(TABLETS),
             "marks": scoped.marks(),
             "may_audit": visit.account.may(AUDIT),
