@@ -103,7 +103,7 @@ def take_in(db: Connection, district: str, server: str, schema: Schema) -> None:
                     f" FOR VALUES IN ('{district}')",
                 )
         for collection in schema.collections.values():
-            _make_view(db, collection)
+            make_view(db, collection)
         ((database,),) = db.execute("SELECT current_database()").fetchall()
         for name in WHERE_IT_LIES:
             _run(db, f"ALTER ROLE CURRENT_USER IN DATABASE {quoted(database)} SET {name} = on")
@@ -167,7 +167,7 @@ def _make_parent(db: Connection, table: str, columns: list[Column]) -> None:
         _run(db, f"CREATE TABLE {SPAN}.{table} ({parts}) PARTITION BY LIST ({DISTRICT})")
 
 
-def _make_view(db: Connection, collection: Collection) -> None:
+def make_view(db: Connection, collection: Collection) -> None:
     """The view of a collection, as each district has one, with the district before it."""
     name = collection.name
     if name in PARTITIONED:
