@@ -32,6 +32,8 @@ from client_sdk.lan_finding import Meetable, own_addresses
 from client_sdk.tablet import Tablet
 
 _Request = Request[Any, Any, Any]
+MATES_SHOWN = 60
+"""Tablets to choose from: those of a street."""
 
 
 def qr(text: str) -> Markup:
@@ -52,7 +54,13 @@ def meet_page(request: _Request) -> Response[Any]:
     desk = desk_of(request)
 
     def work(tablet: Tablet) -> Response[Any]:
-        return desk.page("meet.html", tablet, **_meeting(desk))
+        mates = sorted(tablet.teammates().items(), key=lambda one: (one[1], one[0]))
+        return desk.page(
+            "meet.html",
+            tablet,
+            mates=[(replica.hex(), name) for replica, name in mates[:MATES_SHOWN]],
+            **_meeting(desk),
+        )
 
     return desk.with_tablet(work)
 

@@ -25,7 +25,7 @@ from client_sdk.app.desk import (
 )
 from client_sdk.app.syncing import REFUSALS
 from client_sdk.tablet import Tablet
-from crypto.bundle import read_head
+from crypto.bundle import MAGIC, read_head
 from sync.carry.stick import Label, saved_name
 
 _Request = Request[Any, Any, Any]
@@ -102,47 +102,86 @@ def signal(request: _Request) -> Response[Any]:
 
 
 @post("/stick/write")
-@in_thread
-def write_stick(request: _Request) -> Response[Any]:
-    """A sealed bundle for the district, which the browser saves where the worker says."""
-    desk = desk_of(request)
+async def write_stick(request: _Request) -> Response[Any]:
+    """A sealed bundle for the district, or for the teammate that is named, which the browser saves
+    where the worker says."""
 
-    def work(tablet: Tablet) -> Response[Any]:
-        data = tablet.export_bundle()
+    def work(desk: Desk, form: Form) -> Response[Any]:
+        with desk.keeper.tablet() as tablet:
+            try:
+                mate = form.one("mate")
+                receiver = tablet.teammate_of(mate) if mate else tablet.district_replica
+                data = tablet.export_for_teammate(receiver) if mate else tablet.export_bundle()
+            except REFUSALS as error:
+                desk.tell(error)
+                return desk.go(_back(form))
         head = read_head(data)
-        name = saved_name(tablet.district_replica, Label(head.sender, head.sequence, head.name))
-        return Response(
-            data,
-            media_type="application/octet-stream",
-            headers={"content-disposition": f'attachment; filename="{name}"'},
-            status_code=200,
-        )
+        return _saved(data, saved_name(receiver, Label(head.sender, head.sequence, head.name)))
 
-    return desk.with_tablet(work)
+    return await posted(request, work)
+
+
+@post("/stick/card")
+async def write_card(request: _Request) -> Response[Any]:
+    """This tablet's card, by which a teammate who never met it can make a file for it."""
+
+    def work(desk: Desk, form: Form) -> Response[Any]:
+        with desk.keeper.tablet() as tablet:
+            return _saved(tablet.card(), f"{tablet.replica.hex()}.card")
+
+    return await posted(request, work)
+
+
+def _saved(data: bytes, name: str) -> Response[Any]:
+    return Response(
+        data,
+        media_type="application/octet-stream",
+        headers={"content-disposition": f'attachment; filename="{name}"'},
+        status_code=200,
+    )
+
+
+def _back(form: Form) -> str:
+    """The page the form stood on."""
+    return "/meet" if form.one("from") == "meet" else "/sync"
 
 
 @post("/stick/read")
 async def read_stick(request: _Request) -> Response[Any]:
-    """Take in a bundle that came back: checked whole before anything of it is applied."""
+    """Take in a bundle of the district or of a teammate, or a teammate's card: checked whole before
+    anything of it is applied."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:
         upload = form.files.get("stick")
         if upload is None:
             desk.say("stick-none", "bad")
-            return desk.go("/sync")
+            return desk.go(_back(form))
         with desk.keeper.tablet() as tablet:
             try:
+                if not upload.data.startswith(MAGIC):
+                    mate = tablet.learn_card(upload.data)
+                    desk.say("card-known", name=tablet.teammates().get(mate, mate.hex()[:8]))
+                    return desk.go(_back(form))
                 report = tablet.import_bundle(upload.data)
             except REFUSALS as error:
                 desk.tell(error)
-                return desk.go("/sync")
+                return desk.go(_back(form))
             if report.wipe and tablet.obey(report.wipe).wipe:
                 desk.keeper.forget()
                 return desk.go("/unlock")
             tablet.prepare_search()
             tablet.prepare_day()
-        desk.say("stick-done", records=report.records)
-        return desk.go("/sync")
+            from_mate = report.replica != tablet.district_replica
+        if from_mate:
+            desk.say(
+                "stick-from",
+                name=report.sender,
+                changes=report.changes,
+                records=report.records,
+            )
+        else:
+            desk.say("stick-done", records=report.records)
+        return desk.go(_back(form))
 
     return await posted(request, work)
 
@@ -214,6 +253,7 @@ HANDLERS = [
     sync,
     signal,
     write_stick,
+    write_card,
     read_stick,
     notices,
     read_all,

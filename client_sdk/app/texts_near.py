@@ -36,6 +36,27 @@ MEETING: dict[str, tuple[str, str]] = {
         "是不是同事，连上后由证书证明；不是的会被拒绝。",
         "Whether it is a teammate's, its certificate proves; others are refused.",
     ),
+    "mate-stick": ("碰不到面：用 U 盘给同事", "Not in one place: a stick for a teammate"),
+    "mate-why": (
+        "写出的文件只有那台平板能读，捎的人看不到内容。第一次要来回三趟：招呼、回招呼、内容。",
+        "Only that tablet can read it. The first time takes three: greeting, answer, the work.",
+    ),
+    "mate-for": ("给谁", "For whom"),
+    "mate-write": ("写出给这位同事的密封文件", "Write a sealed file for this teammate"),
+    "mate-nobody": (
+        "还不认识任何同事的平板：同步一次，或读入同事的名片。",
+        "No teammate's tablet is known here yet: sync once, or read a teammate's card.",
+    ),
+    "mate-file": ("同事的文件或名片", "A teammate's file, or card"),
+    "mate-card": (
+        "写出本机名片（给没碰过面的同事）",
+        "Write this tablet's card, for who never met it",
+    ),
+    "card-known": ("已认识 {name} 的平板。", "The tablet {name} is known now."),
+    "stick-from": (
+        "已读入 {name} 的文件：{changes} 处修改，{records} 条更新。请给对方也写一份。",
+        "Read the file of {name}: {changes} changes, {records} records. Write one for them too.",
+    ),
     "found-none": CARRY_TEXTS["found-none"],
     "met": CARRY_TEXTS["met"],
     "met-outbox": CARRY_TEXTS["met-outbox"],

@@ -124,6 +124,47 @@ def test_the_page_calls_a_teammate_by_a_picture_of_its_code(
         listening.join()
 
 
+def test_a_stick_carries_work_to_a_teammate_and_back_and_nobody_else_reads_it(
+    worker: Visitor, pages: Serving, held: Held, mate: Tablet
+) -> None:
+    home, own = held.homes[0], pages.app.keeper
+    mate.edit(home, access="从后门进")
+    with own.tablet() as tablet:
+        tablet.edit(held.homes[1], access="按两次门铃")
+        replica = tablet.replica
+    page = worker.get("/meet").text
+    assert f'name="mate" value="{mate.replica.hex()}"' in page
+    for _ in range(2):
+        written = worker.post("/stick/write", {"mate": mate.replica.hex(), "from": "meet"})
+        saved = written.headers["content-disposition"]
+        assert f"doorstep-to-{mate.replica.hex()}" in saved
+        assert "按两次门铃".encode() not in written.content
+        assert mate.import_bundle(written.content).replica == replica
+        file = {"stick": ("a.bundle", mate.export_for_teammate(replica))}
+        told = worker.post("/stick/read", {"from": "meet"}, files=file)
+        assert (str(told.url).rpartition("/")[2], "请给对方也写一份" in told.text) == ("meet", True)
+    assert mate.read(held.homes[1])["access"] == "按两次门铃"
+    assert "从后门进" in worker.get(f"/home/{home}").text
+    # The same file again, one that was altered, and a name that nobody has, change nothing.
+    broken = {"stick": ("a.bundle", file["stick"][1][:-1] + b"x")}
+    for wrong in (file, broken, {"stick": ("a.card", b"no card")}):
+        assert "said bad" in worker.post("/stick/read", {"from": "meet"}, files=wrong).text
+    assert "said bad" in worker.post("/stick/write", {"mate": "ffffffff", "from": "meet"}).text
+
+
+def test_a_card_makes_a_teammate_known_who_was_never_met(
+    worker: Visitor, pages: Serving, mate: Tablet
+) -> None:
+    card = worker.post("/stick/card", {})
+    with pages.app.keeper.tablet() as tablet:
+        assert mate.learn_card(card.content) == tablet.replica
+        tablet._store.run("DELETE FROM devices WHERE replica = ?", (mate.replica,))
+        assert mate.replica not in tablet.teammates()
+    file = {"stick": ("a.card", mate.card())}
+    assert "的平板" in worker.post("/stick/read", {"from": "meet"}, files=file).text
+    assert mate.replica.hex() in worker.get("/meet").text
+
+
 def test_it_listens_no_longer_than_somebody_has_it_unlocked(
     worker: Visitor, pages: Serving
 ) -> None:
