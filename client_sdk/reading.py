@@ -17,12 +17,13 @@ from client_sdk.store.base import Store
 from client_sdk.store.records import Row, entry_at, from_json, row_of, rows_where
 from client_sdk.views import Field, Hit, Record, Sibling, Unsent, Writer
 from sync.change import decode_change
-from sync.clock import Chains, Dot, VersionVector, replica_of
+from sync.clock import TAG_BYTES, Chains, Dot, VersionVector, dot, replica_of
 from sync.joining import JOINED_SEEN, combined
 from sync.packing import decode_causal, unpack_state
 from sync.policy import SETTLED_BY_RULE, FieldShown, shown_fields
 from sync.record import RecordState
 from sync.schema import Schema
+from sync.sealing import is_sealed
 
 
 class Reader:
@@ -39,6 +40,21 @@ class Reader:
         if row is None:
             raise NotFound()
         return self.shown(row)
+
+    def opened(self, record: str, field: str, value: Any) -> Any:
+        """A sealed value that some change wrote on a record, wherever it was said, opened; as it is
+        where no change that is known here wrote it, or no key opens it."""
+        row = row_of(self._store, record) if is_sealed(value) else None
+        if row is None:
+            return value
+        state = unpack_state(decode_causal(row.causal), row.body)
+        own = "SELECT replica, counter FROM feed WHERE record = ?"
+        dots = [dot(bytes(r), n, bytes(TAG_BYTES)) for r, n in self._store.rows(own, (record,))]
+        for d in [*state.preds, *dots]:
+            plain = self._sealed.open([record], field, d, value)
+            if not is_sealed(plain):
+                return plain
+        return value
 
     def shown(self, row: Row) -> Record:
         """A stored record as it is shown; a household with what was joined into it."""

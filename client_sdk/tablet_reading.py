@@ -16,6 +16,7 @@ from client_sdk.tablet_base import TabletBase
 from client_sdk.views import Custody, Hit, Record, Solved, Status, Told, Unsent
 from sync.collections.declare import ENDED
 from sync.messages import Notice
+from sync.sealing import is_sealed
 
 
 class TabletReading(TabletBase):
@@ -108,13 +109,27 @@ class TabletReading(TabletBase):
         return self._store.one(sql, (record,)) is None
 
     def notices(self, *, unread_only: bool = False) -> list[Told]:
-        """What the district told of edits made here: what was kept instead, by whom, and why."""
+        """What the district told of edits made here: what was kept instead, by whom, and why.
+
+        Sealed values are opened where this tablet may read them; that is noted.
+        """
         sql = "SELECT id, received_at_ms, read, notice FROM notices"
         sql += (" WHERE read = 0" if unread_only else "") + " ORDER BY id"
         return [
-            Told(n, at, bool(read), msgspec.msgpack.decode(raw, type=Notice))
+            Told(n, at, bool(read), self._opened_notice(msgspec.msgpack.decode(raw, type=Notice)))
             for n, at, read, raw in self._store.rows(sql)
         ]
+
+    def _opened_notice(self, told: Notice) -> Notice:
+        if not (is_sealed(told.yours) or is_sealed(told.kept)):
+            return told
+        yours, kept = (
+            self._reader.opened(told.record, told.field, value) for value in (told.yours, told.kept)
+        )
+        row = row_of(self._store, told.record)
+        if row is not None and (yours, kept) != (told.yours, told.kept):
+            self._readings.opened(self.worker, row.home, [told.collection])
+        return msgspec.structs.replace(told, yours=yours, kept=kept)
 
     def mark_read(self, notice: int) -> None:
         """Note that a worker has read a notice."""

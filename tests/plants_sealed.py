@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tests.planted import Plant
 
-_TABLETS = "tests/client_sdk/test_sealed.py"
+_TABLETS = "tests/client_sdk/test_sealed.py tests/client_sdk/test_sealed_keys.py"
 _HANDED = "-m slow tests/server/test_fields_handed.py"
 PLANTS_SEALED = (
     Plant(
@@ -157,5 +157,12 @@ PLANTS_SEALED = (
         "            if group.epoch == epoch_of(tx, group.team, group.readers, now_ms):\n",
         "            if group.epoch < 0:\n",
         _HANDED,
+    ),
+    Plant(
+        "a notice says sealed to whom it is not",
+        "client_sdk/reading.py",
+        "        for d in [*state.preds, *dots]:\n",
+        "        for d in list(state.live_dots()):\n",
+        _TABLETS,
     ),
 )
