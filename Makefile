@@ -10,6 +10,7 @@ PYTHON ?=
 UPGRADE ?=
 ARGS ?=
 SBOM ?= build/sbom.json
+ADVISORIES ?=
 BIN := .venv/bin
 RUN := $(BIN)/python
 CODE := $(wildcard sync crypto client_sdk server fixtures tests)
@@ -22,7 +23,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures console bench bench-peers fuzz kill network load soak crash simulate reliability conformance lock sbom clean
+.PHONY: help setup system static quick test plant demo pictures console bench bench-peers fuzz kill network load soak crash simulate reliability conformance lock sbom audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +99,9 @@ sbom: setup ## what Doorstep stands on, as CycloneDX, into build/sbom.json
 	@mkdir -p $(dir $(SBOM))
 	@$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible \
 		--of JSON -o $(SBOM)
+
+audit: setup ## known weaknesses of the pinned packages, in a copy of an advisory database (ADVISORIES=FOLDER)
+	@$(RUN) -m tests.audit $(ADVISORIES)
 
 clean: ## remove what was built and the caches; .venv stays
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
