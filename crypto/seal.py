@@ -48,7 +48,8 @@ SEALED_BYTES_MAX: Final = (
 )  # a whole bundle; beyond it memory, not safety, is at risk
 STREAM_KEY_BYTES: Final = 32
 STREAM_HEADER_BYTES: Final = SEAL_OVERHEAD_BYTES + STREAM_KEY_BYTES
-FRAME_HEAD_BYTES: Final = 12  # u32 length of the ciphertext, u64 number
+NUMBER_BYTES: Final = 8
+FRAME_HEAD_BYTES: Final = 4 + NUMBER_BYTES  # u32 length of the ciphertext, u64 number
 FRAME_OVERHEAD_BYTES: Final = FRAME_HEAD_BYTES + TAG_BYTES
 ITEM_BYTES_MAX: Final = (
     16 * 1024 * 1024
@@ -329,7 +330,9 @@ def _find_frame(
     best: tuple[int, int] | None = None
     for candidate in range(number, number + RESYNC_NUMBERS_MAX):
         wanted = candidate.to_bytes(8, "big")
-        at = data.find(wanted, offset + 5, best[0] + 4 if best else len(data))
+        # The frame at the offset itself was tried as the first of them; it may be a later one.
+        begin = offset + FRAME_HEAD_BYTES - NUMBER_BYTES + (candidate == number)
+        at = data.find(wanted, begin, best[0] + 4 if best else len(data))
         while at != -1:
             try:
                 _open_frame(aead, bound, view, at - 4, candidate)

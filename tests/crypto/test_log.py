@@ -206,3 +206,25 @@ def test_a_head_of_another_log_or_beyond_a_limit_is_refused():
     for cut in (b"", sign_tree_head(SERVER, HEAD)[:-1], bytes(4096)):
         with pytest.raises(LogRefused):
             check_tree_head(cut, SERVER.public)
+
+
+def test_a_head_is_taken_up_to_its_limits_and_not_beyond() -> None:
+    good = TreeHead(SERVER.replica, SIZE_MAX, SIZE_MAX, b"r" * 32, 5)
+    assert check_tree_head(sign_tree_head(SERVER, good), SERVER.public) == good
+    least = msgspec.structs.replace(good, epoch=0, size=0)
+    assert check_tree_head(sign_tree_head(SERVER, least), SERVER.public) == least
+    for change in (
+        {"epoch": SIZE_MAX + 1},
+        {"size": SIZE_MAX + 1},
+        {"epoch": -1},
+        {"size": -1},
+        {"root": b"r" * 31},
+        {"log": b"l" * 15},
+        {"format": 2},
+    ):
+        bad = msgspec.structs.replace(good, **change)
+        with pytest.raises(LogRefused):
+            sign_tree_head(SERVER, bad)
+        body = msgspec.msgpack.encode(bad)
+        with pytest.raises(LogRefused):
+            check_tree_head(SERVER.sign(b"tree-head", body) + body, SERVER.public)

@@ -18,6 +18,7 @@ from crypto import seal as seal_module
 from crypto.errors import KeyRefused, SealRefused
 from crypto.seal import (
     ITEM_BYTES_MAX,
+    RESYNC_NUMBERS_MAX,
     SEAL_OVERHEAD_BYTES,
     STREAM_HEADER_BYTES,
     BoxKey,
@@ -217,3 +218,43 @@ def test_the_key_of_a_stream_comes_from_the_entropy_given() -> None:
     assert drawn == [32, 32]
     # Even with the same key the frames differ: they are bound to the header of their stream.
     assert one.seal_next(b"x") != two.seal_next(b"x")
+
+
+def test_a_stream_that_came_to_its_end_stays_there() -> None:
+    for data, count, left in (
+        (HEADER + FRAMES[0], 1, 0),
+        (HEADER + FRAMES[0] + FRAMES[1][:-1], 1, len(FRAMES[1]) - 1),
+        (HEADER[:-1], 0, len(HEADER) - 1),
+        (b"", 0, 0),
+    ):
+        items = read_sealed_stream(BOX, INFO, data)
+        assert list(items) == ITEMS[:count]
+        assert list(items) == []
+        assert (items.number, items.unreadable_bytes) == (count, left)
+
+
+def test_recovery_counts_all_that_it_could_not_read() -> None:
+    holes = [os.urandom(n) for n in (57, 13, 91)]
+    data = HEADER + holes[0] + FRAMES[0] + holes[1] + FRAMES[2] + holes[2]
+    found = recover_sealed_stream(BOX, INFO, data)
+    assert found.items == [(0, ITEMS[0]), (2, ITEMS[2])]
+    assert found.unreadable_bytes == sum(map(len, holes))
+    assert recover_sealed_stream(BOX, INFO, HEADER).items == []
+
+
+def test_recovery_looks_past_sixty_three_lost_frames_and_no_more() -> None:
+    writer = SealedWriter(BOX.public, INFO)
+    frames = [writer.seal_next(bytes([n])) for n in range(RESYNC_NUMBERS_MAX + 2)]
+    last = RESYNC_NUMBERS_MAX - 1
+    found = recover_sealed_stream(BOX, INFO, writer.header + frames[last])
+    assert found.items == [(last, bytes([last]))]
+    beyond = recover_sealed_stream(BOX, INFO, writer.header + frames[last + 1])
+    assert (beyond.items, beyond.unreadable_bytes) == ([], len(frames[last + 1]))
+
+
+def test_recovery_reads_a_frame_that_stands_where_a_lost_one_stood() -> None:
+    for kept in ([0, 2, 3], [1, 4], [4]):
+        data = HEADER + b"".join(FRAMES[n] for n in kept)
+        found = recover_sealed_stream(BOX, INFO, data)
+        assert found.items == [(n, ITEMS[n]) for n in kept]
+        assert found.unreadable_bytes == 0

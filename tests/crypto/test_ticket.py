@@ -245,3 +245,18 @@ def test_nothing_of_a_ticket_shows_its_secret() -> None:
     assert repr(TICKET.secret)[2:-1] not in shown
     assert ticket_id(TICKET.secret) == VERIFIER.ticket_id
     assert isinstance(TICKET, Ticket)
+
+
+def test_a_ticket_has_up_to_four_addresses_of_a_hundred_characters() -> None:
+    longest = "h" * 90 + ":" + "65535"
+    for addresses in ((longest,) * 4, ("[::1]:1",), ("a:65535", "b:00001")):
+        ticket, _ = new_ticket(addresses, b"p" * 32, 0)
+        assert decode_ticket(encode_ticket(ticket)) == ticket
+    for addresses in ((longest,) * 5, (), ("a:0",), ("a:65536",), ("h" * 91 + ":1",), ("a",)):
+        with pytest.raises(TicketRefused):
+            new_ticket(addresses, b"p" * 32, 0)
+    for pin, now in ((b"p" * 31, 0), (b"p" * 32, 1 << 48), (b"p" * 32, -(1 << 40))):
+        with pytest.raises(TicketRefused):
+            new_ticket(("a:1",), pin, now)
+    last, _ = new_ticket(("a:1",), b"p" * 32, (1 << 48) - 1, 0)
+    assert decode_ticket(encode_ticket(last)).expires_at_ms == (1 << 48) - 1
