@@ -126,5 +126,12 @@ PLANTS_TABLETS = (
         "frozenset({request.replica} if device.state == 'revoked' else ())",
         "tests/client_sdk/test_lost.py",
     ),
+    (
+        "a stick for a teammate is made for the district",
+        "client_sdk/app/outside.py",
+        "tablet.export_for_teammate(receiver) if mate else",
+        "tablet.export_bundle() if mate else",
+        "tests/client_sdk/app/test_near.py",
+    ),
 )
 """What is wrong, where, the text replaced, what stands there then, the tests that must fail."""
