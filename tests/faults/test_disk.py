@@ -10,6 +10,8 @@ import pytest
 from client_sdk.errors import ServerRefused, StoreFailed, StoreFull
 from fixtures.disk import SmallDisk, small_disk
 from fixtures.district import district_settings, local_district
+from fixtures.wire import loose_client
+from server.doctor import examine
 from server.recovery import recover
 from tests.faults.conftest import Place
 
@@ -97,3 +99,18 @@ def test_a_server_refuses_uploads_before_its_disk_is_full(tmp_path: Path, disk: 
             disk.free()
         place.heal()
         tablet.close()
+
+
+def test_an_alarm_of_the_disk_keeps_no_upload_out(tmp_path: Path) -> None:
+    held = os.statvfs(tmp_path)
+    free = held.f_bavail * held.f_frsize
+    settings = district_settings(tmp_path / "district", disk_free_bytes_alarm=free * 2)
+    with local_district(settings.data, settings=settings) as server:
+        place = Place(tmp_path, server)
+        place.home(place.tablet())
+        place.heal()
+        with loose_client(server.url) as client:
+            assert "doorstep_disk_alarm 1" in client.get("/metrics").text
+        (told,) = [one for one in examine(settings, whole=False) if one.name == "disk-space"]
+        assert told.grade == "warning"
+        place.tablets[0].close()
