@@ -75,6 +75,9 @@ def _renew(
     now_ms: int,
     progress: Callable[[int, int], None] | None,
 ) -> Renewed:
+    if isinstance(store, SqliteStore):
+        # The next key may be the one that the store has by now: it must not be written over.
+        _finish(path, ring)
     before, following = ring.name, ring.make_next()
     if isinstance(store, SqliteStore):
         former = Path(os.path.realpath(path))
@@ -84,7 +87,7 @@ def _renew(
             kept.unlink(missing_ok=True)
             kept.hardlink_to(path)
             former = kept
-        target = path.with_name(f"district-{now_ms}.db")
+        target = _new_name(path, now_ms)
         store.take_key(target, following.reveal().hex(), lambda: ring.retire(now_ms), progress)
         ring.promote()
         _check(target, former, following.reveal().hex(), now_ms)
@@ -95,6 +98,13 @@ def _renew(
     with store.write() as tx:
         note(tx, now_ms, by, "store-key-renewed", before, ring.name)
     return Renewed(before, ring.name)
+
+
+def _new_name(path: Path, now_ms: int) -> Path:
+    """A name beside the store that no file has: a clock that went back must not name the store."""
+    while (found := path.with_name(f"district-{now_ms}.db")).exists():
+        now_ms += 1
+    return found
 
 
 class Renewing:
@@ -153,18 +163,22 @@ def settle(settings: Settings, ring: StoreKeyring) -> None:
 
     The store says how far it had come: it opens by the next key, or by the present one.
     """
-    following = ring.next()
     if settings.store_dsn:
-        if following is not None:
+        if ring.next() is not None:
             ring.drop_next()
         return
-    path = settings.store_path
+    _finish(settings.store_path, ring)
+    sweep(settings.store_path)
+
+
+def _finish(path: Path, ring: StoreKeyring) -> None:
+    """Let the key that the store opens by be the present one."""
+    following = ring.next()
     if following is not None:
         if _opens(path, ring.present.reveal().hex()):
             ring.drop_next()
         elif _opens(path, following.reveal().hex()):
             ring.promote()
-    sweep(path)
 
 
 def open_file(path: Path, ring: StoreKeyring) -> SqliteStore:

@@ -15,7 +15,7 @@ from fixtures.kill_world import World
 from server.app import opened_district
 from server.backups import check_backup
 from server.cli import main
-from server.errors import BackupWrong, ServerError
+from server.errors import BackupWrong, KeyFileWrong, ServerError
 from server.keys import read_keys
 from server.office import reading
 from server.people import add_team
@@ -156,6 +156,25 @@ def test_after_a_failure_at_any_step_the_store_opens_and_has_all(
     real = Path(os.path.realpath(settings.store_path))
     assert {p.name for p in settings.data.glob("district*")} == {"district.db", real.name}
     doorstep(settings, "doctor")
+
+
+def test_a_renewal_after_one_that_ended_badly_does_not_write_over_the_key_in_use(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise KeyFileWrong("the key service is away")
+
+    with opened_district(settings) as (district, keys):
+        for where in ("promote", "retire"):
+            with monkeypatch.context() as patched:
+                patched.setattr(f"server.store_keyring.StoreKeyring.{where}", away)
+                with pytest.raises(KeyFileWrong):
+                    renew_store_key(district.store, keys.store, settings.store_path, "office", 5)
+        with district.store.write() as tx:
+            add_team(tx, "t1", "t1", "office", 0)
+    assert teams(settings) == ["t1"]
+    doorstep(settings, "keys", "renew", "store")
+    assert teams(settings) == ["t1"]
 
 
 # ---- others --------------------------------------------------------------------------------------
