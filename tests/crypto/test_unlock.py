@@ -5,6 +5,7 @@ import pickle
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto import unlock as unlock_module
+from crypto.algorithms import UNLOCK_ARGON2ID_AES_256_GCM_SIV, prefix
 from crypto.errors import (
     SecretTooWeak,
     UnlockErased,
@@ -330,3 +332,25 @@ def test_nothing_of_a_vault_or_an_error_shows_a_key_or_a_pin() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(MASTER)
     assert isinstance(refused.value, UnlockError)
+
+
+def test_a_wrapped_key_opens_by_argon2id_over_pin_salt_device_secret_and_whom_it_is_for() -> None:
+    cost = Cost(memory_kib=64, iterations=2, lanes=2)
+    (entry,) = add_worker(
+        new_vault("keystore"), MASTER, "zhangxia", "７３９２０４", DEVICE, cost=cost
+    ).entries
+    bound = prefix(b"unlock") + msgspec.msgpack.encode(("zhangxia", cost))
+    key = Argon2id(
+        salt=entry.salt,
+        length=32,
+        iterations=2,
+        lanes=2,
+        memory_cost=64,
+        ad=bound,
+        secret=DEVICE.reveal(),
+    ).derive(PIN.encode())
+    assert entry.wrapped[0] == UNLOCK_ARGON2ID_AES_256_GCM_SIV
+    opened = AESGCMSIV(key).decrypt(entry.nonce, entry.wrapped[1:], bound)
+    assert opened == MASTER.reveal()
+    assert (len(entry.salt), len(entry.nonce)) == (16, 12)
+    assert (entry.wrong_tries, entry.wait_ms, entry.clock_ms, entry.trying) == (0, 0, 0, False)

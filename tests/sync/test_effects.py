@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.behaviour import CREATED, Fill
+from sync.behaviour import CREATED, Fill, Opens
+from sync.change import ADD, REMOVE
 from sync.collections import SCHEMA
 from sync.effects import (
     Moment,
@@ -22,7 +23,7 @@ from sync.effects import (
     missing_steps,
     record_of,
 )
-from sync.schema import Collection, Schema
+from sync.schema import Collection, Field, Label, Schema
 from sync.validation import problems
 
 MOMENT = Moment(1_780_963_200_000, "w1")
@@ -169,3 +170,84 @@ def test_a_new_record_has_in_its_sets_what_its_making_adds() -> None:
     assert born(adding, {}, MOMENT) == {"a": 1, "f": 1, "by": ["w1"]}
     assert born(adding, {"a": "", "f": None, "by": []}, MOMENT) == {"a": 1, "f": 1, "by": ["w1"]}
     assert born(adding, {"a": 0, "f": 2, "by": ["w2"]}, MOMENT) == {"a": 0, "f": 2, "by": ["w2"]}
+
+
+GRAVE = Schema(
+    {
+        "finding": Collection(
+            name="finding",
+            label=Label(zh="所见"),
+            fields={"risk": Field(kind="any"), "tags": Field(kind="any", policy="union")},
+            opens=(
+                Opens(
+                    why="risk",
+                    field="risk",
+                    collection="case",
+                    key=("@record",),
+                    sets={"status": "open", "urgency": "=risk", "note": "@each", "gone": "=gone"},
+                    adds={"from": "@record"},
+                    again={"status": "again", "gone": "=gone"},
+                ),
+            ),
+        ),
+        "case": Collection(
+            name="case",
+            label=Label(zh="事"),
+            fields={
+                "status": Field(order=("open", "again", "closed"), kind="any"),
+                "urgency": Field(order=("low", "high", "life"), kind="any"),
+                "note": Field(kind="any"),
+                "from": Field(kind="any", policy="union"),
+            },
+        ),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("there", "sets"),
+    [
+        (None, {"status": "open", "urgency": "high", "note": "high"}),
+        ({"status": "open", "urgency": "low"}, {"urgency": "high"}),
+        ({"status": "open", "urgency": "high"}, {}),
+        ({"status": "open", "urgency": "life"}, {}),
+        ({"status": "open", "urgency": "of a newer program"}, {}),
+        ({"status": "open"}, {}),
+        ({"status": "again", "urgency": "low", "note": "old"}, {"urgency": "high"}),
+        ({"status": "closed", "urgency": "low"}, {"status": "again", "gone": None}),
+    ],
+)
+def test_what_is_open_already_is_only_made_graver_and_what_ended_begins_again(
+    there: dict[str, Any] | None, sets: dict[str, Any]
+) -> None:
+    writing = Writing("finding", "f", {"risk": "high"}, [])
+    case = keyed_id("case", ["f"])
+    held = {"f": Shown("finding", writing.sets)}
+    if there is not None:
+        held[case] = Shown("case", {"from": ["f"], **there})
+    found = brought(GRAVE, writing, "f", held.get, MOMENT)
+    adds = [(ADD, "from", ["f"])] if there is None else []
+    assert found == ([Writing("case", case, sets, adds)] if sets else [])
+
+
+def test_an_opening_adds_only_what_is_not_there_yet() -> None:
+    writing = Writing("finding", "f", {"risk": "low"}, [])
+    case = keyed_id("case", ["f"])
+    for known, adds in (([], [(ADD, "from", ["f"])]), (["g"], [(ADD, "from", ["f"])]), (["f"], [])):
+        there = Shown("case", {"status": "open", "urgency": "low", "from": known})
+        held = {"f": Shown("finding", writing.sets), case: there}
+        found = brought(GRAVE, writing, "f", held.get, MOMENT)
+        assert found == ([Writing("case", case, {}, adds)] if adds else [])
+
+
+@pytest.mark.parametrize("nothing", [None, "", False])
+def test_what_is_cleared_opens_nothing(nothing: Any) -> None:
+    writing = Writing("finding", "f", {"risk": nothing}, [])
+    assert brought(GRAVE, writing, "f", {"f": Shown("finding", {})}.get, MOMENT) == []
+    # Nor does what was written on another field, or taken out of a set.
+    other = Writing(
+        "finding", "f", {"tags": "x"}, [(ADD, "tags", ["high"]), (REMOVE, "risk", ["x"])]
+    )
+    assert brought(GRAVE, other, "f", {"f": Shown("finding", {})}.get, MOMENT) == []
+    added = Writing("finding", "f", {}, [(ADD, "risk", ["high"])])
+    assert len(brought(GRAVE, added, "f", {"f": Shown("finding", {})}.get, MOMENT)) == 1

@@ -19,6 +19,7 @@ from sync.packing import (
     encode_causal,
     pack_state,
     unpack_state,
+    vector_of,
 )
 from sync.record import RecordState, apply_change, chains_for, join_chains, join_states
 from tests.sync.histories import SCHEMA, World, copy_state
@@ -213,3 +214,23 @@ def test_a_first_write_of_which_nothing_is_left_is_no_live_write() -> None:
     causal = [second, 5, 0, [[first, 1, 0, worker, True], [0, 0, 0, worker, False, ["phone"]]]]
     state = unpack_state([*causal, [], [], None, first, []], {"phone": "2"})
     assert set(state.writes) == {second}
+
+
+@pytest.mark.parametrize("dots", [0, 1, 2, 9, 10, 40, 2_339, 2_345])
+def test_the_vector_of_causal_data_is_found_without_reading_the_rest(dots: int) -> None:
+    vector = b"".join(dot(n.to_bytes(16, "big"), n + 1, b"tag0") for n in range(dots))
+    for rest in ([5, 0, []], [5, 0, [], [], [], None, b"older", []]):
+        causal = encode_causal([vector, *rest])
+        assert vector_of(causal) == vector
+        # What stands behind it is not looked at, but the vector must be whole.
+        if 1 < dots < 2_340:
+            assert vector_of(causal[: 6 + len(vector)]) == vector
+    for cut in (1, 3, len(vector) // 2):
+        with pytest.raises(StateInvalid):
+            vector_of(encode_causal([vector, 5, 0, []])[:cut])
+
+
+@pytest.mark.parametrize("data", [b"", b"\x94", b"\x94\xc4", b"\x94\xc4\x05abc", b"\xc1" * 9])
+def test_what_has_no_vector_is_refused(data: bytes) -> None:
+    with pytest.raises(StateInvalid):
+        vector_of(data)
