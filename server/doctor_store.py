@@ -8,6 +8,7 @@ only reads, and tells numbers, never of whom.
 from __future__ import annotations
 
 from server.compacting import archives_of
+from server.doctor_rights import rights_findings
 from server.findings import Finding
 from server.settings import Settings
 from server.store.base import Transaction
@@ -35,6 +36,7 @@ def store_findings(tx: Transaction, settings: Settings, now_ms: int) -> list[Fin
         _upstream(tx, now_ms),
         _wipes(tx, now_ms),
         _leases(tx, settings, now_ms),
+        *rights_findings(tx, now_ms),
     ]
 
 

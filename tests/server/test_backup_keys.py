@@ -13,6 +13,7 @@ from server.app import opened_district
 from server.backup_keys import DAY_MS, Forgetting, dead_before_ms
 from server.backups import back_up, check_backup
 from server.cli import main
+from server.doctor_rights import rights_findings
 from server.erasing_certificate import BACKUPS_GONE_MS, facts_of, sentences
 from server.erasing_keeping import erase_here
 from server.errors import BackupWrong
@@ -61,6 +62,12 @@ class Here:
         self.job.work(self.service)
         assert not self.due()
         return True
+
+    def told(self) -> list[str]:
+        """What the doctor finds wanting of people's rights."""
+        with self.district.store.read() as tx:
+            found = rights_findings(tx, self.time())
+        return [one.name for one in found if one.grade != "good"]
 
     def facts(self, case: str) -> dict[str, object]:
         with self.district.store.write() as tx:
@@ -123,11 +130,13 @@ def test_a_server_that_was_off_for_weeks_does_both_at_once(here: Here) -> None:
     before = here.backup("before.db")
     case = here.erase()
     here.time.now_ms += 60 * DAY_MS
+    assert here.told() == ["backup-keys"]
     assert here.due()
     here.job.work(here.service)
     assert here.due()
     here.job.work(here.service)
     assert not here.due()
+    assert here.told() == []
     assert not opens(here, before)
     assert here.facts(case)["backups_gone"] is True
 

@@ -55,6 +55,9 @@ def test_a_new_server_is_well_and_every_check_is_named(tmp_path: Path) -> None:
         "upstream",
         "wipes",
         "leases",
+        "backup-keys",
+        "withdrawals",
+        "field-keys",
     ]
     assert not [one for one in checks.values() if one.grade == "wrong"]
     arguments = ["--data-dir", settings.data_dir, "--lang", "en", "doctor"]

@@ -24,6 +24,7 @@ from fixtures.world import HOUSEHOLD, World
 from server import field_handing, field_readers, people
 from server.cli import main
 from server.district import District
+from server.doctor_rights import rights_findings
 from server.errors import NotFound
 from server.field_handing import allow_server, askers, withdraw_server
 from server.field_keys import FieldKeys
@@ -179,8 +180,10 @@ def test_a_household_that_moves_is_read_at_the_new_place_and_its_later_values_no
         (east.id, "east", 1, None)
     ]
     assert old not in ids(b)
+    assert [graded(here, "field-keys") for here in (west, east)] == ["warning", "warning"]
     allow(west, east)
     town.climb(2)
+    assert [graded(here, "field-keys") for here in (west, east)] == ["good", "good"]
     b.sync()
     assert b.read(one)["illness"] == ONE
     assert east.sealed(one) == {ONE: old}
@@ -209,6 +212,12 @@ def test_a_household_that_moves_is_read_at_the_new_place_and_its_later_values_no
     for district in (town.city, west.district, east.district):
         with district.store.read() as tx:
             assert verify_store(tx, SCHEMA, district.key.public).holds
+
+
+def graded(here: Below, name: str) -> str:
+    """What the doctor says of one check."""
+    with here.world.store.read() as tx:
+        return next(one.grade for one in rights_findings(tx, 1) if one.name == name)
 
 
 def named(here: Below) -> list[field_handing.Asker]:

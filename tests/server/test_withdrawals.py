@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from fixtures.district import add_team, new_district
 from fixtures.world import HOUSEHOLD, World
 from server.cli import main
+from server.doctor_rights import rights_findings
 from server.erasing_keeping import erase_here
 from server.errors import NotFound
 from server.office import writing
@@ -53,6 +54,8 @@ def test_a_withdrawal_from_a_tablet_is_listed_until_an_officer_saw_to_it(
     a.sync()
     a.sync()
     assert set(listed(world)) == {back, other}
+    with world.store.read() as tx:
+        assert [f.name for f in rights_findings(tx, 1) if f.grade != "good"] == ["withdrawals"]
     with world.store.write() as tx:
         close_withdrawal(tx, other, "法定职责", "周", world.clock())
         with pytest.raises(NotFound):

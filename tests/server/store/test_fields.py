@@ -15,12 +15,15 @@ from server import field_readers, people
 from server.audit_errors import FieldClassUnknown
 from server.boxes import Boxes
 from server.district import District
+from server.doctor_rights import rights_findings
 from server.errors import NotFound
-from server.field_keys import FieldKeys
+from server.field_handing import AGAIN_MS, askers, give, step, told_words
+from server.field_keys import FieldKeys, Group
 from server.field_rings import ring_of
 from server.history import stored_record
 from server.imports import Row, plan
 from server.store.base import Store
+from server.withdrawals import close_withdrawal, withdrawals
 from sync.collections import SCHEMA
 from sync.errors import ChangeInvalid
 from sync.sealing import is_sealed, key_named
@@ -169,3 +172,36 @@ def test_importing_the_same_file_again_changes_nothing_sealed_fields_included(
     with office.store.read() as tx:
         assert plan(tx, same, declared, fields) == []
         assert [write[2] for write in plan(tx, other, declared, fields)] == [{"illness": "中风"}]
+
+
+def test_what_is_sealed_elsewhere_is_asked_for_once_and_again_after_a_week(office: Office) -> None:
+    other = FieldKeys(Boxes.of(BoxKey.generate()))
+    strange = other.key(Group("far", "illness", 1))
+    one = office.person("高血压")
+    office.ring("one")
+    with office.store.write() as tx:
+        step(tx, office.district, office.clock())
+        assert told_words(tx, 0) == []
+        tx.run("INSERT INTO field_wants VALUES (?, ?, 'illness', 1, 0)", [strange.id, one])
+        for _ in range(2):
+            step(tx, office.district, office.clock())
+        assert len(told_words(tx, 0)) == 1
+        office.now_ms += AGAIN_MS
+        step(tx, office.district, office.clock())
+        assert len(told_words(tx, 0)) == 2
+        assert askers(tx, office.district.trust) == []
+        assert give(tx, office.district, office.clock()) == 0
+
+
+def test_a_withdrawal_is_listed_and_closed(office: Office) -> None:
+    one = office.person("高血压")
+    write, said = office.district.write, {"purpose": "photos", "answer": "withdrawn"}
+    home = write(BY, "household", None, {"area": AREA, "head_name": "陈秀英"})
+    made = write(BY, "consent", None, said | {"household": home, "person": one})
+    with office.store.write() as tx:
+        assert [w.record for w in withdrawals(tx, AREA[:6])] == [made]
+        assert withdrawals(tx, "44") != withdrawals(tx, "45") == []
+        graded = {f.name: f.grade for f in rights_findings(tx, office.clock())}
+        assert graded == {"backup-keys": "good", "withdrawals": "warning", "field-keys": "good"}
+        close_withdrawal(tx, made, "法定职责", BY, office.clock())
+        assert withdrawals(tx) == []
