@@ -15,6 +15,11 @@ def test_who_may_be_below_fourteen_on_the_day_is_a_child(born: int, child: bool)
     assert is_child(born, "2026-12-31") is child
 
 
+def test_a_day_that_is_none_makes_nobody_older() -> None:
+    assert is_child(1950, "soon") is True
+    assert is_child(1950, "２０２６-01-01") is True
+
+
 @pytest.mark.parametrize("born", [None, "2020", True, 2020.0])
 def test_a_year_that_nobody_gave_makes_no_child(born: object) -> None:
     assert is_child(born, "2026-12-31") is False
