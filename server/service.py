@@ -97,6 +97,7 @@ class Service:
 
     def close(self) -> None:
         """Wait for running work, put the nonces away. The store is the caller's."""
+        self.stopping = True
         for readers in (self.readers, self.counters, self.exporters):
             readers.close()
         self._worker.shutdown(wait=True)

@@ -6,6 +6,7 @@ What lives here: forms to functions. What must not: finding out, which ``history
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from crypto.blob import decrypt_blob
@@ -23,6 +24,7 @@ from sync.policy import kinds, shown_fields
 from sync.sealing import is_sealed
 
 PICTURE_KINDS = ("image/jpeg", "image/png", "image/webp")
+BLOB = re.compile("[0-9a-f]{64}")
 """What a browser may show of what tablets sent; anything else would be taken for a page."""
 PICTURE_BYTES_MAX = 12_000_000
 HIDDEN = ("blob_key",)
@@ -174,7 +176,7 @@ def photo(visit: Visit) -> Result:
         stored = scoped.record(visit.param("record"))
     body = stored.body
     kind, name, key = (str(body.get(n, "")) for n in ("media_type", "blob", "blob_key"))
-    if stored.collection != "attachment" or kind not in PICTURE_KINDS or len(name) != 64:
+    if stored.collection != "attachment" or kind not in PICTURE_KINDS or not BLOB.fullmatch(name):
         raise NotFound("photo")
     blob = bytes.fromhex(name)
     state = blob_state(visit.store, blob)

@@ -7,6 +7,7 @@ What must not: what is counted. Invariants
   instead: an older result with its time, or that it is being counted.
 - A result is kept by what was asked and the area of who asked: nobody is shown what was counted
   for another area.
+- A server that stops waits for no count: one that runs ends at its next question to the store.
 - The time told is when the count began; what the facts lacked then, the result itself says.
 """
 
@@ -16,9 +17,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, TimeoutError
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from concurrent.futures import CancelledError, Future, TimeoutError
+from typing import Any, NamedTuple, cast
+from weakref import WeakKeyDictionary, ref
 
 from server.service import Service
 from server.store.base import Store, Transaction
@@ -45,11 +46,26 @@ class Counted(NamedTuple):
     again: bool = False
 
 
+class _Counting:
+    """A transaction that gives no more rows once the server stops."""
+
+    def __init__(self, tx: Transaction, stops: Callable[[], bool]) -> None:
+        self._tx = tx
+        self._stops = stops
+
+    def __getattr__(self, name: str) -> Any:
+        if self._stops():
+            raise CancelledError()
+        return getattr(self._tx, name)
+
+
 class Results:
     """The results of one server."""
 
     def __init__(self, service: Service) -> None:
         self._clock = service.district.clock
+        # Weakly, or a server would be held by what is remembered for it.
+        self._service = ref(service)
         self._run = service.counters.submit
         self._run_long = service.exporters.submit
         self._held: OrderedDict[Key, Counted] = OrderedDict()
@@ -108,11 +124,15 @@ class Results:
         future = self._running[key] = run(lambda store: self._count(store, key, count))
         return future
 
+    def _stops(self) -> bool:
+        service = self._service()
+        return service is None or service.stopping
+
     def _count(self, store: Store, key: Key, count: Count) -> Counted:
         try:
             at_ms = self._clock()
             with store.read() as tx:
-                found = Counted(count(tx), at_ms)
+                found = Counted(count(cast("Transaction", _Counting(tx, self._stops))), at_ms)
             with self._lock:
                 self._held[key] = found
                 self._held.move_to_end(key)
