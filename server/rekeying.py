@@ -20,15 +20,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import sqlcipher3
+
 from server.errors import ServerError, ServerRunning, StoreDamaged
 from server.journal import note
 from server.key_files import sync_folder
+from server.rekey_errors import RenewalRoom
 from server.service import Service
 from server.settings import Settings
 from server.store.base import Store
 from server.store.checking import check_pages
 from server.store.sqlite import SqliteStore
-from server.store.sqlite_file import SIDES, connect
+from server.store.sqlite_file import SIDES, connect, files_of
 from server.store_keyring import StoreKeyring
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -56,8 +59,8 @@ def renew_store_key(
     """Give the store at ``path`` a new key; it may be written to and read meanwhile.
 
     What ``progress`` raises ends it before anything has changed. Raises KeyFileWrong, OSError,
-    StoreReplaced, ServerRunning where one is under way; StoreDamaged where the new file does not
-    hold: then the former one is kept, under the name that the error tells.
+    RenewalRoom, StoreReplaced, ServerRunning where one is under way; StoreDamaged where the new
+    file does not hold: then the former one is kept, under the name that the error tells.
     """
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise ServerRunning("a new key is being put in")
@@ -78,6 +81,7 @@ def _renew(
     if isinstance(store, SqliteStore):
         # The next key may be the one that the store has by now: it must not be written over.
         _finish(path, ring)
+        _need_room(path)
     before, following = ring.name, ring.make_next()
     if isinstance(store, SqliteStore):
         former = Path(os.path.realpath(path))
@@ -88,7 +92,14 @@ def _renew(
             kept.hardlink_to(path)
             former = kept
         target = _new_name(path, now_ms)
-        store.take_key(target, following.reveal().hex(), lambda: ring.retire(now_ms), progress)
+        try:
+            store.take_key(target, following.reveal().hex(), lambda: ring.retire(now_ms), progress)
+        except BaseException as error:
+            sweep(path)
+            # An uploads' rush may have taken the room that there was at the beginning.
+            if isinstance(error, sqlcipher3.Error):
+                raise RenewalRoom(str(error)) from None
+            raise
         ring.promote()
         _check(target, former, following.reveal().hex(), now_ms)
         sweep(path)
@@ -98,6 +109,15 @@ def _renew(
     with store.write() as tx:
         note(tx, now_ms, by, "store-key-renewed", before, ring.name)
     return Renewed(before, ring.name)
+
+
+def _need_room(path: Path) -> None:
+    """Raises RenewalRoom where a second copy of the store does not fit on its disk."""
+    size = sum(file.stat().st_size for file in files_of(path))
+    found = os.statvfs(path.parent)
+    free = found.f_bavail * found.f_frsize
+    if free < size + size // 10:
+        raise RenewalRoom(f"{size} bytes beside {free} free")
 
 
 def _new_name(path: Path, now_ms: int) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from fixtures.disk import small_disk
 from fixtures.district import district_settings, new_district
 from fixtures.kill_world import World
 from server.app import opened_district
@@ -19,7 +20,7 @@ from server.errors import BackupWrong, KeyFileWrong, ServerError
 from server.keys import read_keys
 from server.office import reading
 from server.people import add_team
-from server.rekey_errors import StoreReplaced
+from server.rekey_errors import RenewalRoom, StoreReplaced
 from server.rekeying import renew_store_key
 from server.settings import Settings
 from server.store.sqlite import SqliteStore
@@ -27,6 +28,7 @@ from server.store.sqlite_file import connect
 
 BALLAST_ROWS = 1_200
 BALLAST_BYTES = 12_000
+DISK_BYTES = 80 * 1024 * 1024
 
 
 def doorstep(settings: Settings, *words: str, fails: int = 0) -> Result:
@@ -156,6 +158,34 @@ def test_after_a_failure_at_any_step_the_store_opens_and_has_all(
     real = Path(os.path.realpath(settings.store_path))
     assert {p.name for p in settings.data.glob("district*")} == {"district.db", real.name}
     doorstep(settings, "doctor")
+
+
+def test_a_disk_without_room_for_a_second_store_is_told_and_nothing_is_left_there(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
+        settings = new_district(disk.folder / "server", disk_free_bytes_min=0)
+        weigh_down(settings)
+        key = read_keys(settings.keys).store_hex
+        files = {p.name for p in settings.data.glob("district*")}
+        with opened_district(settings) as (district, keys):
+
+            def fill(done: int, total: int) -> None:
+                if disk.mounted:
+                    disk.fill(200_000)
+                else:
+                    raise RenewalRoom
+
+            with pytest.raises(RenewalRoom):
+                renew_store_key(district.store, keys.store, settings.store_path, "office", 5, fill)
+            if disk.mounted:
+                with pytest.raises(RenewalRoom):
+                    renew_store_key(district.store, keys.store, settings.store_path, "office", 5)
+            assert {p.name for p in settings.data.glob("district*.db")} <= files
+            disk.free()
+            assert keys.store_hex == key
+            renew_store_key(district.store, keys.store, settings.store_path, "office", 5)
+        assert teams(settings) == []
 
 
 def test_a_renewal_after_one_that_ended_badly_does_not_write_over_the_key_in_use(
