@@ -335,8 +335,7 @@ def _answer(visit: Visit, result: Result) -> Response[bytes]:
 
 def base(visit: Visit) -> dict[str, Any]:
     """What every page is filled with."""
-    request = visit.request
-    account = visit.who
+    request, account = visit.request, visit.who
     path = request.url.path
     menu = [
         (

@@ -62,6 +62,10 @@ def test_a_withdrawal_stands_in_the_officers_list_until_it_is_erased_or_closed(
     with world.browse("supervisor") as visitor:
         page = visitor.get("/withdrawn").text
         assert page.index("李秋水") < page.index("巫行云")
+        # Whose code is too old is asked for it again, and comes back to the list.
+        asked = visitor.post(f"/withdrawn/{two}/close", reason="依法留存", back="/withdrawn")
+        assert asked.headers["location"].endswith("next=%2Fwithdrawn")
+        assert 'name="back" value="/withdrawn"' in page
         visitor.step_up("supervisor")
         rights = f"/records/{people[0]}/rights?basis=consent"
         assert rights in page
