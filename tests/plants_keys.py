@@ -48,6 +48,20 @@ PLANTS_KEYS: tuple[Plant, ...] = (
         f"{_TEST}::test_after_a_failure_at_any_step_the_store_opens_and_has_all",
     ),
     Plant(
+        "a renewal writes over the key that the store has by now",
+        "server/rekeying.py",
+        "        _finish(path, ring)\n        _need_room(path)\n",
+        "        _need_room(path)\n",
+        f"{_TEST}::test_a_renewal_after_one_that_ended_badly_does_not_write_over_the_key_in_use",
+    ),
+    Plant(
+        "a copy takes the name of the store's own file",
+        "server/rekeying.py",
+        '    while (found := path.with_name(f"district-{now_ms}.db")).exists():\n',
+        '    while not (found := path.with_name(f"district-{now_ms}.db")):\n',
+        f"{_TEST}::test_a_renewal_after_one_that_ended_badly_does_not_write_over_the_key_in_use",
+    ),
+    Plant(
         "the key before is not kept for its backups",
         "server/store_keyring.py",
         "        self._write([*self._lines(), line][-KEYS_MAX:])\n",
