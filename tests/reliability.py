@@ -209,6 +209,22 @@ def joined(runs: list[Json], one: Json) -> list[Json]:
     return [*runs[:-1], last | more]
 
 
+def taken(mine: Json, theirs: Json) -> Json:
+    """The runs of both: where both have one of a commit and day, the one that went on longer."""
+    out: Json = {name: list(runs) for name, runs in mine.items()}
+    for name, runs in theirs.items():
+        here = out.setdefault(name, [])
+        for one in runs:
+            same = [
+                n for n, r in enumerate(here) if all(r[k] == one[k] for k in ("commit", "date"))
+            ]
+            if not same:
+                here.append(one)
+            elif here[same[0]]["seeds"][-1] < one["seeds"][-1]:
+                here[same[0]] = one
+    return out
+
+
 # ---- the file ------------------------------------------------------------------------------------
 
 
@@ -296,9 +312,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
     parser.add_argument("--minutes", type=float, default=24 * 60.0, help="for each part")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes of a part")
+    parser.add_argument("--take", type=Path, help="add what another tree's file counted, and end")
     parser.add_argument("--anew", action="store_true", help="forget what these parts counted")
     chosen = parser.parse_args(argv)
     names = chosen.parts or list(PARTS)
+    if chosen.take:
+        with file_alone():
+            write(taken(known(), json.loads(chosen.take.read_text())["runs"]))
+        return 0
     if chosen.anew:
         with file_alone():
             write({name: runs for name, runs in known().items() if name not in names})

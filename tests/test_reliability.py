@@ -5,7 +5,19 @@ import json
 
 import pytest
 
-from tests.reliability import BEGIN, END, FILE, PARTS, README, flat, joined, known, sums_of, table
+from tests.reliability import (
+    BEGIN,
+    END,
+    FILE,
+    PARTS,
+    README,
+    flat,
+    joined,
+    known,
+    sums_of,
+    table,
+    taken,
+)
 from tests.simulation.plan import FAULTS
 
 FIGURES_NOW = json.loads(FILE.read_text())
@@ -34,7 +46,19 @@ def test_what_must_be_nothing_is_nothing(none: str) -> None:
 
 
 def test_every_kind_of_fault_fired() -> None:
-    assert set(FAULTS) <= set(FIGURES_NOW["simulation_faults"])
+    kinds = FIGURES_NOW["simulation_faults"]
+    assert kinds
+    assert all(kinds.values())
+    if FIGURES_NOW["simulation_runs"] >= PARTS["simulation"].full:
+        assert set(FAULTS) <= set(kinds)
+
+
+def test_what_another_tree_counted_is_taken_once() -> None:
+    mine = {"simulation": [one_run(0, 4)]}
+    theirs = {"simulation": [one_run(0, 9, runs=2), one_run(10, 14, "d")], "kill": [one_run(1, 1)]}
+    runs = taken(mine, theirs)
+    assert [run["seeds"] for run in runs["simulation"]] == [[[0, 9]], [[10, 14]]]
+    assert taken(runs, mine) == taken(runs, theirs) == runs
 
 
 def one_run(first: int, last: int, commit: str = "c", runs: int = 1) -> dict[str, object]:

@@ -23,6 +23,8 @@ from crypto.request import check_request, sign_request
 from fixtures.conformance_lines import MemoryCarrier, MemoryTransport
 from fixtures.conformance_parts import Clock, ServerNode, Template
 from fixtures.conformance_tablets import TabletNode
+from server.erasing_keeping import NAME as ERASURES
+from server.erasing_keeping import hear_outside
 from sync.schema import Schema
 
 PATH = "/v1/sync"
@@ -222,13 +224,34 @@ class SimServer(ServerNode):
         self.close()
         self.open()
 
+    def open(self) -> None:
+        """Start it; what the list outside names and the store does not know is erased first."""
+        super().open()
+        hear_outside(self.district, self.folder)
+
+    def restore(self) -> None:
+        """Put the store back; the list of erasures beside it stays where it is."""
+        listed = self.folder / ERASURES
+        kept = listed.read_bytes() if listed.exists() else b""
+        self.close()
+        self._copy(self._aside, self.folder)
+        if kept:
+            listed.write_bytes(kept)
+        self.open()
+
 
 class SimTablet(TabletNode):
     """One tablet of a run. ``life`` counts how often its store was set back; ``device`` is whose
     keys it has."""
 
     def __init__(
-        self, template: Template, folder: Path, name: str, server: SimServer, fired: Counter[str]
+        self,
+        template: Template,
+        folder: Path,
+        name: str,
+        server: SimServer,
+        schema: Schema,
+        fired: Counter[str],
     ) -> None:
         self._fired = fired
         self.life = 0
@@ -236,7 +259,7 @@ class SimTablet(TabletNode):
         self.backup_device = ""
         self.purged: Counter[str] = Counter()
         self.server = server
-        super().__init__(template, folder, name, server.schema, Clock(1))
+        super().__init__(template, folder, name, schema, Clock(1))
 
     def _open(self) -> None:
         super()._open()

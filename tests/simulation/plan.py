@@ -16,13 +16,20 @@ TABLETS = 6
 SERVERS = ("d1", "d2", "city")
 HOMES = {"t0": "d1", "t1": "d1", "t2": "d2", "t3": "d2", "t4": "d1", "t5": "d1"}
 """Two districts under a city, and whose tablet each is."""
-RECORDS = 5
+RECORDS = 6
 STEPS = 220
 FIELDS = ("ask", "latest", "note")
 LINE_FAULTS = ("lost", "answer lost", "doubled", "late", "cut", "flipped")
 STORE_FAULTS = ("crash", "full", "io")
 WORLD_FAULTS = ("clone", "restore", "restore server", "move", "clock")
-FAULTS = LINE_FAULTS + STORE_FAULTS + WORLD_FAULTS
+AGE_FAULTS = ("upgrade", "first client", "erase")
+FAULTS = LINE_FAULTS + STORE_FAULTS + WORLD_FAULTS + AGE_FAULTS
+OLD_AT_FIRST = ("t1", "t3", "t5", "d2")
+"""Tablets and a server whose programs know fewer fields until they are upgraded."""
+FIRST_HOME = "d1"
+"""Whose client of the first version it is."""
+ERASABLE = "household/h5"
+"""Nothing else is erased: what is not expected any more is not checked either."""
 START_MS = 1_780_000_000_000
 YEAR_MS = 365 * 86_400_000
 
@@ -100,7 +107,7 @@ def _office(rng: random.Random, number: int) -> Step:
     }
 
 
-def _world(rng: random.Random) -> Step:
+def _world(rng: random.Random, number: int) -> Step:
     kind = rng.choices(
         (
             "backup",
@@ -111,8 +118,11 @@ def _world(rng: random.Random) -> Step:
             "move",
             "clock",
             "restart",
+            "upgrade",
+            "first",
+            "erase",
         ),
-        (8, 5, 4, 3, 2, 8, 8, 6),
+        (8, 5, 4, 3, 2, 8, 8, 6, 5, 4, 2),
     )[0]
     step: Step = {"do": kind, "of": rng.choice(tablets())}
     if kind == "clone":
@@ -120,6 +130,12 @@ def _world(rng: random.Random) -> Step:
     elif kind == "move":
         step["record"] = rng.choice(records())
         step["to"] = rng.choice(tablets())
+    elif kind == "upgrade":
+        step["of"] = rng.choice(OLD_AT_FIRST)
+    elif kind == "first":
+        step = {"do": kind, "number": number}
+    elif kind == "erase":
+        step = {"do": kind, "at": rng.choice(SERVERS)}
     elif kind.endswith("server"):
         step["of"] = rng.choice(SERVERS)
     elif kind == "clock":
@@ -137,7 +153,7 @@ def draw(seed: int, steps: int = STEPS) -> list[Step]:
     for number in range(steps):
         chance = rng.random()
         if chance < wild:
-            out.append(_world(rng))
+            out.append(_world(rng, number))
         elif chance < wild + 0.04:
             out.append(_office(rng, number))
         elif chance < wild + 0.12:

@@ -26,6 +26,8 @@ SCHEMA = plain_schema(
         }
     }
 )
+OLD_SCHEMA = plain_schema({"household": {"ask": "ask", "latest": "latest", "visits": "sum"}})
+"""What last year's programs know."""
 REGISTERS = ("ask", "latest", "note")
 
 

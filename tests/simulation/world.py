@@ -16,22 +16,19 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import sqlcipher3
 
 from client_sdk.errors import PeerUnknown, TabletError
-from client_sdk.store.records import Row, row_of, rows_where
 from fixtures.conformance_parts import Template
 from fixtures.judge import SET, VOID, Model, Shown
 from server.verify import verify_store
 from sync.errors import SyncError
-from sync.packing import decode_causal, unpack_state
-from sync.policy import shown_fields
+from tests.simulation.looking import Looking
 from tests.simulation.parts import Crash, SimServer, SimTablet
 from tests.simulation.plan import HOMES, SERVERS, START_MS, Step, records, tablets
-from tests.simulation.values import SCHEMA, plain, plain_all, put, shown_of, written
+from tests.simulation.values import SCHEMA, plain, plain_all, put, written
+from tests.simulation.years import FIRST, knows, schema_of
 
 SCOPED = ("t4", "t5")
 """Tablets that hold what they are assigned; the others hold all there is."""
@@ -41,26 +38,26 @@ EXPECTED = (TabletError, sqlcipher3.OperationalError, OSError)
 """What a step with a fault in it may raise."""
 
 
-class World:
+class World(Looking):
     """The parts of one run, and what is known of it."""
 
     def __init__(self, template: Template, folder: Path) -> None:
+        super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
         self.fired: Counter[str] = Counter()
         self.did: Counter[str] = Counter()
         self.model = Model()
         self.complaints: list[str] = []
-        self._looked: dict[tuple[str, str], tuple[Any, Shown]] = {}
-        self._served: dict[tuple[str, str], tuple[Any, Shown]] = {}
         self.servers = {
-            name: SimServer(template, self.folder / name, name, SCHEMA, self.fired)
+            name: SimServer(template, self.folder / name, name, schema_of(name), self.fired)
             for name in SERVERS
         }
         self.scope = {"t4": {"household/h0", "household/h1"}, "t5": {"household/h1"}}
         self.tablets: dict[str, SimTablet] = {}
         for name in tablets():
             home = self.servers[HOMES[name]]
-            node = SimTablet(template, self.folder / name, name, home, self.fired)
+            place = self.folder / name
+            node = SimTablet(template, place, name, home, schema_of(name), self.fired)
             node.clock.now_ms = home.clock.now_ms = START_MS
             self.tablets[name] = node
             for server in self.servers.values():
@@ -103,6 +100,9 @@ class World:
             "move": self._move,
             "clock": self._clock,
             "restart": lambda s: self.tablets[s["of"]].restart(),
+            "upgrade": self.upgrade,
+            "first": self.first_client,
+            "erase": self.erase,
         }
         table[do](step)
 
@@ -135,10 +135,15 @@ class World:
 
     def _write(self, step: Step) -> None:
         node, record = self.tablets[step["by"]], step["record"]
-        if node.device in SCOPED and record not in node.tablet.records():
+        must_hold = node.device in SCOPED or self.is_gone(record)
+        if must_hold and record not in node.tablet.records():
             return
+        known = knows(node, step)
+        if known is None:
+            return
+        step = known
         op, life = step["op"], node.lives(record)
-        shown = self._look(node, record)
+        shown = self.look(node, record)
         if op == VOID and (shown is None or shown.voided):
             return
         fields, value = written(step)
@@ -149,7 +154,7 @@ class World:
 
     def _office(self, step: Step) -> None:
         server, record = self.servers[step["at"]], step["record"]
-        shown = self._server_shows(server).get(record)
+        shown = self.server_shows(server).get(record)
         if shown is None:
             return
         fields, value = written({"op": SET, **step})
@@ -176,6 +181,7 @@ class World:
         finally:
             failing.disarm()
             below.line_kind = ""
+        self.keep_erasures(below, above)
 
     def _sync(self, step: Step) -> None:
         node = self.tablets[step["by"]]
@@ -183,8 +189,9 @@ class World:
         done = self._guarded(step, node, lambda: node.tablet.sync(push_only=push, pull_only=pull))
         if done and not pull:
             node.server.acknowledged |= self.model.acknowledge(step["by"], node.life)
-        self._note_purges(node)
-        self._look_at_all(node)
+        self.keep_erasures(node.server)
+        self.note_purges(node)
+        self.look_at_all(node)
 
     def _meet(self, step: Step) -> None:
         giver, taker = self.tablets[step["from"]], self.tablets[step["to"]]
@@ -195,7 +202,7 @@ class World:
                 giver.tablet.give_to(taker.tablet)
 
         self._guarded(step, taker, give)
-        self._look_at_all(taker)
+        self.look_at_all(taker)
 
     def _backup(self, step: Step) -> None:
         node = self.tablets[step["of"]]
@@ -236,6 +243,7 @@ class World:
         server.restore()
         self.fired["restore server"] += 1
         lives = {name: node.life for name, node in self.tablets.items()}
+        lives[FIRST] = self.first_forgotten(server.name)
         self.model.server_set_back(server.acknowledged - server.acknowledged_at_backup, lives)
         server.acknowledged = set(server.acknowledged_at_backup)
         server.life += 1
@@ -256,55 +264,6 @@ class World:
         self.tablets[step["of"]].clock.now_ms += step["ms"]
         self.fired["clock"] += 1
 
-    # ---- looking -----------------------------------------------------------------------------
-
-    def _look(self, node: SimTablet, record: str) -> Shown | None:
-        row = row_of(node.tablet._store, record)
-        return self._look_at(node, row) if row else None
-
-    def _look_at_all(self, node: SimTablet) -> dict[str, Shown]:
-        rows = rows_where(node.tablet._store, "1 ORDER BY id")
-        return {row.id: self._look_at(node, row) for row in rows}
-
-    def _look_at(self, node: SimTablet, row: Row) -> Shown:
-        # What was looked at before in this life, and is as it was to the byte, shows the same.
-        key = (node.lives(row.id), row, frozenset(node.tablet._store.forks))
-        before = self._looked.get((node.name, row.id))
-        if before is not None and before[0] == key:
-            return before[1]
-        found = node.tablet.read(row.id)
-        shown = shown_of(found.fields, found.voided)
-        try:
-            self.complaints += self.model.read(node.name, node.lives(row.id), row.id, shown)
-        except KeyError as error:
-            self.complaints.append(f"{node.name} shows {row.id} with {error}, which nobody wrote")
-        self._looked[node.name, row.id] = key, shown
-        return shown
-
-    def _note_purges(self, node: SimTablet) -> None:
-        held = set(node.tablet.records())
-        for record in records():
-            if record not in held:
-                node.purged[record] += 1
-
-    def _server_shows(self, server: SimServer) -> dict[str, Shown]:
-        out = {}
-        with server.district.store.read() as tx:
-            for record, kind, voided, causal, body in tx.rows(
-                "SELECT id, kind, voided, causal, body FROM records ORDER BY id"
-            ):
-                key = (bytes(causal), body, voided)
-                before = self._served.get((server.name, record))
-                if before is None or before[0] != key:
-                    state = unpack_state(decode_causal(key[0]), msgspec.json.decode(body))
-                    fields = shown_fields(state, SCHEMA, tx.collection_of(kind))
-                    before = self._served[server.name, record] = (
-                        key,
-                        shown_of(fields, bool(voided)),
-                    )
-                out[record] = before[1]
-        return out
-
     # ---- the end -----------------------------------------------------------------------------
 
     def heal(self) -> None:
@@ -315,6 +274,7 @@ class World:
         for server in self.servers.values():
             server.failing.disarm()
         self._sync_until_quiet()
+        self.upgrade_all()
         # A server that was set back gives a household it hears of to whoever brings it; the office
         # then says again whose it is.
         self._assign_again()
@@ -335,7 +295,7 @@ class World:
                 except (*EXPECTED, SyncError) as error:
                     self.complaints.append(f"healing {node.name}: {error!r}")
                     return
-                self._note_purges(node)
+                self.note_purges(node)
                 quiet &= not (report.sent or report.records or report.succeeded or report.left)
                 quiet &= report.agrees
             quiet &= self._link_all()
@@ -345,19 +305,18 @@ class World:
 
     def _link_all(self) -> bool:
         """Both districts and the city exchange; is there nothing new to either?"""
-        before = [plain_all(self._server_shows(server)) for server in self.servers.values()]
+        before = [plain_all(self.server_shows(server)) for server in self.servers.values()]
         for name in SERVERS[:-1]:
             self.servers[name].meet(self.servers[SERVERS[-1]], push=True, pull=True)
-        after = [plain_all(self._server_shows(server)) for server in self.servers.values()]
+        after = [plain_all(self.server_shows(server)) for server in self.servers.values()]
         return before == after and all(one == after[0] for one in after)
 
     def judge(self) -> list[str]:
         """Complaints, after ``heal``."""
         # In the end everything is read anew: what was remembered on the way hides nothing.
-        self._looked.clear()
-        self._served.clear()
-        shows = {name: self._server_shows(server) for name, server in self.servers.items()}
-        held = {name: self._look_at_all(node) for name, node in self.tablets.items()}
+        self.forget_looks()
+        shows = {name: self.server_shows(server) for name, server in self.servers.items()}
+        held = {name: self.look_at_all(node) for name, node in self.tablets.items()}
         everything = [s for many in (*shows.values(), *held.values()) for s in many.values()]
         try:
             happened = self.model.settled(everything)
@@ -365,9 +324,13 @@ class World:
             return [*self.complaints, f"{error} is shown, which nobody wrote"]
         for name, server in shows.items():
             for record, shown in server.items():
+                if self.is_gone(record):
+                    self.complaints.append(f"{name} shows {record}, which was erased")
+                    continue
                 self.complaints += self.model.complaints(record, shown, happened, name)
             for number in sorted(happened):
-                if self.model.writes[number].record not in server:
+                record = self.model.writes[number].record
+                if record not in server and not self.is_gone(record):
                     self.complaints.append(f"write {number} is not at {name}")
             self._judge_server(self.servers[name], server)
         self._judge_tablets(held, shows[SERVERS[0]])
