@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.certificate import (
+    NAME_CHARACTERS_MAX,
+    SERIAL_MAX,
     Certificate,
     Revocation,
     check_certificate,
@@ -173,3 +175,31 @@ def test_a_key_cannot_succeed_itself_nor_a_counter_be_negative() -> None:
             check_succession(
                 issue_succession(TABLET, NEXT, BOX.public, 1, b"")[:cut], TABLET.public
             )
+
+
+@pytest.mark.parametrize(
+    ("change", "sound"),
+    [
+        ({"serial": 1}, True),
+        ({"reason": "因" * 4 * NAME_CHARACTERS_MAX}, True),
+        ({"serial": 0}, False),
+        ({"serial": SERIAL_MAX + 1}, False),
+        ({"reason": "因" * (4 * NAME_CHARACTERS_MAX + 1)}, False),
+        ({"replica": b"r" * 15}, False),
+        ({"format": 2}, False),
+        ({"issuer": STRANGER.replica}, False),
+    ],
+)
+def test_a_revocation_is_taken_up_to_its_limits_and_not_beyond(
+    change: dict[str, object], sound: bool
+) -> None:
+    body = msgspec.structs.replace(REVOCATION, **change)
+    data = signed_anyway(body, b"revocation")
+    if sound:
+        assert issue_revocation(SERVER, body) == data
+        assert check_revocation(data, SERVER.public) == body
+        return
+    with pytest.raises(RevocationRefused):
+        issue_revocation(SERVER, body)
+    with pytest.raises(RevocationRefused):
+        check_revocation(data, SERVER.public)

@@ -258,3 +258,12 @@ def test_recovery_reads_a_frame_that_stands_where_a_lost_one_stood() -> None:
         found = recover_sealed_stream(BOX, INFO, data)
         assert found.items == [(n, ITEMS[n]) for n in kept]
         assert found.unreadable_bytes == 0
+
+
+def test_recovery_is_not_led_astray_by_what_looks_like_the_number_of_a_frame() -> None:
+    lure = b"".join(bytes(4) + n.to_bytes(8, "big") + bytes(3) for n in (0, 1, 2, 3, 3, 2))
+    for junk in (lure, lure * 3, lure + b"\x00\x00\x00\x10" + (2).to_bytes(8, "big")):
+        data = HEADER + FRAMES[0] + junk + FRAMES[2] + junk + FRAMES[3]
+        found = recover_sealed_stream(BOX, INFO, data)
+        assert found.items == [(n, ITEMS[n]) for n in (0, 2, 3)]
+        assert found.unreadable_bytes == 2 * len(junk)

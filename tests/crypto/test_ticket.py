@@ -13,6 +13,7 @@ from crypto.errors import (
     TicketUnreadable,
     TicketUsed,
 )
+from crypto.secret import SecretBytes
 from crypto.ticket import (
     Ticket,
     TicketVerifier,
@@ -260,3 +261,9 @@ def test_a_ticket_has_up_to_four_addresses_of_a_hundred_characters() -> None:
             new_ticket(("a:1",), pin, now)
     last, _ = new_ticket(("a:1",), b"p" * 32, (1 << 48) - 1, 0)
     assert decode_ticket(encode_ticket(last)).expires_at_ms == (1 << 48) - 1
+
+
+def test_a_secret_may_be_wrapped_where_it_is_proved() -> None:
+    t, wrapped = transcript(), SecretBytes(TICKET.secret)
+    assert enrolment_proof(wrapped, t) == enrolment_proof(TICKET.secret, t)
+    check_server_proof(wrapped, t, server_proof(VERIFIER, t))

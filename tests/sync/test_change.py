@@ -27,6 +27,7 @@ from sync.change import (
     new_record_id,
     own_tips,
     sortable_text,
+    split_changes,
 )
 from sync.clock import dot
 from sync.errors import ChangeInvalid, LimitExceeded, MessageMalformed, SyncError
@@ -324,3 +325,9 @@ def test_values_are_checked_before_they_are_written() -> None:
     for names, value in [(("a",), float("nan")), (("a",), DEEP["four"]), (("",), 1), (("a",), b"")]:
         with pytest.raises(ChangeInvalid):
             check_writable(names, [value])
+
+
+def test_an_array_of_no_changes_is_split_into_none() -> None:
+    assert split_changes(b"\x90", 0) == []
+    with pytest.raises(MessageMalformed):
+        split_changes(b"\x90", 1)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.behaviour import CREATED, Fill, Opens
+from sync.behaviour import CREATED, Fill, Follows, Opens
 from sync.change import ADD, REMOVE
 from sync.collections import SCHEMA
 from sync.effects import (
@@ -251,3 +251,15 @@ def test_what_is_cleared_opens_nothing(nothing: Any) -> None:
     assert brought(GRAVE, other, "f", {"f": Shown("finding", {})}.get, MOMENT) == []
     added = Writing("finding", "f", {}, [(ADD, "risk", ["high"])])
     assert len(brought(GRAVE, added, "f", {"f": Shown("finding", {})}.get, MOMENT)) == 1
+
+
+def test_what_follows_may_name_the_record_it_follows_from() -> None:
+    follows = Follows(
+        why="x", field="risk", values=("high",), link="tags", sets={"note": "@record"}
+    )
+    finding = msgspec.structs.replace(GRAVE.collections["finding"], opens=(), follows=(follows,))
+    schema = Schema({**GRAVE.collections, "finding": finding})
+    writing = Writing("finding", "f", {"risk": "high"}, [])
+    held = {"f": Shown("finding", {"tags": ["c"]}), "c": Shown("case", {"note": "x"})}
+    found = brought(schema, writing, "f", held.get, MOMENT)
+    assert found == [Writing("case", "c", {"note": "f"}, [])]

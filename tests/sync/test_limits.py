@@ -8,8 +8,8 @@ import pytest
 from sync.change import ADD, APPEND, COUNT, REMOVE, TEXT_CHARS_MAX, Change
 from sync.collections import SCHEMA
 from sync.limits import Limits
-from sync.schema import REGISTERS, Field
-from sync.validation import problems
+from sync.schema import NAME_CHARS_MAX, REGISTERS, Field
+from sync.validation import not_sealed, problems
 
 LIMITS = Limits(SCHEMA)
 FIELDS = [(c.name, f) for c in SCHEMA.collections.values() for f in c.fields]
@@ -134,3 +134,22 @@ def test_a_breach_names_the_field_and_never_the_value() -> None:
 def test_no_declared_text_is_longer_than_a_change_may_carry() -> None:
     for collection in SCHEMA.collections.values():
         assert all(f.chars_max <= TEXT_CHARS_MAX for f in collection.fields.values())
+
+
+def test_a_choice_that_is_no_label_is_none_of_a_newer_program() -> None:
+    for value in ("", "x" * (NAME_CHARS_MAX + 1), 7):
+        assert LIMITS.broken(change("visit", {}, [(ADD, "services", [value])])), value
+    assert LIMITS.broken(change("visit", {}, [(ADD, "services", ["x" * NAME_CHARS_MAX])])) == []
+    assert LIMITS.broken(change("visit", {}, [(ADD, "services", ["x"])])) == []
+
+
+def test_a_value_in_the_clear_is_named_by_the_label_of_its_field() -> None:
+    collection, name = next(
+        (c, n) for c in SCHEMA.collections.values() for n, f in c.fields.items() if f.sealed
+    )
+    found = not_sealed(collection, name)
+    label = collection.fields[name].label
+    assert label is not None
+    assert (found.field, found.code) == (name, "value/not-sealed")
+    assert label.text("zh") in found.message("zh")
+    assert label.text("en") in found.message("en")

@@ -254,3 +254,26 @@ def test_a_step_that_may_not_be_taken_yet_is_said_in_both_languages() -> None:
                 if code == "value/step-order":
                     words = [chosen[one] for one in step.after]
                 assert join.join(f"“{word}”" for word in words) in said
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [2**63, 1],
+        [1, 2**63],
+        [[], 2**63, []],
+        [[1], [2**63], [3]],
+        {"a": 1, "b": 2**63, "c": 3},
+        {"a": [1, {"b": -(2**63) - 1}], "c": 1},
+        {"": 1},
+        {"x" * 81: 1},
+        {"a\x07": 1},
+        [float("inf"), 1],
+        [b"bytes", 1],
+        [[float("nan")], 1],
+    ],
+)
+def test_what_is_not_plain_is_found_wherever_it_stands(value: Any) -> None:
+    assert problems(HOUSEHOLD, {"of a newer program": value}, False, undeclared_allowed=True)
+    plain = [2**63 - 1, -(2**63), {"a": [None, True, 1.5, "x"]}, [[]]]
+    assert problems(HOUSEHOLD, {"new": plain}, False, undeclared_allowed=True) == []

@@ -191,3 +191,8 @@ def test_a_bundle_with_room_is_one_file_unless_pieces_are_asked_for(tmp_path: Pa
     assert (found.bundles, len(found.pieces)) == ([b"small"], 2)
     with pytest.raises(TooLarge):
         outgoing.write(tmp_path, ME, LABEL, b"small", room_bytes=4)
+
+
+def test_smaller_frames_are_more_of_them() -> None:
+    whole = some_bytes(1500)
+    assert len(pictures_of(whole, 200)) == 8 > len(pictures_of(whole))
