@@ -38,6 +38,15 @@ FOUND = {
 {"do": "sync", "by": "t3", "way": "pull"}
 {"do": "meet", "from": "t3", "to": "t0"}
 """,
+    # Seed 8: a server was set back behind an erasure that nobody else had heard of; without the
+    # list beside its store it showed again what it had said is gone.
+    "an erasure that only its own server knew of": """
+{"do": "backup server", "of": "d1"}
+{"do": "write", "by": "t0", "record": "household/h5", "op": "append", "number": 42}
+{"do": "sync", "by": "t0", "way": ""}
+{"do": "erase", "at": "d1"}
+{"do": "restore server", "of": "d1"}
+""",
 }
 
 
