@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from fixtures.load import Plan, run
-from fixtures.load_figures import grew_mib
+from fixtures.load_figures import BEGIN, END, README, grew_mib, known, table
 from fixtures.load_report import Report, write
 
 
@@ -22,6 +22,14 @@ def test_sixty_tablets_arrive_and_nothing_fails_or_is_lost(tmp_path: Path) -> No
     again = msgspec.json.decode((tmp_path / "load.json").read_bytes(), type=Report)
     assert again == report
     assert (tmp_path / "load.svg").read_text().startswith("<svg")
+
+
+def test_the_readme_shows_the_load_figures_of_the_file_and_nothing_was_lost() -> None:
+    shown = README.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert shown.strip() == table(known())
+    for kept in known().values():
+        assert (kept["errors"], kept["lost"], kept["verified"]) == (0, 0, True)
+        assert not kept["commit"].endswith("-dirty")
 
 
 def test_memory_that_grows_after_it_had_warmed_up_is_told_from_memory_that_does_not() -> None:
