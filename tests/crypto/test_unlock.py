@@ -354,3 +354,14 @@ def test_a_wrapped_key_opens_by_argon2id_over_pin_salt_device_secret_and_whom_it
     assert opened == MASTER.reveal()
     assert (len(entry.salt), len(entry.nonce)) == (16, 12)
     assert (entry.wrong_tries, entry.wait_ms, entry.clock_ms, entry.trying) == (0, 0, 0, False)
+
+
+def test_a_try_that_opened_is_over() -> None:
+    disk = two_workers()
+    fail(disk, 2)
+    begun = begin_try(disk.vault, "zhangxia", NOW + 9 * MINUTE)
+    cleared, _ = finish_try(begun, "zhangxia", PIN, DEVICE)
+    entry = next(one for one in cleared.entries if one.worker == "zhangxia")
+    assert (entry.wrong_tries, entry.wait_ms, entry.trying) == (0, 0, False)
+    with pytest.raises(VaultRefused):
+        finish_try(cleared, "zhangxia", PIN, DEVICE)
