@@ -19,6 +19,7 @@ from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted
 from client_sdk.app.forms import (
     FIRST_STATUS,
     Maker,
+    Widget,
     read_changes,
     read_new,
     texts_of,
@@ -75,6 +76,30 @@ def _asked_consent(
         child = tablet.needs_guardian(whose, today)
         given |= {"person": [whose], "signed_by": ["guardian" if child else "self"]}
     return given
+
+
+def _marked(
+    desk: Desk,
+    tablet: Tablet,
+    collection: str,
+    widgets: list[Widget],
+    given: dict[str, list[str]],
+) -> list[Widget]:
+    """The widgets of a consent: at each child stands that a guardian signs."""
+    if collection != CONSENT:
+        return widgets
+    on, mark = given.get("on", [""])[-1], desk.words("guardian-mark")
+    return [
+        one._replace(
+            options=tuple(
+                o._replace(label=f"{o.label} · {mark}") if tablet.needs_guardian(o.value, on) else o
+                for o in one.options
+            )
+        )
+        if one.name == "person"
+        else one
+        for one in widgets
+    ]
 
 
 def _child(tablet: Tablet, collection: str, given: dict[str, list[str]]) -> str:
@@ -138,7 +163,7 @@ def _page(
         home=home,
         collection=collection,
         draft=draft,
-        widgets=maker.widgets(declared, given, problems),
+        widgets=_marked(desk, tablet, collection, maker.widgets(declared, given, problems), given),
         problems=problems,
         stop=next(iter(tablet.stops([inside])), None) if inside else None,
         with_photo="photos" in declared.fields or "signature" in declared.fields,

@@ -93,6 +93,7 @@ ENTRY: dict[str, tuple[str, str]] = {
         "{name} 未满十四周岁：由监护人签字，请填监护人姓名和关系。",
         "{name} may be below fourteen: a guardian signs. Please fill in name and relation.",
     ),
+    "guardian-mark": ("由监护人签字", "guardian signs"),
     "photo-signed": ("纸面签字的照片（不能在屏上签时）", "Photo of a signed paper (if no glass)"),
     "withdraw-it": ("撤回", "Withdraw"),
     "consent-stands": (

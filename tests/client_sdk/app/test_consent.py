@@ -91,6 +91,9 @@ def test_the_page_asks_for_the_guardian_of_a_child_and_writes_nothing_without(
 ) -> None:
     home, _, child = people
     before = attachments(pages, home)
+    page = visitor.get(f"/home/{home}/new/consent").text
+    assert "欧阳克 · 由监护人签字" in page
+    assert "欧阳锋 · 由监护人签字" not in page
     page = visitor.get(f"/home/{home}/new/consent?person={child}").text
     assert "欧阳克 未满十四周岁" in page
     assert re.search(r'name="signed_by" value="guardian" checked', page)
