@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a writing brings along: the declarations are sound, and carrying them out is pure."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -263,3 +264,15 @@ def test_what_follows_may_name_the_record_it_follows_from() -> None:
     held = {"f": Shown("finding", {"tags": ["c"]}), "c": Shown("case", {"note": "x"})}
     found = brought(schema, writing, "f", held.get, MOMENT)
     assert found == [Writing("case", "c", {"note": "f"}, [])]
+
+
+def test_a_day_in_china_does_not_hang_on_where_the_machine_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert day_of(1_700_000_000_000) == "2023-11-15"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

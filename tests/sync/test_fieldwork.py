@@ -91,6 +91,9 @@ def test_a_zone_holds_its_area_and_of_it_the_buildings_that_are_named() -> None:
     assert zoned(zone("z", "closed", buildings=["3"])) == [("h1", "closed", "z")]
     assert zoned(zone("z", "closed", buildings=["9", "4 栋"])) == [("h2", "closed", "z")]
     assert zoned(zone("z", "closed", buildings=["9"])) == []
+    home = row("h", area="440103019", building="7", address="西街")
+    for building, count in (("7", 1), ("西街", 1), ("70", 0)):
+        assert len(in_zones([home], [zone("z", "closed", buildings=[building])], DAY)) == count
 
 
 # ---- doors ---------------------------------------------------------------------------------------

@@ -277,3 +277,23 @@ def test_what_is_not_plain_is_found_wherever_it_stands(value: Any) -> None:
     assert problems(HOUSEHOLD, {"of a newer program": value}, False, undeclared_allowed=True)
     plain = [2**63 - 1, -(2**63), {"a": [None, True, 1.5, "x"]}, [[]]]
     assert problems(HOUSEHOLD, {"new": plain}, False, undeclared_allowed=True) == []
+
+
+@pytest.mark.parametrize("kind", ["list", "object"])
+def test_what_is_nested_too_deeply_is_refused_in_lists_and_objects(kind: str) -> None:
+    def nested(depth: int) -> Any:
+        value: Any = 1
+        for _ in range(depth):
+            value = [value] if kind == "list" else {"a": value}
+        return value
+
+    for depth, codes in ((DEPTH_MAX, []), (DEPTH_MAX + 1, ["value/too-deep"])):
+        found = problems(HOUSEHOLD, {"new": nested(depth)}, False, undeclared_allowed=True)
+        assert [one.code for one in found] == codes
+
+
+def test_a_limit_that_is_broken_is_told_with_its_number() -> None:
+    for name, value, number in (("text", "123456", "5"), ("whole", 2_000, "1,500")):
+        (found,) = problems(TOY, {name: value}, creating=False)
+        assert number in found.zh
+        assert number in found.en
