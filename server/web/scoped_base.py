@@ -359,17 +359,13 @@ class ScopedBase:
 
     def held_by(self, device: str, limit: int = 2_000) -> list[tuple[str, str, int, int | None]]:
         """The households that a tablet holds or held: home, title, since, until (None: still)."""
-        area, values = "", [device, device]
-        bounds: list[Any] = []
-        if self.area:
-            area = " AND h.area >= ? AND h.area < ?"
-            bounds = [self.area, end_of(self.area)]
+        area, bounds = self._area_sql("h.area")
         found = self.tx.rows(
             "SELECT t.home, t.since_ms, t.until_ms, h.area FROM (SELECT home, since_ms,"
             " NULL AS until_ms FROM held WHERE device = ? UNION ALL SELECT home, since_ms,"
             " until_ms FROM held_before WHERE device = ?) t JOIN homes h ON h.id = t.home"
             f" WHERE 1 = 1{area} ORDER BY t.until_ms IS NOT NULL, t.since_ms, t.home LIMIT ?",
-            [*values, *bounds, limit],
+            [device, device, *bounds, limit],
         )
         titles = self.titles([str(row[0]) for row in found])
         for home, _, _, place in found:
