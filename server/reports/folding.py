@@ -31,15 +31,18 @@ PART_HOMES = 500
 LISTED_MAX = 2_000
 """Numbers in one statement."""
 FEW_HOMES = 250
-"""Where no more homes changed they are read at once; else the whole record is walked through,
-which is quicker and goes by parts."""
+"""So many changed homes are read at once; more follow in the order of their changes."""
+WALKED_PART = 10
+"""Where more than one in so many homes changed, the whole record is walked through: that is
+quicker, and goes by parts."""
 AREA_CHARS_MAX = 15
 JOINS_MAX = 100
 """A household joined into one that was joined into another …: no office does this often."""
 
-FORM, DONE_SEQ, AIM_SEQ, DONE_N, LAST_N, DONE_HOME, LAST_HOME, DONE_TABLE = (
+FORM, DONE_SEQ, BASE_SEQ, AIM_SEQ, DONE_N, LAST_N, DONE_HOME, LAST_HOME, DONE_TABLE = (
     "facts_form",
     "facts_seq",
+    "facts_base_seq",
     "facts_aim_seq",
     "facts_n",
     "facts_last_n",
@@ -125,7 +128,7 @@ class Folding:
                 tx.define(f"DROP TABLE {quoted(name)}")
         for statement in statements(self._schema):
             tx.define(statement)
-        for key in (DONE_SEQ, AIM_SEQ, DONE_N, LAST_N, DONE_HOME, LAST_HOME, DONE_TABLE):
+        for key in (DONE_SEQ, BASE_SEQ, AIM_SEQ, DONE_N, LAST_N, DONE_HOME, LAST_HOME, DONE_TABLE):
             _note(tx, key, 0)
         _note(tx, FORM, form_of(self._schema))
 
@@ -133,7 +136,7 @@ class Folding:
         """The next part of what there is to do; is there more?"""
         now = _numbers(tx)
         if not now[LAST_N]:
-            return self._begin(tx, now[DONE_SEQ])
+            return self._begin(tx, now)
         if now[DONE_HOME] < now[LAST_HOME]:
             self._walk_homes(tx, now)
             return True
@@ -153,20 +156,31 @@ class Folding:
         _note(tx, LAST_N, 0)
         return False
 
-    def _begin(self, tx: Transaction, done: int) -> bool:
-        """Take in a few changed homes at once, or begin a walk through the whole record."""
-        seq = _seq(tx)
-        found = tx.rows("SELECT n FROM homes WHERE seq > ? LIMIT ?", [done, FEW_HOMES + 1])
+    def _begin(self, tx: Transaction, now: dict[str, int]) -> bool:
+        """Take in some changed homes at once, or begin a walk through the whole record."""
+        seq, done = _seq(tx), now[DONE_SEQ]
+        # A home that waits may have records that changed before those taken in by now: until none
+        # waits, records are read from where the first began (one more, so that 0 says none).
+        base = now.get(BASE_SEQ, 0) - 1 if now.get(BASE_SEQ) else done
+        found = tx.rows(
+            "SELECT n, seq FROM homes WHERE seq > ? ORDER BY seq, n LIMIT ?", [done, FEW_HOMES + 1]
+        )
         if len(found) <= FEW_HOMES:
-            changed = [int(row[0]) for row in found]
-            moved = self._take_homes(tx, changed)
-            for part in _parts(changed):
-                self._fold(tx, f"r.home IN ({part}) AND r.seq > ?", [done])
-            for part in _parts(moved):
-                self._fold(tx, f"r.home IN ({part})", [])
-            self._settle_joins(tx)
+            self._take(tx, [int(row[0]) for row in found], base)
             _note(tx, DONE_SEQ, seq)
+            _note(tx, BASE_SEQ, 0)
             return False
+        if not self._is_walked(tx, done):
+            # All homes of one number belong together: what is done ends between numbers.
+            last = int(found[-1][1])
+            upto = last if int(found[0][1]) == last else last - 1
+            some = tx.rows("SELECT n FROM homes WHERE seq > ? AND seq <= ?", [done, upto])
+            self._take(tx, [int(row[0]) for row in some], base)
+            _note(tx, DONE_SEQ, upto)
+            _note(tx, BASE_SEQ, base + 1)
+            return True
+        _note(tx, DONE_SEQ, base)
+        _note(tx, BASE_SEQ, 0)
         last = int(tx.rows("SELECT coalesce(max(n), 0) FROM records")[0][0])
         homes = int(tx.rows("SELECT coalesce(max(n), 0) FROM homes")[0][0])
         for key, value in (
@@ -179,6 +193,21 @@ class Folding:
         ):
             _note(tx, key, value)
         return True
+
+    def _take(self, tx: Transaction, changed: Sequence[int], base: int) -> None:
+        """Take in homes, and those of their records that changed since a commit."""
+        moved = self._take_homes(tx, changed)
+        for part in _parts(changed):
+            self._fold(tx, f"r.home IN ({part}) AND r.seq > ?", [base])
+        for part in _parts(moved):
+            self._fold(tx, f"r.home IN ({part})", [])
+        self._settle_joins(tx)
+
+    def _is_walked(self, tx: Transaction, done: int) -> bool:
+        """Did so many homes change that walking through all is quicker?"""
+        changed = int(tx.rows("SELECT count(*) FROM homes WHERE seq > ?", [done])[0][0])
+        homes = int(tx.rows("SELECT coalesce(max(n), 0) FROM homes")[0][0])
+        return changed * WALKED_PART > homes
 
     def _walk_homes(self, tx: Transaction, now: dict[str, int]) -> None:
         """Take in the next homes of a walk, before any record of theirs."""

@@ -94,11 +94,16 @@ def test_both_stores_come_to_the_same_figures(
     two.store.close()
 
 
-@pytest.mark.parametrize("few_homes", [3, 1_000], ids=["walking", "at once"])
+@pytest.mark.parametrize(
+    ("few_homes", "walked_part"),
+    [(3, 1_000), (1_000, 0), (1, 0)],
+    ids=["walking", "at once", "one by one"],
+)
 def test_facts_that_follow_the_record_are_those_made_from_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, few_homes: int
+    store: Store, monkeypatch: pytest.MonkeyPatch, few_homes: int, walked_part: int
 ) -> None:
     monkeypatch.setattr(folding, "FEW_HOMES", few_homes)
+    monkeypatch.setattr(folding, "WALKED_PART", walked_part)
     monkeypatch.setattr(folding, "PART_RECORDS", 7)
     monkeypatch.setattr(folding, "PART_HOMES", 2)
     monkeypatch.setattr(folding, "STEP_SECONDS", 0.0)
