@@ -195,7 +195,7 @@ GRAVE = Schema(
             name="case",
             label=Label(zh="事"),
             fields={
-                "status": Field(order=("open", "again", "closed"), kind="any"),
+                "status": Field(order=("found", "open", "again", "closed"), kind="any"),
                 "urgency": Field(order=("low", "high", "life"), kind="any"),
                 "note": Field(kind="any"),
                 "from": Field(kind="any", policy="union"),
@@ -212,6 +212,7 @@ GRAVE = Schema(
         ({"status": "open", "urgency": "low"}, {"urgency": "high"}),
         ({"status": "open", "urgency": "high"}, {}),
         ({"status": "open", "urgency": "life"}, {}),
+        ({"status": "found", "urgency": "high"}, {}),
         ({"status": "open", "urgency": "of a newer program"}, {}),
         ({"status": "open"}, {}),
         ({"status": "again", "urgency": "low", "note": "old"}, {"urgency": "high"}),

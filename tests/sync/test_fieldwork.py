@@ -388,3 +388,13 @@ def test_a_need_past_its_deadline_is_for_the_level_above(level: str | None, acts
     for deadline in (DAY, "2026-01-02", None):
         assert (told(deadline).overdue, told(deadline).acts) == (False, own)
     assert told("2025-12-31", status="solved")[2:] == (False, own)
+
+
+def test_the_records_of_a_line_stand_in_the_order_of_their_ids_whatever_their_kind() -> None:
+    visits = [
+        row("a", "h1", at_ms=NOON_MS, outcome="met"),
+        row("c", "h1", at_ms=NOON_MS, outcome="met"),
+    ]
+    calls = [row("b", "h1", at_ms=NOON_MS, outcome="reached")]
+    forms = [row("0", "h1", on=DAY)]
+    assert daily([row("h1")], visits, calls, forms, DAY)[0].sources == ("0", "a", "b", "c")

@@ -114,7 +114,11 @@ def test_a_signature_of_a_page_covers_server_incarnation_sequence_and_states() -
 def test_a_page_opens_to_its_states_in_their_places() -> None:
     opened = open_page(page(), verify)
     assert opened.states == [(0, b"one"), (1, b"two"), (2, b"three")]
-    assert len(opened.digests) == 96
+    assert opened.digests == b"".join(state_digest(raw) for raw in page().states)
+    assert (opened.server, opened.incarnation, opened.seq) == (SERVER, b"inc", 7)
+    assert opened.signature == page().signature
+    passed_on = open_handed(handed(1), verify)
+    assert passed_on[:5] == opened[:5]
 
 
 @pytest.mark.parametrize(
