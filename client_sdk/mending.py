@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlcipher3
 
-from client_sdk.beside import HandedOver, upload_outbox
+from client_sdk.beside import HandedOver, keep_beside, read_beside, upload_outbox
 from client_sdk.blobs import BLOB_FOLDER
 from client_sdk.devices import learn, succeed
-from client_sdk.errors import StoreDamaged, StoreSound
+from client_sdk.errors import NotEnrolled, StoreDamaged, StoreSound
 from client_sdk.examining import ASIDE, damage
 from client_sdk.outbox import COUNTER_FILE, OutsideCounter, counter_of
 from client_sdk.safekeeping import Kept, Safe, gather
@@ -70,6 +70,7 @@ def set_right(
             # The line broke after the new store was made: what is left is to hand the outbox over.
             return Set(upload(directory, address), 0, None)
         kept = _who(directory, path, store_key)
+        _know_district(directory, kept)
         handed = upload(directory, address)
         rows = _readable(path, store_key)
         aside = _set_aside(directory)
@@ -104,6 +105,16 @@ def _who(directory: Path, path: Path, store_key: SecretBytes) -> Kept:
             if found is not None:
                 return found
         raise
+
+
+def _know_district(directory: Path, kept: Kept) -> None:
+    """Where the district answers, where that file is gone too."""
+    try:
+        read_beside(directory)
+    except NotEnrolled:
+        named = ("addresses", "pin")
+        told = {k: msgspec.msgpack.decode(kept.meta[k]) for k in named if k in kept.meta}
+        keep_beside(directory, told.get("addresses", []), told.get("pin", b""))
 
 
 def _connect(path: Path, store_key: SecretBytes) -> Any:
