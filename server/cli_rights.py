@@ -186,9 +186,12 @@ def plan(
     by: str,
 ) -> None:
     """Plan."""
+    from server.erasing_certificate import STAYS_WORDS
+    from server.erasing_mentions import BEFORE, MENTION
     from server.erasing_plan import Chosen, plan_erasure
     from server.field_keys import FieldKeys
     from server.office import reading
+    from server.words import pick
 
     state = state_of(context)
     with reading(state.settings) as desk, desk.store.read() as tx:
@@ -203,9 +206,11 @@ def plan(
             "保留 {record}（{kind}）：{why} {detail} ‖ Stays: {record} ({kind}): {why} {detail}",
             record=one.record,
             kind=one.collection,
-            why=one.why,
+            why=pick(STAYS_WORDS.get(one.why, one.why), state.lang),
             detail=one.detail,
         )
+    if any(one.why in (MENTION, BEFORE) for one in found.kept):
+        state.say("隐去：加 --redact 记录 ‖ To take the name out of one: --redact RECORD")
 
 
 @spoken(erase, "now", "删除一个人、一户或一条记录 ‖ Erase a person, a household or a record.")

@@ -52,6 +52,16 @@ COUNT_WORDS = {
     "files": "照片与录音 ‖ photos and sounds",
     "late": "事后才到并随即删除的修改 ‖ changes that arrived later and went at once",
 }
+STAYS_WORDS = {
+    "hold": "依法保全 ‖ legal hold",
+    "mention": "记述他人或全户，其中提到此人 ‖ it tells of others, and names the person",
+    "before": "只在修改前的内容中提到此人 ‖ only what stood there before names the person",
+    "replaced": "已另写一条，不再提到此人；原记录已删除 ‖ "
+    "written anew without the name; the record before is erased",
+    "masked": "所示内容已隐去此人，修改历史仍在 ‖ "
+    "the name is out of what is shown; its history stays",
+}
+"""Why a record of a case stays, or as what."""
 KEPT_WORDS = (
     "日志依法保存，不含被删除的内容 ‖ Logs, which the law wants; nothing of the content",
     "加盐摘要，由它不能得知内容 ‖ Salted digests: nothing can be learned from them",
@@ -190,15 +200,7 @@ def sentences(facts: dict[str, Any], lang: str, when: Any) -> list[str]:
     out.append(say("没有删除的 ‖ What was not erased") + ":")
     for one in facts["not_erased"]:
         kind, _, detail = one["why"].partition(": ")
-        word = {
-            "hold": "依法保全 ‖ legal hold",
-            "mention": "记述他人或全户，其中提到此人 ‖ it tells of others, and names the person",
-            "before": "只在修改前的内容中提到此人 ‖ only what stood there before names the person",
-            "replaced": "已另写一条，不再提到此人；原记录已删除 ‖ "
-            "written anew without the name; the record before is erased",
-            "masked": "所示内容已隐去此人，修改历史仍在 ‖ "
-            "the name is out of what is shown; its history stays",
-        }.get(kind, kind)
+        word = STAYS_WORDS.get(kind, kind)
         out.append(f"  {one['record']}: {say(word)} ({detail})")
     out += [f"  {say(text)}" for text in KEPT_WORDS]
     # Certificates signed by older programs do not say it.

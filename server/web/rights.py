@@ -15,7 +15,7 @@ from typing import Any
 from server import rights_document
 from server.accounts import PERSON
 from server.audit_words import moment
-from server.erasing_certificate import cases
+from server.erasing_certificate import STAYS_WORDS, cases
 from server.erasing_keeping import erase_here
 from server.erasing_plan import BASES, Plan, active_holds, add_hold, plan_erasure, related_to
 from server.errors import HoldStands
@@ -27,11 +27,6 @@ from server.withdrawals import close_withdrawal, withdrawals
 from sync.record import RecordState
 
 PURPOSE = "rights"
-STAYS = {
-    "hold": "依法保全 ‖ legal hold",
-    "mention": "提到此人 ‖ names the person",
-    "before": "修改前的内容提到此人 ‖ what stood there before names the person",
-}
 ASKED = [basis for basis in BASES if basis != "retention"]
 
 
@@ -71,7 +66,7 @@ def rights(visit: Visit) -> Result:
             "plan": _plan(visit, scoped, subject),
             "bases": ASKED,
             "basis": visit.query("basis"),
-            "stays": STAYS,
+            "stays": STAYS_WORDS,
             "cases": [one for one in cases(scoped.tx) if one.subject == subject],
             "changes": sum(len(one.changes) for one in found.records),
         }

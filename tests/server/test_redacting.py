@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from client_sdk.tablet import Tablet
+from fixtures.district import new_district
 from fixtures.pages import count_of, plain_pages
 from fixtures.world import HOUSEHOLD, World
 from server import field_readers
+from server.cli import main
 from server.erasing_certificate import facts_of, sentences
 from server.erasing_keeping import erase_here
 from server.erasing_mentions import redact
 from server.erasing_plan import Chosen, Plan, plan_erasure
+from server.office import writing
 from server.verify import verify_store
 
 NAME, NUMBER, PHONE = "慕容若兰", "44010319520706123X", "13800138999"
@@ -148,3 +152,21 @@ def test_cut_off_before_the_erasure_it_is_done_again_and_written_once(case: Case
     case.erase(case.visit)
     case.a.sync()
     assert len(shown(case.a, case.home, "visit")) == 2
+
+
+def test_the_dry_run_at_the_command_line_says_why_in_words_and_how_to_redact(
+    tmp_path: Path,
+) -> None:
+    settings = new_district(tmp_path / "one")
+    with writing(settings) as desk:
+        write = desk.writer.write
+        home = write("office", "household", None, HOUSEHOLD | {"head_name": NAME})
+        person = write("office", "person", None, {"household": home, "name": NAME})
+    call = ["--lang", "en", "--data-dir", settings.data_dir, "erase", "plan", person]
+    found = CliRunner().invoke(main, call).output.replace("\n", " ")
+    assert f"Stays: {home}" in found
+    assert "names the person head_name" in found
+    assert "--redact RECORD" in found
+    again = CliRunner().invoke(main, [*call, "--redact", home]).output.replace("\n", " ")
+    assert "its history stays" in again
+    assert "--redact RECORD" not in again
