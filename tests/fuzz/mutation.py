@@ -109,7 +109,10 @@ def _in_list(rng: random.Random, items: list[Tree]) -> list[Tree]:
     elif kind < 0.96:
         items.append(_leaf(rng, None))
     else:
-        items += [items[at]] * rng.choice((130, 1_100))
+        times = rng.choice((130, 1_100))
+        # A repetition of repetitions would be larger than memory before it was too large a case.
+        if times * len(msgspec.msgpack.encode(items[at])) <= CASE_BYTES_MAX:
+            items += [items[at]] * times
     return items
 
 

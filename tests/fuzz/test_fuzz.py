@@ -7,7 +7,7 @@ import random
 import pytest
 from rich.console import Console
 
-from tests.fuzz.mutation import mutate_bytes
+from tests.fuzz.mutation import CASE_BYTES_MAX, mutate_bytes
 from tests.fuzz.running import Target, case_bytes, run
 from tests.fuzz.spreading import SEED, Plan, all_targets, good, run_all
 from tests.fuzz.targets_sync import ERRORS, Passed
@@ -36,6 +36,14 @@ def test_one_name_gives_one_case():
     target = all_targets()[0]
     assert case_bytes(target, SEED, 7) == case_bytes(target, SEED, 7)
     assert case_bytes(target, SEED, 7) != case_bytes(target, SEED, 8)
+
+
+@pytest.mark.parametrize(("name", "number"), [("partial", 31_298), ("pages", 31_346)])
+def test_a_repetition_of_repetitions_stays_a_case(name, number):
+    # Seed 20261122: making these two wrong samples took more memory than a case may.
+    target = next(t for t in all_targets() if t.name == name)
+    data = case_bytes(target, SEED, number)
+    assert len(data) <= 2 * CASE_BYTES_MAX
 
 
 def crashing(data: bytes, passed: Passed) -> None:
