@@ -23,7 +23,7 @@ stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
 	printf '== %s failed after %d s\n' '$(1)' $$((SECONDS - start)); exit $$status; }; \
 	printf '== %s: %d s\n' '$(1)' $$((SECONDS - start))
 
-.PHONY: help setup system static quick test plant demo pictures console bench bench-peers fuzz kill network load soak crash simulate reliability conformance lock sbom audit clean
+.PHONY: help setup system static quick test plant mutation demo pictures console bench bench-peers fuzz kill network load soak crash simulate reliability conformance lock sbom audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test: setup system static ## everything: static checks and all tests
 
 plant: setup ## planted bugs, each of which a named test must catch (ARGS: words, --markdown)
 	@$(RUN) -m tests.plant $(ARGS)
+
+mutation: setup ## bugs that a machine makes in sync and crypto, and the quick tests (ARGS: modules, --survivors)
+	@$(RUN) -m tests.mutation $(ARGS)
 
 demo: setup ## a server and 15 tablets on loopback: a day offline, an evening sync
 	@$(RUN) -m fixtures.demo $(ARGS)

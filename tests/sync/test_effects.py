@@ -273,7 +273,8 @@ def test_a_day_in_china_does_not_hang_on_where_the_machine_stands(
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
-        assert day_of(1_700_000_000_000) == "2023-11-15"
+        # Half past four in the afternoon in London, past midnight in Guangzhou.
+        assert day_of(1_700_065_800_000) == "2023-11-16"
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a mutant may survive, judged by a person who read it.
+
+What must not live here: counts. The first reason that fits counts; a survivor that none fits is
+still to be read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tests.mutation.making import Mutant
+
+
+class Reason(NamedTuple):
+    """Why, and patterns of the module, the function, and ``was → is``."""
+
+    why: str
+    change: str
+    function: str = ""
+    module: str = ""
+
+
+NOT_JUDGED = "not read yet: a gap, or the same in effect"
+UNREACHED_WHY = "no quick test of sync and crypto reaches it"
+BIG_ENDIAN = "equivalent: Python's integers go to bytes and back big-endian by themselves"
+AS_FALSE = "equivalent: None, no bytes and no text are as false as False"
+LONG_WAY = "equivalent: what the quick way refuses goes the long way to the same end, in more time"
+SAME_END = "equivalent: what stands behind or before it comes to the same end"
+LOGGED = "words for a log: what is refused, and by which error, stays the same"
+COSTLY = "no quick test is that large: the limit stands where memory or a number ends"
+TUNING = "a figure of speed or size, with nothing right or wrong on either side of it"
+GAP = "a gap: no quick test of sync and crypto tells it apart"
+REASONS: tuple[Reason, ...] = (
+    Reason(BIG_ENDIAN, r'(to_bytes|from_bytes)\(.*"big".* → .*(to_bytes|from_bytes)\(.*, \)'),
+    Reason(
+        "equivalent: both have one length by what stands before; strict= says so to the reader",
+        r"strict=True.* → .*(strict=(False|None)|, \))",
+    ),
+    Reason(AS_FALSE, r'= (False|b""|"")( |$).* → .*= None\b|, b""[,)].* → .*, None[,)]'),
+    Reason(AS_FALSE, r"(missing_ok|allow_extra_data|check_hostname).* → .*None"),
+    Reason(AS_FALSE, r'default="".* → .*None|or "".* → .*XXXX', module=r"sync/(effects|fieldwork)"),
+    Reason("equivalent: HKDF without a salt is HKDF with none", r"salt=None", "", r"crypto/"),
+    Reason(COSTLY, r"SEALED_BYTES_MAX|SIZE_MAX|WHOLE_BYTES_MAX|SERIAL_MAX|COUNTER_MAX"),
+    Reason(
+        "equivalent: no host has more than ninety characters, so no address more than 96",
+        r"ADDRESS_CHARACTERS_MAX",
+        "",
+        r"crypto/ticket",
+    ),
+    Reason("equivalent: no address of digits holds an X", r"XX\[\]XX", "", r"crypto/tls"),
+    Reason("equivalent: a file that is not yet the file may have any name", r'"\.new"|"\.NEW"'),
+    Reason(
+        "told apart by tests/sync/test_limits.py in a process of its own, which compiles them anew",
+        r"_whole\(None\)|ge=low, \)|max_length=None|XXdateXX|XXnumberXX",
+        r"^_one$",
+        r"sync/limits",
+    ),
+    Reason(LONG_WAY, r"", r"^(_compiled|_type_of|_one|_pattern|_whole|Limits\.)", r"sync/limits"),
+    Reason(LONG_WAY, r"", r"^(entries_of|vector_of)$", r"sync/(change|packing)"),
+    Reason(LONG_WAY, r"HOME_FIELD|\bplain\b|d\[:17\]", r"_(packed|quick)_edit$", r"sync/batch"),
+    Reason(LONG_WAY, r"births", r"slot$", r"sync/batch"),
+    Reason(LONG_WAY, r"older|listed", r"^apart$", r"sync/touched"),
+    Reason(TUNING, r"", r"^(_compressor|_decompressor|_dictionary|pack)$", r"sync/compression"),
+    Reason(TUNING, r"WIDE_HOMES"),
+    Reason(
+        "equivalent: how much of a code may be blurred, and how it is drawn; any reader reads it",
+        r"",
+        r"^(codes_of|_drawn|animation_of|terminal_frames|picture)",
+        r"carry/frames",
+    ),
+    Reason(
+        "equivalent: every picture that is read knows how many frames it has",
+        r"n_frames",
+        "",
+        r"carry/frames",
+    ),
+    Reason(
+        "equivalent: a slice that is longer by what is equal anyway compares the same",
+        r"\[1[67]:2[45]\]|\[:1[67]\]|at \+ 2\) \* DOT_BYTES",
+        module=r"sync/(clock|record|touched|batch|packing)",
+    ),
+    Reason(
+        "equivalent: a fork of one number was seen by spot_forks a line before",
+        r"own < counter_of",
+        r"note_forks",
+        r"sync/record",
+    ),
+    Reason(
+        "equivalent: the ranks of one field are all of one kind",
+        r'\(2, value, ""\)|\(1, 1, |\(0, 1, ',
+        r"_rank",
+        r"sync/policy",
+    ),
+    Reason(
+        "equivalent: a field that was set is shown as set, and its one value is no loser",
+        r"by_kind\[field\]|sorted\(losers",
+        r"_losers",
+        r"sync/packing",
+    ),
+    Reason(SAME_END, r"unreadable_bytes|left == 0", r"__next__", r"crypto/seal"),
+    Reason(
+        "not to be forced: whether a send fails on a connection closed while idle is the kernel's",
+        r"self\.request\(",
+        r"request",
+        r"carry/line",
+    ),
+    Reason(GAP, r"", r"^Batch\.|^apart$", r"sync/(batch|touched)"),
+    Reason(
+        "not waited for: two minutes of silence on a line",
+        r"settimeout|SECONDS_MAX",
+        "",
+        r"sync/carry",
+    ),
+    Reason(SAME_END, r"\.get\(field, ", r"siblings_of", r"sync/policy"),
+    Reason(SAME_END, r'value == ""', r"_check", r"sync/validation"),
+    Reason(SAME_END, r"newline=False", r"_sortable", r"sync/(change|loops)"),
+    Reason(SAME_END, r"head\[24:2|MAGIC", r"read_piece", r"sync/carry/pieces"),
+    Reason(COSTLY, r"PICTURE_PIXELS_MAX|TICKET_TEXT_CHARACTERS_MAX|PAGES_BYTES_MAX,"),
+    Reason(
+        "shown to nobody: the form in which histories bring their collections",
+        r"Label\(zh=",
+        r"plain_schema",
+        r"sync/schema",
+    ),
+    Reason(LOGGED, r'_decode\(.*"[a-z ]+"\)', "", r"sync/messages"),
+    Reason(LOGGED, r'_versioned\(|"missing"|_weak\(|detail: str|refused\(|_down\('),
+)
+
+
+def reason_of(one: Mutant, unreached: bool) -> str:
+    """The reason of one survivor."""
+    if unreached:
+        return UNREACHED_WHY
+    change = f"{one.was} → {one.now}"
+    for known in REASONS:
+        if (
+            re.search(known.module, one.module)
+            and re.search(known.function, one.function)
+            and re.search(known.change, change)
+        ):
+            return known.why
+    return NOT_JUDGED
