@@ -39,6 +39,7 @@ from tests.planted_engine import ENGINE
 from tests.planted_parts import PARTS
 from tests.plants_archives import PLANTS_ARCHIVES
 from tests.plants_console import PLANTS_CONSOLE
+from tests.plants_drills import PLANTS_DRILLS
 from tests.plants_fieldwork import PLANTS_FIELDWORK
 from tests.plants_keys import PLANTS_KEYS
 from tests.plants_log import PLANTS_LOG
@@ -88,6 +89,7 @@ PLANTS = (
     *PLANTS_ARCHIVES,
     *PLANTS_MENDING,
     *PLANTS_KEYS,
+    *PLANTS_DRILLS,
     *(Plant(*one) for one in (*PLANTS_CONSOLE, *PLANTS_TABLETS, *PLANTS_TIERS, *PLANTS_FIELDWORK)),
 )
 
