@@ -36,6 +36,7 @@ from server.reports.background import KeepingUp
 from server.service import Service
 from server.serving_address import ADDRESS_NAME
 from server.settings import Settings
+from server.web.rendering import make_ready
 from sync.schema import Schema
 
 KEEP_ALIVE_SECONDS = 75
@@ -184,6 +185,8 @@ class Serving:
         address = self.service.settings.data / ADDRESS_NAME
         address.write_text(f"{self.host}:{self.port}\n", "utf-8")
         log("listening", port=self.port)
+        # The first of each page would otherwise wait until its template is compiled.
+        self.service.counters.submit(lambda _: make_ready())
         self.started.set()
 
     def _tell_stopping(self) -> None:

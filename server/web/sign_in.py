@@ -41,8 +41,6 @@ from server.web.board import count_ahead
 from server.web.console import STEP_UP_MS
 from server.web.errors import PasskeyRefused, PasswordRefused, RightMissing, SignInRefused
 from server.web.lookup import read_ahead
-from server.web.remembered import SHOWN_MS, results_of
-from server.web.rendering import make_ready
 from server.web.routing import (
     LANG_COOKIE,
     MENU,
@@ -103,9 +101,6 @@ def sign_in_sent(visit: Visit) -> Result:
         # While they look for their second factor.
         count_ahead(visit.service, known.area)
         read_ahead(visit.service)
-        # The first of each page would otherwise wait until its template is compiled.
-        pages = ("templates",)
-        results_of(visit.service).get(pages, lambda _: make_ready(), 0.0, kept_ms=SHOWN_MS)
     if known.fresh:
         visit.session["totp"] = new_totp()
         return Go("/sign-in/first")
