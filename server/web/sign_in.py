@@ -89,6 +89,8 @@ def sign_in_sent(visit: Visit) -> Result:
         stored = stored_password(tx, account)
         known = find_account(tx, account)
         browser = _browser(visit, tx, account)
+        # Before the first step of the figures there is nothing that could be counted.
+        figures = "facts_home" in tx.relations()
     tries = visit.console.tries
     tries.check(account, browser, visit.now_ms)
     if not password_holds(stored or _NOBODY, password) or not stored or known is None:
@@ -99,7 +101,8 @@ def sign_in_sent(visit: Visit) -> Result:
     visit.session["next"] = safe_next(visit.text("next", 2_000) or "/")
     if known.may(READ):
         # While they look for their second factor.
-        count_ahead(visit.service, known.area)
+        if figures:
+            count_ahead(visit.service, known.area)
         read_ahead(visit.service)
     if known.fresh:
         visit.session["totp"] = new_totp()
