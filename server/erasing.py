@@ -36,7 +36,7 @@ from crypto.erasure import (
 )
 from crypto.errors import CryptoError
 from server.blanks import are_erased, erased_dots
-from server.erasing_places import ask_places, told_to
+from server.erasing_places import ask_again, ask_places, told_to
 from server.erasing_rows import remove
 from server.errors import RecordErased
 from server.feeds import Run
@@ -173,9 +173,18 @@ class Erasing:
     # ---- what arrives late -----------------------------------------------------------------------
 
     def again(
-        self, tx: Transaction, runs: Sequence[Run], states: Sequence[SignedStates], now_ms: int
+        self,
+        tx: Transaction,
+        runs: Sequence[Run],
+        states: Sequence[SignedStates],
+        now_ms: int,
+        sender: str,
     ) -> None:
-        """Take out again what this batch brought of erased records, in its own transaction."""
+        """Take out again what this batch brought of erased records, in its own transaction.
+
+        ``sender``, the device that brought it, holds it: it is told again, whatever it answered.
+        Two copies of one tablet answer as one, and the other may have been the one that did.
+        """
         if not self.records:
             return
         late = [e for run in runs for e in run.entries if e.record in self.records]
@@ -190,6 +199,7 @@ class Erasing:
             "SELECT record, erasure FROM erased WHERE record IN (?*)", sorted(found)
         ):
             cases.setdefault(int(n), set()).add(str(record))
+        ask_again(tx, sender, cases)
         district = self._district
         of_record = {entry.record: entry for entry in late}
         for n, records in sorted(cases.items()):

@@ -108,6 +108,16 @@ def _tablets(
     }
 
 
+def ask_again(tx: Transaction, place: str, erasures: Collection[int]) -> None:
+    """What a place answered of these erasures no longer counts."""
+    for n in erasures:
+        tx.run(
+            "UPDATE erasure_places SET done_at_ms = NULL, proof = NULL WHERE place = ?"
+            " AND part IN (SELECT n FROM erasure_parts WHERE erasure = ?)",
+            [place, n],
+        )
+
+
 def told_to(tx: Transaction, place: str, limit: int = TOLD_MAX) -> list[bytes]:
     """The statements that a place has not answered, oldest first."""
     found = tx.rows(

@@ -25,7 +25,7 @@ from server.log_words import add_words, look_at_logs
 from server.made import take_in
 from server.opening import Asked, Opened, open_request
 from server.pull import Pull, Pulled, read_cursor
-from server.readings import hear_tablet
+from server.readings import hear_tablet, tell_tablet
 from server.replying import Done
 from server.scope import Device, device_row, revoked_among
 from server.statements import statements_for
@@ -104,6 +104,7 @@ class Exchanges:
             revoked_among(tx, here.devices_of(runs)),
         )
         out = take_in(here, tx, forks, device, (runs, one.states), sender, now_ms)
+        heard += tell_tablet(here, tx, device, request)
         new_forks = {replica: here.devices.get(replica) for replica in out.forked - here.forks}
         note_contact(tx, request, [*known, *out.receipts], new_forks, now_ms)
         pulled, notices, told = None, [], list[Statement]()

@@ -108,6 +108,8 @@ class Ingest:
         self._quarantine(beyond, LIMITS)
         waited = self._load_waiting(entries, offered)
         if not entries and not offered and not waited:
+            # Of a run that parts a feed nothing may be readable: it parts it all the same.
+            self._keep_forks()
             return self.out
         self.out.seq = self.tx.next_seq()
         entries, waited = self._seen_through(entries), self._seen_through(waited)

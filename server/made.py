@@ -49,7 +49,7 @@ def take_in(
     teams = {run.replica: _team_of(district, tx, run.replica, device) for run in runs}
     settle_homes(tx, runs, out, teams, device.team, now_ms)
     settle_areas(tx, before, now_ms)
-    district.erasing.again(tx, runs, states, now_ms)
+    district.erasing.again(tx, runs, states, now_ms, device.id)
     return out
 
 

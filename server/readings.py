@@ -43,13 +43,19 @@ NOWHERE = "-"
 def hear_tablet(
     district: District, tx: Transaction, device: Device, request: Request, now_ms: int
 ) -> list[Statement]:
-    """What a tablet says of erasures and of readings, and what it is answered."""
+    """What a tablet says of erasures and of readings, and what it is answered of the latter."""
     district.erasing.hear(tx, request.statements)
     offset_ms = request.clock_ms - now_ms
-    held = take_readings(tx, district.trust, district.key, request.statements, offset_ms)
+    return take_readings(tx, district.trust, district.key, request.statements, offset_ms)
+
+
+def tell_tablet(
+    district: District, tx: Transaction, device: Device, request: Request
+) -> list[Statement]:
+    """What a tablet is to be told of erasures, with those that its own batch gave reason to."""
     if request.protocol == PROTOCOL or device.state == "revoked":
-        return held
-    return [*held, *district.erasing.told(tx, device.id)]
+        return []
+    return district.erasing.told(tx, device.id)
 
 
 def take_readings(
