@@ -47,7 +47,7 @@ FOUND = {
 {"do": "erase", "at": "d1"}
 {"do": "restore server", "of": "d1"}
 """,
-    # Seed 771: two copies that write as one tablet; one answered for an erasure, and the other, which
+    # Seed 771: two copies write as one tablet; one answered for an erasure, and the other, which
     # still held what was erased, was never told.
     "a copy that holds what the other answered for": """
 {"do": "write", "by": "t2", "record": "household/h5", "op": "set", "number": 91, "fields": ["ask"]}
@@ -62,12 +62,12 @@ FOUND = {
 {"do": "backup", "of": "t2"}
 {"do": "write", "by": "t2", "record": "household/h2", "op": "set", "number": 61, "fields": ["ask"]}
 {"do": "sync", "by": "t2", "way": ""}
-{"do": "write", "by": "t1", "record": "household/h5", "op": "set", "number": 145, "fields": ["latest"]}
+{"do":"write","by":"t1","record":"household/h5","op":"set","number":145,"fields":["latest"]}
 {"do": "meet", "from": "t1", "to": "t4"}
 {"do": "sync", "by": "t4", "way": ""}
 {"do": "link", "of": "d1", "way": ""}
 {"do": "restore", "of": "t2"}
-{"do": "write", "by": "t2", "record": "household/h5", "op": "set", "number": 198, "fields": ["note"]}
+{"do":"write","by":"t2","record":"household/h5","op":"set","number":198,"fields":["note"]}
 {"do": "erase", "at": "city"}
 {"do": "link", "of": "d2", "way": "push"}
 """,
