@@ -158,7 +158,7 @@ def test_without_a_connection_a_repair_changes_nothing_and_one_that_broke_goes_o
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tablet, first, _ = worked(place)
-    folder = tablet.directory
+    folder, replica = tablet.directory, tablet.replica
     tablet.close()
     place.tablets.remove(tablet)
     flipped(folder / "store.db")
@@ -182,6 +182,10 @@ def test_without_a_connection_a_repair_changes_nothing_and_one_that_broke_goes_o
             )
     assert (folder / "district").read_bytes() == district
     assert "set-aside" in {one.name for one in tablet_mending.examine(folder, None)}
+    # It writes as another from its first moment, before anybody could tell it what it had written.
+    cut = place.open(folder, "w0")
+    assert cut.replica != replica
+    cut.close()
     tablet_mending.repair(Tablet, folder, "w0", SECRET, keyring=None, clock=now_ms)
     again = place.open(folder, "w0")
     place.tablets.append(again)
