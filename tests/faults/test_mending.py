@@ -14,6 +14,7 @@ import pytest
 from client_sdk import tablet_mending
 from client_sdk.beside import Beside
 from client_sdk.errors import StoreExists, StoreKeyWrong, StoreMissing, Unreachable
+from client_sdk.outbox import COUNTER_FILE
 from client_sdk.tablet import Tablet, now_ms
 from fixtures.kill_tablet import SECRET
 from tests.faults.conftest import Place
@@ -169,6 +170,9 @@ def test_without_a_connection_a_repair_changes_nothing_and_one_that_broke_goes_o
     assert sorted(p.name for p in folder.rglob("*")) == listed
     # Where the district answers is known from the identity too.
     (folder / "district").unlink()
+
+    # Even the note of how far it had written is gone.
+    (folder / COUNTER_FILE).unlink()
 
     # The line breaks after the new store was made: nothing is lost by asking once more.
     def broken(self: Tablet, *arguments: object, **named: object) -> None:
