@@ -21,6 +21,7 @@ from crypto.errors import BlobRefused, SealRefused
 from crypto.secret import SecretBytes
 from crypto.wrapping import KEY_BYTES, WRAPPED_BYTES, unwrap_key, wrap_key
 from sync.carry.files import write_durably
+from sync.decoding import MALFORMED
 
 IDENTITY_FILE = "identity"
 FILE_BYTES_MAX = 1024 * 1024
@@ -113,5 +114,5 @@ class Safe:
             key = unwrap_key(self._under, data[:WRAPPED_BYTES])
             ciphertext = data[WRAPPED_BYTES:]
             return _kept.decode(decrypt_blob(blob_name(ciphertext), key.reveal(), ciphertext))
-        except (OSError, SealRefused, BlobRefused, msgspec.DecodeError) as error:
+        except (OSError, SealRefused, BlobRefused, *MALFORMED) as error:
             raise StoreDamaged(f"{IDENTITY_FILE}: {type(error).__name__}") from None

@@ -31,6 +31,11 @@ CALLS = frozenset(
     }
 )
 OWN: dict[str, tuple[str, ...]] = {
+    "what an own file holds that opens, whole, only under the store's key": (
+        "client_sdk.mending:_know_district",
+        "client_sdk.mending:_settle",
+        "client_sdk.safekeeping:Safe.read",
+    ),
     "what lies in the own encrypted store, and was checked when it came in": (
         "client_sdk.authority:_said",
         "client_sdk.bundles:_line",
