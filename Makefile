@@ -17,6 +17,8 @@ CODE := $(wildcard sync crypto client_sdk server fixtures tests)
 # Debian packages that the tests need
 SYSTEM_PACKAGES ?= postgresql chromium fonts-noto-cjk strace softhsm2 opensc openssl
 TESTS := $(RUN) -m pytest -q
+# All tests run in so many processes, each file in one of them: most of them wait for servers.
+WORKERS ?= 2
 
 # $(call stage,NAME,COMMAND): says what runs and how long it took; the command's failure ends make.
 stage = @printf '== %s\n' '$(1)'; start=$$SECONDS; $(2) || { status=$$?; \
@@ -45,7 +47,7 @@ quick: static ## static checks and the unit tests, in under 90 s
 	$(call stage,unit tests,$(TESTS) -m 'not slow' $(ARGS))
 
 test: setup system static ## everything: static checks and all tests
-	$(call stage,all tests,$(TESTS) $(ARGS))
+	$(call stage,all tests,$(TESTS) --numprocesses $(WORKERS) --dist loadfile $(ARGS))
 
 plant: setup ## planted bugs, each of which a named test must catch (ARGS: words, --markdown)
 	@$(RUN) -m tests.plant $(ARGS)
