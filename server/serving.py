@@ -39,6 +39,8 @@ from server.settings import Settings
 from server.web.rendering import make_ready
 from sync.schema import Schema
 
+PAGES_READY_AFTER_SECONDS = 60
+"""The templates are compiled when the tablets that waited for a start have been heard."""
 KEEP_ALIVE_SECONDS = 75
 COLLECT_AFTER_OBJECTS = 200_000
 """Objects between two looks for cycles: some uploads, a few dozen megabytes at most."""
@@ -129,6 +131,16 @@ def listen(settings: Settings) -> socket.socket:
     return found
 
 
+async def _make_pages_ready() -> None:
+    """Compile the console's templates: the first of each page would otherwise wait for that.
+
+    Not at once: a server that starts again has tablets waiting, and this takes a second of the
+    processor.
+    """
+    await asyncio.sleep(PAGES_READY_AFTER_SECONDS)
+    await asyncio.to_thread(make_ready)
+
+
 class Serving:
     """A district being served; ``run`` blocks until ``stop`` or a signal."""
 
@@ -170,6 +182,7 @@ class Serving:
             Doing(service, Keeping(data), KEEPING_LOOK_SECONDS).run(),
             *(Doing(service, job).run() for job in self._jobs()),
             KeepingUp(service).run(),
+            _make_pages_ready(),
         ]
 
     def _jobs(self) -> list[Job]:
@@ -185,8 +198,6 @@ class Serving:
         address = self.service.settings.data / ADDRESS_NAME
         address.write_text(f"{self.host}:{self.port}\n", "utf-8")
         log("listening", port=self.port)
-        # The first of each page would otherwise wait until its template is compiled.
-        self.service.counters.submit(lambda _: make_ready())
         self.started.set()
 
     def _tell_stopping(self) -> None:
