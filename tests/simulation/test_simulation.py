@@ -87,7 +87,7 @@ def test_a_planted_bug_is_seen_and_its_history_made_short(stage, monkeypatch, bu
         pytest.fail("twenty runs did not see it")
     # The number alone brings it back, and what is shorter shows the same, not another bug.
     assert kind_of(run_seed(stage, seed)) == kind
-    short = shrink(steps, lambda fewer: kind_of(play(stage, seed, fewer)) == kind, 36)
+    short = shrink(steps, lambda fewer: kind_of(play(stage, seed, fewer)) == kind, 90)
     assert len(short) < len(steps) / 4
     assert kind_of(play(stage, seed, short)) == kind
 
