@@ -27,9 +27,30 @@ SWITCH_SECONDS = 0.0005
 compute, work handed to a thread was back after 44 ms; so, after 7 ms."""
 
 
-def give_way_soon() -> None:
-    """Let threads that compute keep those that answer waiting for moments only."""
-    sys.setswitchinterval(SWITCH_SECONDS)
+class _GivingWay:
+    """While anything computes here, threads take turns soon; with uploads alone they need not, and
+    each turn costs them what the processor has at hand."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._before = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._running:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(SWITCH_SECONDS)
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if not self._running:
+                sys.setswitchinterval(self._before)
+
+
+_giving_way = _GivingWay()
 
 
 class Readers:
@@ -50,7 +71,12 @@ class Readers:
 
     def submit(self, work: Callable[[Store], T]) -> Future[T]:
         """Run work with this thread's store, some time."""
-        return self._pool.submit(lambda: work(self._mine()))
+
+        def done() -> T:
+            with _giving_way:
+                return work(self._mine())
+
+        return self._pool.submit(done)
 
     async def run(self, work: Callable[[Store], T]) -> T:
         """Run work with this thread's store."""

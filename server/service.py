@@ -23,7 +23,7 @@ from server.errors import StoreFull
 from server.metrics import Metrics
 from server.outboxes import Turns
 from server.places import Places
-from server.readers import Readers, give_way_soon
+from server.readers import Readers
 from server.revocations import revoked_elsewhere
 from server.settings import Settings
 from server.statements import Terms
@@ -45,7 +45,6 @@ class Service:
         self.places = Places(settings.requests_at_once_max)
         self.revoked: dict[str, bytes] = {}
         self.outbox_turns = Turns()
-        give_way_soon()
         self.readers = Readers(district.store)
         self.counters = Readers(district.store, 1, "counter")
         self.exporters = Readers(district.store, 1, "exporter")
