@@ -51,6 +51,7 @@ def ask_places(
     """
     if not parts:
         return
+    seq = tx.next_seq()
     rows = {(place, TABLETS) for place in _tablets(tx, homes, writers, area)}
     servers = tx.rows("SELECT id, area FROM devices WHERE role <> ? AND state = 'active'", [TABLET])
     rows |= {(str(i), SERVERS) for i, at in servers if area.startswith(at) or at.startswith(area)}
@@ -65,10 +66,10 @@ def ask_places(
             )
         }
     tx.run_many(
-        "INSERT INTO erasure_places (part, place, kind, asked_at_ms) VALUES (?, ?, ?, ?)"
+        "INSERT INTO erasure_places (part, place, kind, asked_at_ms, seq) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
         [
-            (part, place, kind, now_ms)
+            (part, place, kind, now_ms, seq)
             for part in parts
             for place, kind in sorted(rows)
             if place != issuer.hex()
@@ -116,6 +117,16 @@ def ask_again(tx: Transaction, place: str, erasures: Collection[int]) -> None:
             " AND part IN (SELECT n FROM erasure_parts WHERE erasure = ?)",
             [place, n],
         )
+
+
+def ask_behind(tx: Transaction, place: str, seq: int) -> None:
+    """What a place answered of later erasures than the sequence up to which who speaks for it now
+    was served no longer counts: it was another copy, or this one before it was set back."""
+    tx.run(
+        "UPDATE erasure_places SET done_at_ms = NULL, proof = NULL WHERE place = ?"
+        " AND done_at_ms IS NOT NULL AND seq > ?",
+        [place, seq],
+    )
 
 
 def told_to(tx: Transaction, place: str, limit: int = TOLD_MAX) -> list[bytes]:

@@ -24,6 +24,7 @@ from crypto.erasure import (
 )
 from crypto.errors import CryptoError
 from crypto.identity import DeviceKey
+from server.erasing_places import ask_behind
 from server.log_access import Reading, note_readings
 from server.scope import Device
 from server.store.base import Transaction
@@ -55,6 +56,8 @@ def tell_tablet(
     """What a tablet is to be told of erasures, with those that its own batch gave reason to."""
     if request.protocol == PROTOCOL or device.state == "revoked":
         return []
+    known = district.lineage.places(request.incarnation, request.seq)
+    ask_behind(tx, device.id, request.seq if known else 0)
     return district.erasing.told(tx, device.id)
 
 

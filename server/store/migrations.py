@@ -24,7 +24,7 @@ from server.store.console_tables import (
 )
 from server.store.field_tables import TABLES_FIELDS, TABLES_HANDED
 from server.store.log_tables import TABLES_LOG
-from server.store.rights_tables import TABLES_RIGHTS, TABLES_WITHDRAWALS
+from server.store.rights_tables import TABLES_RIGHTS, TABLES_TOLD_AGAIN, TABLES_WITHDRAWALS
 from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
 from server.store.tier_tables import TABLES_LEFT, TABLES_PASSED, TABLES_TIERS
 
@@ -153,6 +153,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0015-archives", TABLES_ARCHIVES),
     ("0016-handed", TABLES_HANDED),
     ("0017-withdrawals", TABLES_WITHDRAWALS),
+    ("0018-told-again", TABLES_TOLD_AGAIN),
 )
 
 

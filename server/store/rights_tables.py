@@ -39,3 +39,9 @@ CREATE TABLE withdrawals (record TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, decid
   decided_by TEXT) WITHOUT ROWID;
 """
 """Consents that were taken back, and when an officer saw to each."""
+
+TABLES_TOLD_AGAIN = """
+ALTER TABLE erasure_places ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+"""
+"""``seq`` of a place is the sequence at which it came on the list: whose cursor lies before it has
+not heard of it, whatever another copy of the same tablet answered."""

@@ -56,6 +56,13 @@ FOUND = {
 {"do": "erase", "at": "d2"}
 {"do": "clone", "of": "t2", "to": "t3"}
 """,
+    # Seed 160: two copies that never wrote again: only how far each was served told them apart.
+    "a copy that another answered for, and that brings nothing": """
+{"do": "write", "by": "t1", "record": "household/h5", "op": "set", "number": 49,"fields":["latest"]}
+{"do": "sync", "by": "t1", "way": "push"}
+{"do": "clone", "of": "t1", "to": "t3"}
+{"do": "erase", "at": "d1"}
+""",
     # Seed 623: an erasure took away one branch of a feed that had parted; the fork was no longer
     # known when all was checked.
     "an erasure of one branch of two": """
