@@ -11,6 +11,7 @@ must not: making keys, keeping them. Invariants
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def inode_of(path: Path) -> int:
         return 0
 
 
-class InFile:
+class InFile(ABC):
     """What ``SqliteStore`` has of its file."""
 
     path: Path
@@ -42,9 +43,9 @@ class InFile:
     _beside: InFile | None
     _version = 0
 
+    @abstractmethod
     def learn_names(self) -> None:
         """Read the numbers of collections and replicas."""
-        raise NotImplementedError
 
     def _follow(self) -> None:
         """Go on in the file that the store beside has gone over to."""

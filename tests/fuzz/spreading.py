@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.fuzz import targets_carried, targets_other, targets_said, targets_sync
+from tests.fuzz import targets_carried, targets_files, targets_other, targets_said, targets_sync
 from tests.fuzz.running import Target, Told, run
 
 SEED = 20261122
@@ -30,7 +30,7 @@ PASSED_LEAST = 0.3
 
 def all_targets() -> list[Target]:
     """Every parser."""
-    parts = (targets_sync, targets_other, targets_said, targets_carried)
+    parts = (targets_sync, targets_other, targets_said, targets_carried, targets_files)
     return [target for part in parts for target in part.targets()]
 
 

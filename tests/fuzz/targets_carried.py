@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is carried by hand or shown face to face, what is sealed, and files that people bring.
+"""What is carried by hand or shown face to face, and what is sealed.
 
 What lives here: targets. What must not: the loop. Invariant: what stands inside a seal or behind a
 digest is altered before it is sealed, else nothing but the seal would be tried.
@@ -8,26 +8,20 @@ digest is altered before it is sealed, else nothing but the seal would be tried.
 from __future__ import annotations
 
 import contextlib
-import io
 import multiprocessing.util
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile
 
 import msgspec
-from PIL import Image
 
 from client_sdk import lan_finding, roots
 from client_sdk import statements as told
-from client_sdk.app.desk import read_form
-from client_sdk.app.media import photo, signature
 from client_sdk.devices import District
-from client_sdk.enrolment import read_declarations
 from client_sdk.errors import NotFound, Revoked, ServerRefused
 from client_sdk.greeting import read_greeting
 from client_sdk.http_transport import _code_of, good
@@ -46,18 +40,14 @@ from fixtures.golden_sealed import bundle_contents
 from fixtures.golden_statements import body_of_certificate
 from server.store.sqlite import SqliteStore
 from server.trust import Trust
-from server.xlsform import exported, imported
 from sync.carry.enrolling import code_of
 from sync.carry.frames import animation_of, pictures_of, read_frames
 from sync.carry.line import Answer, held_bytes, numbers_in
 from sync.carry.pieces import CHECK_BYTES, PIECE_HEAD_BYTES, _check, cut, read_piece
-from sync.collections import SCHEMA
-from sync.consenting import lacks
 from sync.errors import MessageMalformed
 from sync.machine import decode_machine, encode_machine, machine_of
 from sync.messages import PROTOCOL, decode_request, encode
 from sync.parcel import decode_parcel
-from sync.schema import Collection
 from sync.sealing import (
     OUTBOX_INFO,
     FieldKeysSaid,
@@ -73,42 +63,11 @@ from tests.fuzz.mutation import mutate_bytes, mutate_text
 from tests.fuzz.running import Target
 from tests.fuzz.targets_other import ALL, BOX, CRYPTO, SERVER, TABLET, Passed
 from tests.fuzz.targets_said import kinds
-from tests.fuzz.targets_sync import golden, packed
+from tests.fuzz.targets_sync import after, bytewise, golden, packed, well_formed
 
-Parse = Callable[[bytes, Passed], object]
 FIELD_KEY = FieldKey(bytes(range(32)))
 PLACE = Place("h1", "id_number", TABLET.replica, 7)
 INFO = b"doorstep/fuzz/1"
-
-
-def bytewise(rng: random.Random, data: bytes) -> bytes:
-    """Any bytes wrong."""
-    return mutate_bytes(rng, data, [])
-
-
-def after(check: Callable[[bytes], object], begins: bytes = b"") -> Parse:
-    """A parser whose first check is what the bytes begin with."""
-
-    def parse(data: bytes, passed: Passed) -> object:
-        if data.startswith(begins):
-            passed()
-        return check(data)
-
-    return parse
-
-
-def well_formed(decode: Callable[[bytes], object]) -> Parse:
-    """A parser of MessagePack: any that is well formed is past the framing."""
-
-    def parse(data: bytes, passed: Passed) -> object:
-        try:
-            msgspec.msgpack.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return decode(data)
-        passed()
-        return decode(data)
-
-    return parse
 
 
 # ---- bundles, pieces, codes ----------------------------------------------------------------------
@@ -301,55 +260,6 @@ def _learn_card(data: bytes) -> object:
         raise _Undone
 
 
-# ---- files that people bring ---------------------------------------------------------------------
-
-
-def _workbook(rng: random.Random, data: bytes) -> bytes:
-    """One part of the workbook altered as text, the whole packed again; now and then the zip."""
-    if rng.random() < 0.15:
-        return mutate_bytes(rng, data, [])
-    out = io.BytesIO()
-    with ZipFile(io.BytesIO(data)) as book, ZipFile(out, "w", ZIP_DEFLATED) as made:
-        names = sorted(book.namelist())
-        chosen = rng.choice([n for n in names if "sheet" in n or "strings" in n] or names)
-        for name in names:
-            part = book.read(name)
-            made.writestr(name, mutate_text(rng, part) if name == chosen else part)
-    return out.getvalue()
-
-
-FORM = (
-    b'--b\r\nContent-Disposition: form-data; name="phone"\r\n\r\n13800138000\r\n'
-    b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n'
-    b"Content-Type: image/jpeg\r\n\r\n\xff\xd8\xff\r\n--b--\r\n"
-)
-
-
-def _consent(data: bytes, passed: Passed) -> object:
-    try:
-        fields, year = msgspec.msgpack.decode(data, type=tuple[dict[str, object], object])
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-    passed()
-    return lacks(fields, year)
-
-
-def _declarations() -> bytes:
-    household = SCHEMA.collections["consent"]
-    return msgspec.json.encode({"collections": {"consent": household}, "version": 1})
-
-
-def _pictures() -> list[Target]:
-    file = io.BytesIO()
-    Image.effect_noise((24, 16), 90).convert("RGB").save(file, "PNG")
-    drawn = io.BytesIO()
-    Image.linear_gradient("L").resize((24, 16)).save(drawn, "PNG")
-    return [
-        Target("photo", (file.getvalue(),), bytewise, after(photo, b"\x89PNG"), ALL),
-        Target("drawn signature", (drawn.getvalue(),), bytewise, after(signature, b"\x89PNG"), ALL),
-    ]
-
-
 def _answered(data: bytes) -> object:
     """What a server answers, good or bad."""
     code_of(Answer(500, {}, data))
@@ -381,32 +291,6 @@ def _of_stores() -> list[Target]:
         Target("told to a tablet", (*statements, certified), _told, _at_tablet, ALL),
         Target("told to a server", server, _certificate, _at_server, ALL),
         Target("card", (card,), _card, well_formed(_learn_card), ALL),
-    ]
-
-
-def _small_form() -> Collection:
-    """Three questions, one of each kind that is read in its own way: a workbook costs its size."""
-    consent = SCHEMA.collections["consent"]
-    names = ("signed_by", "guardian", "on")
-    return msgspec.structs.replace(consent, fields={name: consent.fields[name] for name in names})
-
-
-def _of_files() -> list[Target]:
-    consent = msgspec.msgpack.encode(({"signed_by": "guardian", "on": "2026-06-01"}, 2015))
-    kind = "multipart/form-data; boundary=b"
-    return [
-        Target(
-            "XLSForm",
-            (exported(_small_form()),),
-            _workbook,
-            after(imported, b"PK"),
-            ALL,
-        ),
-        Target(
-            "declarations", (_declarations(),), mutate_text, after(read_declarations, b"{"), ALL
-        ),
-        Target("form", (FORM,), bytewise, after(lambda d: read_form(kind, d), b"--b"), ALL),
-        Target("consent", (consent,), packed, _consent, ALL),
     ]
 
 
@@ -450,8 +334,6 @@ def targets() -> list[Target]:
         Target("TLS certificate, PEM", (pem,), mutate_text, after(pem_to_der, b"-----"), CRYPTO),
         *_of_stores(),
         *_of_answers(),
-        *_pictures(),
-        *_of_files(),
     ]
 
 

@@ -55,6 +55,7 @@ SEED = bytes(range(32))
 PAGES_BYTES_MAX = 1 << 20
 
 Passed = Callable[[], None]
+Parse = Callable[[bytes, Passed], object]
 _segment = msgspec.msgpack.Decoder(Segment)
 _partial = msgspec.msgpack.Decoder(Partial)
 
@@ -85,9 +86,26 @@ def _message(decode: Callable[[bytes], object]) -> Callable[[bytes, Passed], obj
     return parse
 
 
-def _plain(decode: Callable[[bytes], object]) -> Callable[[bytes, Passed], object]:
+def bytewise(rng: random.Random, data: bytes) -> bytes:
+    """Any bytes wrong."""
+    return mutate_bytes(rng, data, [])
+
+
+def after(check: Callable[[bytes], object], begins: bytes = b"") -> Parse:
+    """A parser whose first check is what the bytes begin with."""
+
     def parse(data: bytes, passed: Passed) -> object:
-        # Any well-formed MessagePack is past the framing.
+        if data.startswith(begins):
+            passed()
+        return check(data)
+
+    return parse
+
+
+def well_formed(decode: Callable[[bytes], object]) -> Parse:
+    """A parser of MessagePack: any that is well formed is past the framing."""
+
+    def parse(data: bytes, passed: Passed) -> object:
         try:
             msgspec.msgpack.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -190,7 +208,7 @@ def _enrolments() -> list[Target]:
     ]
 
     def parser(kind: type[msgspec.Struct]) -> Callable[[bytes, Passed], object]:
-        return _plain(lambda data: decode_enrolment(data, kind))
+        return well_formed(lambda data: decode_enrolment(data, kind))
 
     return [
         Target(f"enrolment {name}", (golden(name),), packed, parser(kind), ERRORS)
@@ -209,10 +227,12 @@ def targets() -> list[Target]:
         Target("request", (golden("request"),), packed, _message(decode_request), ERRORS),
         Target("reply", (golden("reply"),), packed, _message(decode_reply), ERRORS),
         Target("meeting", (golden("meeting"),), packed, _message(decode_meeting), ERRORS),
-        Target("receipts", (known,), packed, _plain(decode_known), ERRORS),
-        Target("notice", (msgspec.msgpack.encode(notice),), packed, _plain(decode_notice), ERRORS),
-        Target("state", (golden("state"),), packed, _plain(_state), ERRORS),
-        Target("change", (golden("change"),), packed, _plain(decode_change), ERRORS),
+        Target("receipts", (known,), packed, well_formed(decode_known), ERRORS),
+        Target(
+            "notice", (msgspec.msgpack.encode(notice),), packed, well_formed(decode_notice), ERRORS
+        ),
+        Target("state", (golden("state"),), packed, well_formed(_state), ERRORS),
+        Target("change", (golden("change"),), packed, well_formed(decode_change), ERRORS),
         Target("segment", (whole, golden("segment")), _mutate_segment, _parse_segment, ERRORS),
         Target("partial", (golden("partial"),), packed, _parse_partial, ERRORS),
         Target("pages", (pages,), _reframed, _framed(unpack_pages), ERRORS),
