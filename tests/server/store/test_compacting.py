@@ -25,6 +25,7 @@ from server.verify import verify_store
 from sync.feed import genesis, next_head
 from tests.conftest import SEED
 from tests.server.pens import HOUR_MS, SCHEMA, START_MS, Office, Pen
+from tests.server.store.archives_away import put_away, put_back
 from tests.server.store.test_district import office_on
 from tests.server.test_verify import decide_something, step
 
@@ -162,18 +163,6 @@ def linked(store: Store, above: DeviceKey) -> None:
     with store.write() as tx:
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         tx.run(f"INSERT INTO links ({names}) VALUES ({marks})", list(columns.values()))
-
-
-def put_away(files: ArchiveFiles, to: Path) -> None:
-    """Take the archives off the machine."""
-    files.close()
-    for at, folder in enumerate(files.folders):
-        folder.rename(to / f"away{at}")
-
-
-def put_back(files: ArchiveFiles, to: Path) -> None:
-    for at, folder in enumerate(files.folders):
-        (to / f"away{at}").rename(folder)
 
 
 def test_without_its_archives_a_district_serves_all_tablets_and_says_what_is_missing(
