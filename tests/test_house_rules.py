@@ -8,8 +8,10 @@ for are put together from pieces, because this file is checked like every other.
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,32 @@ def test_every_dependency_of_the_project_is_pinned() -> None:
     pinned = {line.split("==")[0].lower() for line, _ in pins()}
     names = [re.split(r"[\[><=;! ]", line, maxsplit=1)[0].lower() for line in wanted]
     assert [name for name in names if name not in pinned] == []
+
+
+def test_every_package_that_is_imported_is_named_by_the_project() -> None:
+    # One that is there only because another needs it is gone on the day that one is.
+    project = tomllib.loads(text_of(Path("pyproject.toml")))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    named = {plain(re.split(r"[\[><=;! ]", line, maxsplit=1)[0]) for line in wanted}
+    made_by = packages_distributions()
+    imported = re.compile(r"(?m)^ *(?:import|from) +([a-z_0-9]+)")
+    found = {
+        (top, p) for p in tracked() if p.suffix == ".py" for top in imported.findall(text_of(p))
+    }
+    assert {"msgspec", "yaml"} < {top for top, _ in found}
+    bad = {
+        (top, str(p))
+        for top, p in found
+        if top in made_by
+        and top not in sys.stdlib_module_names
+        and not (ROOT / top).is_dir()
+        and not named & {plain(name) for name in made_by[top]}
+    }
+    assert bad == set()
+
+
+def plain(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def test_the_pinned_packages_carry_no_address() -> None:
