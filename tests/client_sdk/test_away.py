@@ -18,7 +18,8 @@ from client_sdk.tablet import Tablet
 from crypto.errors import PinMismatch
 from crypto.statement import DAY_MS
 from fixtures.district import Local, add_team, district_settings, local_district, ticket_text
-from fixtures.tree import Tier, raised, until
+from fixtures.tree import Tier, raised
+from fixtures.waiting import until
 from fixtures.world import HOUSEHOLD
 from server.bundles import Lines, take_bundle
 from server.cli import main

@@ -13,7 +13,8 @@ from client_sdk.errors import Revoked
 from client_sdk.tablet import Tablet
 from crypto.certificate import Revocation, issue_revocation
 from crypto.identity import DeviceKey
-from fixtures.tree import Tier, raised, until
+from fixtures.tree import Tier, raised
+from fixtures.waiting import until
 from fixtures.world import HOUSEHOLD, World
 from server.custody import custody_of
 from server.devices import revoke

@@ -10,7 +10,8 @@ import pytest
 
 from crypto.blob import blob_name
 from fixtures.road import Lane, Road
-from fixtures.tree import Tier, raised, until
+from fixtures.tree import Tier, raised
+from fixtures.waiting import until
 from server.blobs import GET_BYTES_MAX, put_piece
 from server.store.sqlite import SqliteStore
 

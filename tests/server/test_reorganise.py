@@ -9,7 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from client_sdk.tablet import Tablet
-from fixtures.tree import Tier, raised, until
+from fixtures.tree import Tier, raised
+from fixtures.waiting import until
 from fixtures.world import HOUSEHOLD
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,8 @@ import pytest
 
 from crypto.errors import SealRefused
 from fixtures.pages import count_of, plain_pages
-from fixtures.tree import Tier, raised, until
+from fixtures.tree import Tier, raised
+from fixtures.waiting import until
 from server.field_keys import FieldKeys
 from server.history import stored_record
 from server.store.sqlite import SqliteStore

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.tree import Tier, raised, until
+from fixtures.tree import Tier, raised
+from fixtures.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.tree import Tier, enrol, raised, until
+from fixtures.tree import Tier, enrol, raised
+from fixtures.waiting import until
 
 LEVELS = (("province", ""), ("city", "4401"), ("district", "440103"), ("street", "440103019"))
 
