@@ -39,6 +39,8 @@ PIN_BYTES: Final = 32
 NAMES_MAX: Final = 32
 CERTIFICATE_BYTES_MAX: Final = 16 * 1024
 
+_NO_CERTIFICATE: Final = (ValueError, x509.InvalidVersion)
+"""What the library raises: it keeps versions that nobody has defined apart from other errors."""
 _NOT_BEFORE: Final = datetime.datetime(1950, 1, 1, tzinfo=datetime.UTC)
 _NOT_AFTER: Final = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 _NAME: Final = re.compile(
@@ -100,7 +102,7 @@ def tls_pin(certificate_der: bytes) -> bytes:
         raise PinMismatch("too long")
     try:
         public = x509.load_der_x509_certificate(certificate_der).public_key()
-    except (ValueError, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
+    except (*_NO_CERTIFICATE, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
         # A key of a kind that nobody here knows is not the pinned one either.
         raise PinMismatch("not a certificate") from None
     info = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -119,7 +121,7 @@ def pem_to_der(certificate_pem: bytes) -> bytes:
     """Return the DER bytes of a PEM certificate. Raises PinMismatch for what is no certificate."""
     try:
         return x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER)
-    except ValueError:
+    except _NO_CERTIFICATE:
         raise PinMismatch("not a certificate") from None
 
 

@@ -3,6 +3,7 @@
 
 import base64
 import io
+import ssl
 import struct
 import zlib
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -224,6 +225,17 @@ def test_a_tls_key_of_an_unknown_kind_is_not_the_pinned_one():
     assert right.count(known) == 1
     with pytest.raises(PinMismatch):
         check_tls_pin(right.replace(known, unknown), bytes(32))
+
+
+def test_a_tls_certificate_of_a_version_that_is_none_is_refused():
+    # Case 4048 of 50,000 of its parser: the version is the number behind a002 (ASN.1 [0], 2).
+    right = pem_to_der(make_tls_identity(["localhost"]).certificate_pem)
+    wrong = right.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03", 1)
+    assert wrong != right
+    with pytest.raises(PinMismatch):
+        check_tls_pin(wrong, bytes(32))
+    with pytest.raises(PinMismatch):
+        pem_to_der(ssl.DER_cert_to_PEM_cert(wrong).encode())
 
 
 @pytest.mark.parametrize(
