@@ -86,6 +86,9 @@ def test_a_certificate_with_any_changed_bit_is_refused(at: int, bit: int) -> Non
         {"box_public": b"short"},
         {"name": ""},
         {"name": "x" * 81},
+        {"team": "x" * 81},
+        {"workers": ("x" * 81,)},
+        {"workers": ("w",) * 65},
         {"area": "44O103"},
         {"area": "4" * 19},
         {"serial": 0},
@@ -101,6 +104,14 @@ def test_a_certificate_with_a_false_or_oversized_field_is_neither_issued_nor_tak
         issue_certificate(SERVER, changed(**fields))
     with pytest.raises(CertificateRefused):
         check_certificate(signed_anyway(changed(**fields), b"certificate"), SERVER.public)
+
+
+def test_a_certificate_is_taken_up_to_its_limits() -> None:
+    longest = "x" * NAME_CHARACTERS_MAX
+    most = changed(name=longest, team=longest, workers=(longest,), area="4" * 18, serial=1)
+    many = changed(team="", workers=("w",) * 64)
+    for said in (most, many):
+        assert check_certificate(issue_certificate(SERVER, said), SERVER.public) == said
 
 
 def test_a_signed_body_that_is_no_certificate_is_refused() -> None:

@@ -267,3 +267,10 @@ def test_recovery_is_not_led_astray_by_what_looks_like_the_number_of_a_frame() -
         found = recover_sealed_stream(BOX, INFO, data)
         assert found.items == [(n, ITEMS[n]) for n in (0, 2, 3)]
         assert found.unreadable_bytes == 2 * len(junk)
+
+
+def test_recovery_counts_on_through_a_stream_longer_than_it_would_look_ahead() -> None:
+    count = RESYNC_NUMBERS_MAX + 3
+    header, frames = frames_of([bytes([n]) for n in range(count)])
+    found = recover_sealed_stream(BOX, INFO, header + b"".join(frames))
+    assert [n for n, _ in found.items] == list(range(count))

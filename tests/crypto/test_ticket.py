@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enrolment by ticket: QR text, typed code, the proofs of both sides and the six digits."""
 
+import base64
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crypto.algorithms import TICKET_SCRAM_SHA256, purposed_hash
 from crypto.errors import (
     EnrolmentRefused,
     TicketExpired,
@@ -267,3 +270,19 @@ def test_a_secret_may_be_wrapped_where_it_is_proved() -> None:
     t, wrapped = transcript(), SecretBytes(TICKET.secret)
     assert enrolment_proof(wrapped, t) == enrolment_proof(TICKET.secret, t)
     check_server_proof(wrapped, t, server_proof(VERIFIER, t))
+
+
+def test_a_ticket_may_be_over_since_the_beginning_of_time_and_not_before() -> None:
+    first, _ = new_ticket(("a:1",), PIN, 0, 0)
+    assert decode_ticket(encode_ticket(first)).expires_at_ms == 0
+    with pytest.raises(TicketRefused):
+        new_ticket(("a:1",), PIN, 0, -1)
+
+
+def test_an_address_that_is_no_ascii_is_refused_and_breaks_nothing() -> None:
+    body = bytes((TICKET_SCRAM_SHA256,)) + TICKET.secret + PIN + bytes(6) + b"\x01"
+    for address in (b"\xe5\x8c\xba:1", b"a\xff:1"):
+        whole = body + bytes((len(address),)) + address
+        whole += purposed_hash(b"ticket-text", whole)[1:5]
+        with pytest.raises(TicketRefused):
+            decode_ticket("DOORSTEP-" + base64.b32encode(whole).decode().rstrip("="))

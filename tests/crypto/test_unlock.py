@@ -365,3 +365,17 @@ def test_a_try_that_opened_is_over() -> None:
     assert (entry.wrong_tries, entry.wait_ms, entry.trying) == (0, 0, False)
     with pytest.raises(VaultRefused):
         finish_try(cleared, "zhangxia", PIN, DEVICE)
+
+
+def test_a_worker_without_a_name_is_no_entry_of_a_vault() -> None:
+    vault = two_workers().vault
+    nameless = msgspec.structs.replace(vault.entries[0], worker="")
+    with pytest.raises(VaultRefused):
+        decode_vault(encode_vault(msgspec.structs.replace(vault, entries=(nameless,))))
+
+
+def test_where_no_key_store_keeps_the_device_secret_a_new_worker_needs_a_passphrase() -> None:
+    with pytest.raises(SecretTooWeak):
+        add_worker(new_vault("file"), MASTER, "w1", PIN, DEVICE, cost=CHEAP)
+    vault = add_worker(new_vault("file"), MASTER, "w1", "雨后门前三级石阶很滑", DEVICE, cost=CHEAP)
+    assert len(vault.entries) == 1

@@ -161,6 +161,8 @@ def test_a_change_that_comes_too_early_waits_and_is_handed_back() -> None:
     again = settled([second, first], {}).touched["r"]
     assert again.waiting == []
     assert again.body == {"a": 2}
+    assert again.last_vector == second.change.vector
+    assert not again.beside
 
 
 def test_a_change_that_is_there_already_changes_nothing() -> None:
@@ -306,6 +308,7 @@ def test_edits_of_other_fields_meanwhile_stay_on_the_quick_path() -> None:
     slot = settled([born, a, b, again], {}).touched["r"]
     assert slot.full is None
     assert slot.beside
+    assert slot.applied == [born.dot, a.dot, b.dot, again.dot]
     assert slot.patch == {"a": 3, "b": 5}
     state = unpack_state(decode_causal(slot.causal_bytes()), slot.patch)
     wanted = by_full_rules([born, a, b, again])
@@ -345,3 +348,45 @@ def test_an_edit_that_names_a_branch_that_is_not_listed_is_for_the_full_rules() 
     batch = settled([born, mine_1, mine_2, upon], {})
     assert batch.forks == {b"A" * 16}
     assert batch.touched["r"].waiting == [upon]
+
+
+def test_only_what_is_neither_stored_nor_touched_is_born_apart() -> None:
+    desk, hers = Desk(), Desk(b"B" * 16)
+    first = desk.change({"a": 1})
+    causal = settled([first], {}).touched["r"].causal_bytes()
+    batch = Batch(SCHEMA, set(), {"r": ("thing", causal)}, apart=True)
+    born, again = desk.change({"a": 1}, record="n"), hers.change({"b": 2}, record="n")
+    batch.offer_all([hers.change({"a": 2}), born])
+    assert set(batch.touched) == {"r"}
+    assert batch.births == {"n": born}
+    batch.offer_all([again])
+    assert set(batch.touched) == {"r", "n"}
+    assert batch.births == {}
+
+
+def test_an_edit_beside_elements_of_a_set_keeps_them() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    born = mine.change({"a": 1})
+    added = mine.change(
+        {"b": 2}, vector=born.dot, others=[["add", "tags", ["x"]]], stamp=(1_001, 0)
+    )
+    stored: dict[str, tuple[str, bytes, dict[str, Any]]] = {}
+    causal, body = full_rules(born, added)
+    stored["r"] = ("thing", causal, body)
+    edit = hers.change({"b": 3}, vector=added.dot, stamp=(1_002, 0))
+    slot = settled([edit], stored).touched["r"]
+    assert (slot.causal_bytes(), slot.body) == full_rules(born, added, edit)
+    assert slot.body is not None
+    assert slot.body["tags"] == ["x"]
+
+
+def test_a_replica_whose_name_stands_across_two_dots_is_not_taken_for_one_that_wrote() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    first = mine.change({"a": 1})
+    second = hers.change({"a": 2}, vector=first.dot, stamp=(1_001, 0))
+    packed = first.dot + second.dot
+    across = Desk(packed[16:32])
+    third = across.change({"a": 3}, vector=packed, stamp=(1_002, 0))
+    slot = settled([first, second, third], {}).touched["r"]
+    state = unpack_state(decode_causal(slot.causal_bytes()), slot.body or slot.patch)
+    assert pack_state(state, SCHEMA, "thing") == full_rules(first, second, third)

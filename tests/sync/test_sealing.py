@@ -78,3 +78,9 @@ def test_the_longest_text_is_that_of_the_longest_value() -> None:
         sealed_bytes(sealed_text(longest) + "AAAA")
     with pytest.raises(ChangeInvalid):
         opened_value(b"\xc1")
+
+
+def test_a_text_that_holds_no_more_than_its_mark_is_none() -> None:
+    assert sealed_bytes(sealed_text(bytes(25))) == bytes(25)
+    with pytest.raises(ChangeInvalid):
+        sealed_bytes(sealed_text(bytes(24)))

@@ -293,7 +293,16 @@ def test_what_is_nested_too_deeply_is_refused_in_lists_and_objects(kind: str) ->
 
 
 def test_a_limit_that_is_broken_is_told_with_its_number() -> None:
-    for name, value, number in (("text", "123456", "5"), ("whole", 2_000, "1,500")):
+    broken: list[tuple[str, Any, str]] = [
+        ("text", "123456", "5"),
+        ("whole", 2_000, "1,500"),
+        ("whole", -3, "-2"),
+        ("tags", ["a", "b", "c"], "2"),
+        ("rows", [1, 2, 3], "2"),
+        ("rows", ["123456"], "5"),
+        ("shape", {"a": 1, "b": 2, "c": 3}, "2"),
+    ]
+    for name, value, number in broken:
         (found,) = problems(TOY, {name: value}, creating=False)
         assert number in found.zh
         assert number in found.en
