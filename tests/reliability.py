@@ -104,10 +104,9 @@ PARTS: dict[str, Part] = {
         lambda f: {
             "fuzz_cases": f["cases"],
             "fuzz_faults": f["faults"],
+            # Also those that no time was left for: a part is full when all of them are.
             "parsers": {
-                t["target"]: {"cases": t["cases"], "passed": t["passed"]}
-                for t in f["targets"]
-                if t["cases"]
+                t["target"]: {"cases": t["cases"], "passed": t["passed"]} for t in f["targets"]
             },
         },
         lambda f: (f["seed"], f["seed"]),
@@ -175,7 +174,7 @@ def sums_of(runs: Sequence[Json]) -> Json:
         out["fuzz_parsers"] = len(parsers)
         out["fuzz_cases_least"] = min(p["cases"] for p in parsers.values())
         out["fuzz_past_first_check_least"] = min(
-            round(p["passed"] / p["cases"], 2) for p in parsers.values()
+            round(p["passed"] / max(1, p["cases"]), 2) for p in parsers.values()
         )
     if runs:
         out["next"] = 1 + max(last for one in runs for _, last in one["seeds"])

@@ -80,3 +80,11 @@ def test_pieces_of_one_commit_are_one_run_and_another_commit_stands_beside_it() 
 def test_the_next_piece_begins_behind_every_seed_there_was() -> None:
     assert sums_of([one_run(7, 19), one_run(0, 4, "d")])["next"] == 20
     assert "next" not in sums_of([])
+
+
+def test_a_parser_that_no_time_was_left_for_counts_as_one_without_cases() -> None:
+    told = [{"target": "a", "cases": 50_000, "passed": 40_000}]
+    told.append({"target": "b", "cases": 0, "passed": 0})
+    figures = PARTS["fuzz"].figures({"cases": 50_000, "faults": 0, "targets": told})
+    sums = sums_of([{"figures": figures, "seeds": [[1, 1]]}])
+    assert (sums["fuzz_parsers"], sums["fuzz_cases_least"]) == (2, 0)
