@@ -2,7 +2,7 @@
 """``python -m tests.server.store.job_process DSN DISTRICT FILE``: a process that wants one job.
 
 It looks often, and where it has the job it writes its number into FILE and goes on until it is
-killed.
+killed. Each look in vain adds a byte to the file beside it that is named by its number.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def main() -> None:
                     out.write(f"{os.getpid()}\n")
                 while True:
                     time.sleep(60)
+        with Path(file).with_name(str(os.getpid())).open("a") as out:
+            out.write(".")
         time.sleep(LOOK_SECONDS)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+
 from client_sdk import devices as tablet_devices
 from client_sdk.tablet import Tablet
 from client_sdk.tablet_base import Identity
@@ -12,6 +14,8 @@ from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from crypto.secret import SecretBytes
 from crypto.unlock import store_key
+from fixtures.postgres import Postgres
+from fixtures.waiting import until
 from server import devices
 from server.office import reading
 from server.settings import Settings
@@ -41,3 +45,10 @@ def tablet_behind_the_back(settings: Settings, folder: Path, number: int, port: 
     return Tablet.create(
         folder / f"tablet-{number}", store_key(_KEY), identity, worker=f"w{number}"
     )
+
+
+def until_somebody_waits(postgres: Postgres) -> None:
+    """Wait until a transaction waits for another one, for instance for its turn to write."""
+    ask = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        until(lambda: connection.execute(ask).fetchall())

@@ -7,6 +7,7 @@ import pytest
 
 from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
+from fixtures.waiting import WAIT_SECONDS_MAX
 from server.accounts import Account, accounts_in, add_account, new_account
 from server.audit import Filter
 from server.district import District
@@ -58,19 +59,20 @@ def clash(office: Office, area: str, name: str) -> str:
 
 
 def test_pages_at_work_keep_no_upload_waiting(store: Store, office: Office) -> None:
-    held, over = threading.Barrier(READERS + 1), threading.Event()
+    held = threading.Barrier(READERS + 1, timeout=WAIT_SECONDS_MAX)
+    over = threading.Event()
 
     def look(page: Store) -> int:
         with page.read() as tx:
             tx.rows("SELECT count(*) FROM homes")
-            held.wait(10)
-            over.wait(10)
+            held.wait()
+            over.wait(WAIT_SECONDS_MAX)
             return int(tx.rows("SELECT count(*) FROM homes")[0][0])
 
     readers = Readers(store)
     try:
         pages = [readers.submit(look) for _ in range(READERS)]
-        held.wait(10)
+        held.wait()
         one = Pen(office, "pen", "甲")
         one.write(None, area=HERE, head_name="陈秀英")
         one.sync()
@@ -78,7 +80,7 @@ def test_pages_at_work_keep_no_upload_waiting(store: Store, office: Office) -> N
         with store.read() as tx:
             assert tx.rows("SELECT count(*) FROM homes")[0][0] == 1
         over.set()
-        assert all(page.result(10) in (0, 1) for page in pages)
+        assert all(page.result(WAIT_SECONDS_MAX) in (0, 1) for page in pages)
     finally:
         over.set()
         readers.close()

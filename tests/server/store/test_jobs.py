@@ -7,15 +7,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from fixtures.district import Process, district_settings
 from fixtures.postgres import Postgres
+from fixtures.waiting import until
 from server.app import opened_district
 from server.backing import Backing
 from server.backups import back_up, check_backup, restore
@@ -29,19 +28,9 @@ from server.setup import init_server
 from server.store.postgres import PostgresStore
 from server.verify import verify_store
 
-T = TypeVar("T")
 pytestmark = pytest.mark.slow
-WAIT_SECONDS_MAX = 20.0
+LOOKS = 5
 VALUES = {"area": "440103019003001", "head_name": "陈\0桂兰"}
-
-
-def wait_for(look: Callable[[], T]) -> T:
-    until = time.monotonic() + WAIT_SECONDS_MAX
-    while not (found := look()):
-        if time.monotonic() > until:
-            raise TimeoutError
-        time.sleep(0.02)
-    return found
 
 
 def on_postgres(postgres: Postgres, district: str, folder: Path, **more: object) -> Settings:
@@ -68,12 +57,14 @@ def test_a_job_goes_on_elsewhere_when_its_holder_is_killed(
         for one in both:
             stack.callback(one.wait)
             stack.callback(one.kill)
-        (first,) = wait_for(file.read_text).split()
-        time.sleep(0.5)
-        assert file.read_text().split() == [first]
+        (first,) = until(file.read_text).split()
         holder, other = sorted(both, key=lambda one: one.pid != int(first))
+        # The other one wants the job meanwhile, and does not get it.
+        looks = file.with_name(str(other.pid))
+        until(lambda: looks.exists() and looks.stat().st_size >= LOOKS)
+        assert file.read_text().split() == [first]
         holder.kill()
-        wait_for(lambda: len(file.read_text().split()) > 1)
+        until(lambda: len(file.read_text().split()) > 1)
         assert file.read_text().split() == [first, str(other.pid)]
 
 
@@ -94,7 +85,7 @@ def test_of_two_processes_one_makes_the_backup(
         for one in processes:
             stack.callback(one.stop)
             one.start()
-        lines = wait_for(lambda: [e for p in processes for e in events(p, "backup")])
+        lines = until(lambda: [e for p in processes for e in events(p, "backup")])
         time.sleep(0.3)
         assert lines == [e for p in processes for e in events(p, "backup")]
         assert [line["records"] for line in lines] == [3]

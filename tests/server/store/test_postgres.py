@@ -22,6 +22,7 @@ from server.office import writing
 from server.settings import Settings
 from server.setup import init_server
 from server.store.postgres import PostgresStore
+from tests.server.store.processes import until_somebody_waits
 
 pytestmark = pytest.mark.slow
 
@@ -232,7 +233,7 @@ def test_a_writer_waits_for_the_one_before_it(postgres: Postgres, district_name:
     with one.write() as tx:
         first = tx.next_seq()
         thread.start()
-        thread.join(0.3)
+        until_somebody_waits(postgres)
         assert seen == []
     thread.join()
     assert seen == [first + 1]

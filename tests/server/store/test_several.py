@@ -14,6 +14,7 @@ from crypto.identity import DeviceKey
 from crypto.seal import BoxKey
 from fixtures.district import Process, add_team, district_settings
 from fixtures.postgres import Postgres
+from fixtures.waiting import WAIT_SECONDS_MAX
 from server.api.nonces import SharedNonces
 from server.district import District
 from server.errors import NonceSpent
@@ -23,7 +24,12 @@ from server.setup import init_server
 from server.store.postgres import PostgresStore
 from server.verify import Verdict, verify_store
 from tests.server.pens import SCHEMA, Office, Pen
-from tests.server.store.processes import TEAM, VALUES, tablet_behind_the_back
+from tests.server.store.processes import (
+    TEAM,
+    VALUES,
+    tablet_behind_the_back,
+    until_somebody_waits,
+)
 
 pytestmark = pytest.mark.slow
 ROUNDS = 6
@@ -86,7 +92,7 @@ def test_tablets_that_ask_either_process_lose_nothing_when_one_is_killed(pair: P
             tx.run("INSERT INTO assigned VALUES (?, ?, 0)", [TEAM, home])
         tx.run("UPDATE teams SET scope_version = scope_version + 1")
     wrote: dict[str, str] = {}
-    half = threading.Barrier(4)
+    half = threading.Barrier(4, timeout=WAIT_SECONDS_MAX)
     faults: list[str] = []
 
     def work(number: int) -> None:
@@ -97,7 +103,7 @@ def test_tablets_that_ask_either_process_lose_nothing_when_one_is_killed(pair: P
             tablet.sync()
             for at in range(ROUNDS):
                 if at == ROUNDS // 2:
-                    half.wait(30)
+                    half.wait()
                 address = f"龙津西路{number}-{at}号"
                 wrote[tablet.create_record("household", {**VALUES, "address": address})] = address
                 tablet.set_fields(homes[at % 4], {"phone": f"1380000{number}{at:03d}"})
@@ -106,7 +112,7 @@ def test_tablets_that_ask_either_process_lose_nothing_when_one_is_killed(pair: P
                     tablet.sync()
                 except TabletError as error:
                     faults.append(error.code)
-            half.wait(30)
+            half.wait()
             for at in range(4):
                 pair.turn(tablet, number + at)
                 tablet.sync()
@@ -117,12 +123,12 @@ def test_tablets_that_ask_either_process_lose_nothing_when_one_is_killed(pair: P
     threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
     for one in threads:
         one.start()
-    half.wait(30)
+    half.wait()
     pair.processes[0].kill()
     pair.processes[0].start()
-    half.wait(30)
+    half.wait()
     for one in threads:
-        one.join(60)
+        one.join()
     assert [f for f in faults if f not in ("tablet/unreachable", "network/unreachable")] == []
     verdict = pair.verify()
     assert verdict.problems == []
@@ -217,26 +223,27 @@ def test_the_own_feed_is_written_by_either_without_a_fork(twins: tuple[Office, O
     assert twins[1].verify().problems == []
 
 
-def test_no_reader_steps_over_a_commit_that_comes_late(twins: tuple[Office, Office]) -> None:
+def test_no_reader_steps_over_a_commit_that_comes_late(
+    twins: tuple[Office, Office], postgres: Postgres
+) -> None:
     one, two = twins
-    started, seqs = threading.Event(), list[int]()
+    seqs: list[int] = []
 
-    def late() -> None:
-        with one.store.write() as tx:
+    def second() -> None:
+        with two.store.write() as tx:
             seqs.append(tx.next_seq())
-            started.set()
-            # The other one asks for its number while this one is not committed.
-            threading.Event().wait(0.3)
 
-    thread = threading.Thread(target=late)
-    thread.start()
-    started.wait(10)
-    with two.store.read() as tx:
-        seen_meanwhile = two.district.lineage.last_seq(tx)
-    with two.store.write() as tx:
-        seqs.append(tx.next_seq())
+    thread = threading.Thread(target=second)
+    with one.store.write() as tx:
+        first = tx.next_seq()
+        with two.store.read() as meanwhile:
+            seen_meanwhile = two.district.lineage.last_seq(meanwhile)
+        # The other one asks for its number while this one is not committed.
+        thread.start()
+        until_somebody_waits(postgres)
+        assert seqs == []
     thread.join()
-    assert seen_meanwhile < seqs[0] < seqs[1]
+    assert seen_meanwhile < first < seqs[0]
 
 
 def test_a_job_is_one_process_s_at_a_time(postgres: Postgres, district_name: str) -> None:

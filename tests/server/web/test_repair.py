@@ -3,13 +3,13 @@
 pointed elsewhere and back: by officers, in their area, with reasons."""
 
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from fixtures.console import AREA, World, console_world
 from fixtures.console import Visitor as Person
+from fixtures.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -42,16 +42,6 @@ def auditor(world: World) -> Iterator[Person]:
         yield visitor
 
 
-def looked(visitor: Person, path: str) -> str:
-    """A page, once it has found what it looks for."""
-    for _ in range(200):
-        text = visitor.get(path).text
-        if "data-again" not in text:
-            return text
-        time.sleep(0.05)
-    raise TimeoutError(path)
-
-
 def seen(page: str) -> str:
     found = re.search(r'name="seen" value="([0-9a-f]{16})"', page)
     assert found
@@ -64,7 +54,7 @@ PAIR = "/repair/doubles/h1/h1b"
 def test_doubles_are_proposed_with_reasons_joined_as_previewed_and_parted(
     world: World, auditor: Person
 ) -> None:
-    listed = looked(auditor, "/repair/doubles")
+    listed = auditor.settled("/repair/doubles")
     assert f'href="{PAIR}"' in listed
     assert "地址相同" in listed
     assert "电话相同" in listed
@@ -80,7 +70,7 @@ def test_doubles_are_proposed_with_reasons_joined_as_previewed_and_parted(
     tablet.sync()
     assert "h1b" not in {hit.id for hit in tablet.households()}
     assert tablet.read("h1").values["medication"] == "降压药"
-    assert PAIR not in looked(auditor, "/repair/doubles").split("<h2>")[0]
+    assert PAIR not in auditor.settled("/repair/doubles").split("<h2>")[0]
     # Its answer to a form that was filled in before is a refusal, and nothing is written.
     old = auditor.post(f"{PAIR}/part", away="h1b", reason="弄错了", seen=seen(page))
     assert old.status_code == 409
@@ -92,7 +82,7 @@ def test_doubles_are_proposed_with_reasons_joined_as_previewed_and_parted(
     assert {"h1", "h1b"} <= {hit.id for hit in tablet.households()}
     apart = auditor.post(f"{PAIR}/apart", reason="母女两户", seen=seen(auditor.get(PAIR).text))
     assert apart.status_code == 303
-    assert PAIR not in looked(auditor, "/repair/doubles").split("<h2>")[0]
+    assert PAIR not in auditor.settled("/repair/doubles").split("<h2>")[0]
 
 
 def written_late(world: World, auditor: Person, pair: str) -> None:
@@ -121,11 +111,12 @@ def test_a_late_edit_of_the_one_joined_away_reaches_the_inbox_is_settled_and_und
 ) -> None:
     pair = "/repair/doubles/h3b/h3"
     written_late(world, auditor, pair)
-    for _ in range(200):
-        inbox = auditor.get("/conflicts?state=open").text
-        if "正在清点" not in inbox and "清点于" not in inbox:
-            break
-        time.sleep(0.05)
+
+    def counted() -> str:
+        text = auditor.get("/conflicts?state=open").text
+        return "" if "正在清点" in text or "清点于" in text else text
+
+    inbox = until(counted)
     listed = inbox.split('id="joined"')[1]
     assert "共 1 个 · 待裁定 1" in listed
     for word in (f'href="{pair}#conflicts"', "12600007001", "12600007002", "张霞", "陈宇轩"):
@@ -168,7 +159,7 @@ def test_a_late_edit_of_the_one_joined_away_reaches_the_inbox_is_settled_and_und
 def test_a_broken_link_is_shown_with_what_to_do_pointed_elsewhere_and_back(
     world: World, auditor: Person
 ) -> None:
-    listed = looked(auditor, "/repair/links")
+    listed = auditor.settled("/repair/links")
     assert "所指记录不在" in listed
     assert "先等它同步" in listed
     path = "/repair/links/n1/person"
@@ -182,7 +173,7 @@ def test_a_broken_link_is_shown_with_what_to_do_pointed_elsewhere_and_back(
     tablet = world.tablets["zhangxia"]
     tablet.sync()
     assert tablet.read("n1").values["person"] == "p1"
-    assert "n1/person" not in looked(auditor, "/repair/links")
+    assert "n1/person" not in auditor.settled("/repair/links")
     after = auditor.get(done.headers["location"]).text
     assert "撤销，指回原处" in after
     auditor.post(f"{path}/point", was="p1", now="gone", back="1", reason="看错人")
