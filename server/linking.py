@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from server import log_below
 from server.aside_words import aside_words, hear_asides
 from server.erasing_places import TOLD_MAX
 from server.errors import LinkWrong
@@ -21,7 +22,6 @@ from server.feeds import Run, open_stored, whole
 from server.field_handing import step, told_words
 from server.following import hear_above, told_above
 from server.ingest import Sender
-from server.log_words import hear_linked, shown_to
 from server.made import take_in
 from server.opening import open_relayed
 from server.points import PIECE_BYTES, Believed, Choice, Chosen, all_points
@@ -195,8 +195,8 @@ class Linking:
             else:
                 total = points_sum(all_points(tx))
             own = district.own
-            keys = keys_for(tx, district.key.replica, [own.key.replica]) + keys
-            keys = [*district.roots.words, *keys]
+            first = keys_for(tx, district.key.replica, [own.key.replica])
+            keys = [*district.roots.words, *first, *keys]
             want = WANT_STATES if pull and total is not None and not link.compare else 0
             request = Request(
                 EXCHANGE,
@@ -216,7 +216,7 @@ class Linking:
                 chosen.partials if chosen else [],
                 handed,
                 statements=[
-                    *shown_to(tx, link.server),
+                    *log_below.told_above(tx, district, link.server, chosen),
                     *told_above(district),
                     *told,
                     *self._answers,
@@ -301,7 +301,7 @@ class Linking:
             link = self._take_lineage(tx, link, reply)
             link = self._take_receipts(link, believed, asked, reply)
             link = self._take_points(link, believed, asked, relayed)
-            hear_linked(tx, link, asked.request, reply, now_ms)
+            again = log_below.hear_above(tx, district, link, asked.request, reply, now_ms)
             link = hear_above(tx, district, link, reply.statements, now_ms)
             revoked = revoked_among(tx, district.devices_of(runs))
             aside = hear_asides(tx, district.trust, self._server.hex(), reply.statements)
@@ -322,7 +322,8 @@ class Linking:
                 note_mark(tx, link.server, link.up_seq, reply.seq)
         district.forks |= out.forked
         self._records += out.applied
-        return self._more(link, asked, reply, relayed, push, pull)
+        # Once: whoever shows another head each time would keep this server asking.
+        return (again and self._rounds == 1) or self._more(link, asked, reply, relayed, push, pull)
 
     def _more(
         self,

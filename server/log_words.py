@@ -132,7 +132,15 @@ def words_for(
     last = [(head.size, head.epoch) for head in shown.heads]
     if not receipts and last and all(one == stand for one in last):
         return []
-    leaves = _leaves_of(tx, request.replica, receipts)
+    leaves = leaves_of_ends(tx, ends_of(request.replica, receipts))
+    return [(WORD, word_of(tx, key, shown, leaves, now_ms))]
+
+
+def word_of(
+    tx: Transaction, key: DeviceKey, shown: Shown, leaves: Sequence[int], now_ms: int
+) -> bytes:
+    """The word on the log as it is now: how it grew from the heads shown, and these leaves."""
+    stand = stand_of(tx)
     oldest = min((head.epoch for head in shown.heads), default=stand.epoch)
     turns = [
         int(row[0])
@@ -155,19 +163,23 @@ def words_for(
     while True:
         word = encode(Word(head, grown, [proven[n] for n in turns], proofs))
         if len(word) <= WORD_BYTES_MAX or not proofs:
-            return [(WORD, word)]
+            return word
         proofs = proofs[:-1]
 
 
-def _leaves_of(tx: Transaction, writer: bytes, receipts: Sequence[Known]) -> list[int]:
-    """The leaf of the last run of each feed that is receipted, the sender's own first: it names the
-    head, and a head names all that came before it."""
+def ends_of(writer: bytes, points: Sequence[Known]) -> list[Known]:
+    """The feeds whose leaf is shown, each by its last point, the sender's own first: a leaf names
+    the head, and a head names all that came before it."""
     ends: dict[bytes, Known] = {}
-    for point in sorted(receipts, key=lambda p: p.counter):
+    for point in sorted(points, key=lambda p: (p.counter, p.replica)):
         ends[point.replica] = point
-    order = sorted(ends.values(), key=lambda p: p.replica != writer)
+    return sorted(ends.values(), key=lambda p: p.replica != writer)[:PROOFS_MAX]
+
+
+def leaves_of_ends(tx: Transaction, ends: Sequence[Known]) -> list[int]:
+    """The leaf of the run that each of these points lies in."""
     out = []
-    for point in order[:PROOFS_MAX]:
+    for point in ends:
         found = tx.rows(
             "SELECT leaf FROM segments WHERE replica = ? AND last >= ? AND first <= ?"
             " AND leaf IS NOT NULL ORDER BY CASE WHEN head = ? THEN 0 ELSE 1 END, last LIMIT 1",
@@ -201,12 +213,14 @@ class Heard(NamedTuple):
 def hear(tx: Transaction, heard: Heard, reply: Reply, me: bytes, now_ms: int) -> str:
     """Judge and remember another server's word; the finding, which the journal has too."""
     words = [data for kind, data in reply.statements if kind == WORD]
-    shown = [data for kind, data in heard.shown if kind == SHOWN]
+    # What a request says of its sender's own log is nobody's to answer for but the sender's.
+    theirs = reply.server
+    shown = [data for kind, data in heard.shown if kind == SHOWN and log_of(data) == theirs]
     if not words:
         if not (shown and heard.receipted):
             return GROWN
         # It kept a log, took something in, and says nothing of it.
-        return _keep_finding(tx, UNPROVEN, (shown[0], b""), reply.server, me, now_ms)
+        return keep_finding(tx, UNPROVEN, (shown[0], b""), reply.server, me, now_ms)
     try:
         word = read_word(words[0])
         judged = judge(heard.public, shown, word)
@@ -225,7 +239,7 @@ def hear(tx: Transaction, heard: Heard, reply: Reply, me: bytes, now_ms: int) ->
             finding, against = UNPROVEN, shown[0] if shown else b""
     if finding == GROWN:
         return finding
-    return _keep_finding(tx, finding, (against, judged.head), reply.server, me, now_ms)
+    return keep_finding(tx, finding, (against, judged.head), reply.server, me, now_ms)
 
 
 def hear_linked(tx: Transaction, link: Link, request: Request, reply: Reply, now_ms: int) -> str:
@@ -237,7 +251,7 @@ def hear_linked(tx: Transaction, link: Link, request: Request, reply: Reply, now
     return hear(tx, heard, reply, request.replica, now_ms)
 
 
-def _keep_finding(
+def keep_finding(
     tx: Transaction,
     finding: str,
     heads: tuple[bytes, bytes],
@@ -245,6 +259,7 @@ def _keep_finding(
     me: bytes,
     now_ms: int,
 ) -> str:
+    """Keep both heads against a server, and say so in the journal; the finding."""
     body = encode(Evidence(finding, *heads, now_ms, me))
     _keep(tx, server, finding, body, now_ms)
     return finding

@@ -23,6 +23,7 @@ from server.feeds import Run
 from server.field_handing import told_words
 from server.following import hear_below, told_below
 from server.ingest import Outcome, Sender
+from server.log_below import Asker, hear_word
 from server.log_words import look_at_logs, words_for
 from server.made import take_in
 from server.opening import open_relayed, open_states
@@ -127,6 +128,7 @@ class Relaying:
             words = words_for(tx, district.key, request, out.receipts, now_ms)
             if key.role == SERVER:
                 hear_below(tx, device, request.statements)
+                words += hear_word(tx, district, Asker(key, request, runs), now_ms)
                 words += told_below(tx, district, device, now_ms)
                 words += told_reach(tx, district, now_ms)
             words += aside_words(tx, district.key, [*relayed.segments, *relayed.partials])

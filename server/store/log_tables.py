@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of the provable log: leaves, nodes, heads that were signed, heads of others.
 
-What lives here: one migration. What must not: queries. Invariants
+What lives here: two migrations. What must not: queries. Invariants
 - ``log_leaves`` and ``log_nodes`` are only ever added to. A node's number is its place when all are
   read from left to right: leaf n is 2n, and what is new lies at the end of the table.
 - ``log_state`` is one row, written in the transaction that adds: its size, its epoch, and the roots
@@ -29,3 +29,10 @@ ALTER TABLE journal ADD COLUMN salt BLOB;
 ALTER TABLE access_log ADD COLUMN leaf INTEGER;
 ALTER TABLE access_log ADD COLUMN salt BLOB;
 """
+
+TABLES_BELOW = """
+ALTER TABLE log_seen ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE log_told (server BLOB PRIMARY KEY, head BLOB NOT NULL) WITHOUT ROWID;
+"""
+"""``log_seen`` has heads of servers below too: ``seq`` is the commit since which each is shown to
+its log. ``log_told`` are heads of this server's own log, as the servers above remember them."""

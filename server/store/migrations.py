@@ -23,7 +23,7 @@ from server.store.console_tables import (
     TABLES_PASSKEYS,
 )
 from server.store.field_tables import TABLES_FIELDS, TABLES_HANDED
-from server.store.log_tables import TABLES_LOG
+from server.store.log_tables import TABLES_BELOW, TABLES_LOG
 from server.store.rights_tables import TABLES_RIGHTS, TABLES_TOLD_AGAIN, TABLES_WITHDRAWALS
 from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
 from server.store.tier_tables import TABLES_LEFT, TABLES_PASSED, TABLES_TIERS
@@ -154,6 +154,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0016-handed", TABLES_HANDED),
     ("0017-withdrawals", TABLES_WITHDRAWALS),
     ("0018-told-again", TABLES_TOLD_AGAIN),
+    ("0019-logs-below", TABLES_BELOW),
 )
 
 
