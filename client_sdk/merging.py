@@ -21,6 +21,7 @@ from client_sdk.store.records import (
     bodies_of,
     causal_of,
     keep_records,
+    recalling,
     set_waiting,
     waiting_for,
 )
@@ -83,7 +84,7 @@ def merge(
     stored = causal_of(store, named)
     waiting = waiting_for(store, named)
     awaited = {e.record for e in entries} | {e.record for e in waiting}
-    batch = Batch(schema, store.forks, stored)
+    batch = Batch(schema, store.forks, stored, recall=recalling(store))
     kept: list[Kept] = []
     direct: set[str] = set()
     repeated = _repeated(states)

@@ -22,6 +22,7 @@ from server.batch_rows import BatchRows
 from server.conflicts import Happened
 from server.feeds import Placed, Run, place, row_of, store_runs
 from server.log_tree import Adding
+from server.recalling import Recalling
 from server.seen_through import aside_of, seen_through
 from server.set_aside import LIMITS, Sift, freeze, set_aside, thaw
 from server.store.base import Transaction
@@ -115,7 +116,8 @@ class Ingest:
         entries, waited = self._seen_through(entries), self._seen_through(waited)
         held = self.tx.causal_of(self._perhaps_held([*entries, *waited], offered))
         stored = {k: (h.collection, h.causal) for k, h in held.items()}
-        batch = Batch(self.schema, self.forks, stored, apart=True)
+        recall = Recalling(self.tx)
+        batch = Batch(self.schema, self.forks, stored, apart=True, recall=recall)
         for _, state in offered:
             body = dict(zip(state.names, state.values, strict=True))
             batch.offer_state(

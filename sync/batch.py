@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sync.change import Entry, own_tips
-from sync.clock import DOT_BYTES, Chains, Dot
+from sync.clock import DOT_BYTES, Chains, Dot, Recall
 from sync.happenings import Conflicts, conflicts_of, happenings
 from sync.kernel import edit
 from sync.packing import (
@@ -30,6 +30,7 @@ from sync.packing import (
 from sync.record import (
     RecordState,
     apply_change,
+    complete,
     deliverable,
     join_chains,
     join_states,
@@ -48,7 +49,8 @@ class Batch:
     ``causal_of`` holds the causal data of every record that the batch names and the store has;
     ``collections_of`` what kind each is. ``forks`` is the store's set and grows here. With
     ``apart`` new records that are one plain change stay in ``births`` and not in ``touched``: most
-    of what a day brings, for callers that store them as they are.
+    of what a day brings, for callers that store them as they are. ``recall`` tells from the feeds,
+    where there are any, what a record's list was cut of; it is asked of forked replicas alone.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Batch:
         causal_of: Mapping[str, tuple[str, bytes]],
         *,
         apart: bool = False,
+        recall: Recall | None = None,
     ) -> None:
         self.schema = schema
         self.forks = forks
@@ -67,6 +70,7 @@ class Batch:
         self.misfits: list[tuple[Entry, str]] = []
         self._stored = causal_of
         self._apart = apart
+        self._recall = recall
 
     def slot(self, record: str, collection: str) -> Touched:
         """The record's place in this batch."""
@@ -264,6 +268,8 @@ class Batch:
                     before = self._join_incoming(slot, before)
                 self._apply_waiting(slot, before)
             if slot.full is not None and slot.dirty:
+                if self._recall is not None:
+                    complete(slot.full, self._recall)
                 slot.causal, slot.body = pack_state(slot.full, self.schema, slot.collection)
                 slot.patch = {}
                 slot.stamp = slot.full.stamp
@@ -284,7 +290,7 @@ class Batch:
     def _join_incoming(self, slot: Touched, before: Conflicts) -> Conflicts:
         for causal, body in slot.incoming:
             state, other = self._open(slot), unpack_state(causal, body)
-            chains = join_chains(state, other, self.forks)
+            chains = join_chains(state, other, self.forks, self._recall)
             if state.vector.covers_all(other.vector, chains):
                 continue
             slot.full = join_states(state, other, chains)
@@ -297,7 +303,7 @@ class Batch:
 
     def _apply_waiting(self, slot: Touched, before: Conflicts) -> Conflicts:
         state = self._open(slot)
-        chains = Chains(self.forks, dict(state.preds))
+        chains = Chains(self.forks, dict(state.preds), self._recall)
         for entry in slot.waiting:
             chains.preds[entry.dot] = own_tips(entry)
         again = True

@@ -13,7 +13,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from sync.errors import MessageMalformed
@@ -29,6 +29,9 @@ Dot = bytes
 """Replica, counter and tag in 28 bytes: the name of one change."""
 Preds = Mapping[Dot, tuple[Dot, ...]]
 """Dot -> the same replica's tips on that record before it: the list that tells branches apart."""
+Recall = Callable[[Dot], tuple[Dot, ...] | None]
+"""What a list said before it was cut, from the feeds: None where no feed here has that change.
+Raises LookupError where one has it that cannot be read now."""
 
 
 class Stamp(NamedTuple):
@@ -86,19 +89,26 @@ class Chains:
 
     ``forks`` are the replicas known to have forked (shared by all records of a store, and added to
     when a fork is spotted); ``preds`` are the dots of this record with what stood before each.
+    ``recall`` is asked where they are cut, by who holds feeds, and its answers are kept in them.
     """
 
-    __slots__ = ("forks", "preds")
+    __slots__ = ("forks", "preds", "recall")
 
-    def __init__(self, forks: set[bytes], preds: dict[Dot, tuple[Dot, ...]]) -> None:
+    def __init__(
+        self,
+        forks: set[bytes],
+        preds: dict[Dot, tuple[Dot, ...]],
+        recall: Recall | None = None,
+    ) -> None:
         self.forks = forks
         self.preds = preds
+        self.recall = recall
 
     def before(self, d: Dot, tip: Dot) -> bool:
         """Is ``d`` the change ``tip`` or one before it on the chain that ends in ``tip``?
 
         Where no fork of the replica is known the counters decide. Else the list is walked back from
-        the tip; where the list is cut one line is assumed.
+        the tip; where it is cut the feeds are asked, and where there are none one line is assumed.
         """
         if d == tip:
             return True
@@ -114,10 +124,27 @@ class Chains:
             if at in seen or at[REPLICA_BYTES : REPLICA_BYTES + COUNTER_BYTES] <= counter:
                 continue
             seen.add(at)
-            if at not in self.preds:
+            try:
+                behind = self.behind(at)
+            except LookupError:
+                # What cannot be read now shows nothing to be older: it waits, or stands beside.
+                continue
+            if behind is None:
                 return True
-            todo += self.preds[at]
+            todo += behind
         return False
+
+    def behind(self, d: Dot) -> tuple[Dot, ...] | None:
+        """What stood before a change on its record; None where neither list nor feeds tell.
+
+        Raises LookupError where a feed tells it that cannot be read now.
+        """
+        found = self.preds.get(d)
+        if found is None and self.recall is not None:
+            found = self.recall(d)
+            if found is not None:
+                self.preds[d] = found
+        return found
 
 
 class VersionVector:

@@ -17,8 +17,9 @@ preds
   list whose field shows something else.
 - a void is ``[dot, ms, n, worker, reason, what it had seen]``.
 - ``edits`` is a vector, left out where it equals the record's.
-- ``older`` are dots taken in that are no tips, per replica in order, at most 15 a replica;
-  ``preds`` are ``[dot, its predecessors]`` where these are not the dot before it in ``older``.
+- ``older`` are dots taken in that are no tips, per replica in order: the last 15 of a replica, and
+  where it has several tips those from where its lines part; ``preds`` are ``[dot, its
+  predecessors]`` where these are not the dot before it in ``older``.
 
 Invariant: ``unpack(pack(s))`` is ``s`` up to what the cut list forgets; equal states pack to equal
 bytes.
@@ -30,15 +31,16 @@ from typing import Any
 
 import msgspec
 
-from sync.clock import DOT_BYTES, Dot, Stamp, VersionVector
+from sync.clock import DOT_BYTES, Chains, Dot, Stamp, VersionVector
 from sync.errors import StateInvalid
 from sync.policy import append_value, choose, exact_key, kinds, siblings_of, union_value
-from sync.record import RecordState, Void, Write
+from sync.record import RecordState, Void, Write, parted
 from sync.schema import Schema
 
 OLDER_PER_REPLICA_MAX = 15
 """Dots listed beside the tip: enough to tell branches apart when they meet within a few
-exchanges."""
+exchanges. Beyond it servers ask their feeds (``clock.Recall``), once a replica is known to have
+forked: an ordinary list needs no more."""
 
 Causal = list[Any]
 
@@ -225,14 +227,23 @@ def _pack_void(state: RecordState, d: Dot, tips: dict[Dot, int]) -> list[Any]:
 
 
 def _pack_list(state: RecordState, tips: dict[Dot, int]) -> tuple[bytes, list[Any]]:
-    """``older`` and ``preds``: the dots taken in, cut to the last of each replica."""
+    """``older`` and ``preds``: the dots taken in, cut to the last of each replica, and to where its
+    lines part."""
+    apart: set[Dot] = set()
+    for several in state.vector.tips.values():
+        if len(several) > 1:
+            apart.update(parted(several, Chains(set(), state.preds)))
     by_replica: dict[bytes, list[Dot]] = {}
     for d in sorted(state.preds):
         by_replica.setdefault(d[:16], []).append(d)
     older: list[Dot] = []
     exceptions: list[Any] = []
     for dots in by_replica.values():
-        before = [d for d in dots if d not in tips][-OLDER_PER_REPLICA_MAX:]
+        before = [d for d in dots if d not in tips]
+        one_line = [d for d in before if d not in apart] if apart else before
+        if len(one_line) > OLDER_PER_REPLICA_MAX:
+            cut = set(one_line[:-OLDER_PER_REPLICA_MAX])
+            before = [d for d in before if d not in cut]
         older += before
         expected: tuple[Dot, ...] = ()
         for d in before + [d for d in dots if d in tips]:

@@ -14,12 +14,17 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple, TypeVar
 
 from sync.change import ADD, APPEND, COUNT, REMOVE, VOID, Entry, own_tips
-from sync.clock import Chains, Dot, Stamp, VersionVector, counter_of, replica_of
+from sync.clock import Chains, Dot, Recall, Stamp, VersionVector, counter_of, replica_of
 
 T = TypeVar("T")
+
+PARTED_MAX = 1_000
+"""Dots of one replica listed from where its lines part: a list that a page of states still carries.
+Two copies of a tablet stop writing as one as soon as either meets the other's feed."""
 
 
 class Write(NamedTuple):
@@ -132,6 +137,34 @@ def chains_for(state: RecordState, forks: set[bytes]) -> Chains:
     return Chains(forks, state.preds)
 
 
+def parted(tips: Collection[Dot], chains: Chains) -> dict[Dot, tuple[Dot, ...]]:
+    """The dots of one replica that stand behind some of its tips and not behind all, with what
+    stood before each: below them the lines are one. At most ``PARTED_MAX``, the latest."""
+    found: dict[Dot, tuple[Dot, ...]] = {}
+    lines = set(tips)
+    while len(lines) > 1 and len(found) < PARTED_MAX:
+        at = max(lines, key=lambda d: d[16:24])
+        lines.discard(at)
+        try:
+            behind = chains.behind(at)
+        except LookupError:
+            behind = None
+        if behind is not None:
+            found[at] = behind
+        # A line that ends meets no other: those are followed to where they end too.
+        lines.update(behind or (b"",))
+    return found
+
+
+def complete(state: RecordState, recall: Recall) -> None:
+    """Where a replica wrote the record in two lines, list them to where they part: who has this
+    state tells them apart by it, and needs no feed."""
+    chains = Chains(set(), dict(state.preds), recall)
+    for tips in state.vector.tips.values():
+        if len(tips) > 1:
+            state.preds.update(parted(tips, chains))
+
+
 def deliverable(state: RecordState, entry: Entry, chains: Chains) -> bool:
     """Is every change that the writer had seen there already?"""
     packed = entry.change.vector
@@ -224,7 +257,7 @@ def join_chains(
     a: RecordState,
     b: RecordState,
     forks: set[bytes],
-    known: dict[Dot, tuple[Dot, ...]] | None = None,
+    recall: Recall | None = None,
 ) -> Chains:
     """The knowledge of branches for joining two states: their lists together, forks spotted."""
     for state in (a, b):
@@ -233,7 +266,7 @@ def join_chains(
                 forks.add(replica)
     spot_forks(a, list(b.preds), forks)
     spot_forks(b, list(a.preds), forks)
-    return Chains(forks, {**(known or {}), **a.preds, **b.preds})
+    return Chains(forks, {**a.preds, **b.preds}, recall)
 
 
 def join_states(a: RecordState, b: RecordState, chains: Chains) -> RecordState:

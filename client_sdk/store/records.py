@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from client_sdk.store.base import Store
-from sync.change import Entry, entry_of
-from sync.clock import Chains, Dot, counter_of, replica_of
+from sync.change import Entry, entry_of, own_tips
+from sync.clock import Chains, Dot, Recall, counter_of, replica_of
 from sync.packing import Causal, unpack_list, unpack_state
 from sync.policy import same_key
 from sync.sealing import is_sealed
@@ -148,12 +148,13 @@ def _differs(body: dict[str, Any], field: str, value: Any) -> bool:
 
 def _voided(store: Store, item: Kept) -> bool:
     state = unpack_state(item.causal, item.body)
-    return state.voided(Chains(store.forks, state.preds))
+    return state.voided(Chains(store.forks, state.preds, recalling(store)))
 
 
 def chains_of(store: Store, causal: Causal) -> Chains:
     """What is known of branches for one packed state."""
-    return Chains(store.forks, unpack_list(causal[0], causal[7], causal[8]))
+    preds = unpack_list(causal[0], causal[7], causal[8])
+    return Chains(store.forks, preds, recalling(store))
 
 
 # -- what waits -------------------------------------------------------------------------------
@@ -179,6 +180,16 @@ def entry_at(store: Store, d: Dot) -> Entry | None:
         if raw is not None and digest[:4] == d[24:]:
             return entry_of(replica_of(d), counter_of(d), salt, raw)
     return None
+
+
+def recalling(store: Store) -> Recall:
+    """What a record's list was cut of, as far as the feeds held here tell it."""
+
+    def recall(d: Dot) -> tuple[Dot, ...] | None:
+        entry = entry_at(store, d)
+        return None if entry is None else own_tips(entry)
+
+    return recall
 
 
 def set_waiting(store: Store, records: Iterable[str], entries: Iterable[Entry]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sync.batch import Batch
 from sync.change import Change, Entry, encode_change, entry_of
-from sync.clock import Chains, Stamp, VersionVector
+from sync.clock import Chains, Recall, Stamp, VersionVector
 from sync.packing import OLDER_PER_REPLICA_MAX, decode_causal, pack_state, unpack_state
 from sync.policy import Shown, show
 from sync.record import (
@@ -131,7 +131,12 @@ def as_model(shown: Shown) -> dict[str, Any]:
 
 
 class Store:
-    """One store: packed records, moved only through ``Batch``; beside it the full rules alone."""
+    """One store: packed records, moved only through ``Batch``; beside it the full rules alone.
+
+    ``recall`` is what it asks where the lists of its records are cut; None: it holds no feeds.
+    """
+
+    recall: Recall | None = None
 
     def __init__(self, replica: bytes, world: World) -> None:
         self.world = world
@@ -220,7 +225,7 @@ class Store:
         self, entries: list[Entry], states: list[tuple[str, str, bytes, dict[str, Any]]]
     ) -> None:
         stored = {r: (c, causal) for r, (c, causal, _) in self.records.items()}
-        batch = Batch(SCHEMA, self.forks, stored)
+        batch = Batch(SCHEMA, self.forks, stored, recall=self.recall)
         for record, collection, causal, body in states:
             batch.offer_state(record, collection, decode_causal(causal), body)
         waited, self.waiting = self.waiting, []
@@ -311,7 +316,7 @@ class World:
         kind = rng.random()
         if kind < 0.5:
             if forks and self._wrote(store.replica, record) >= OLDER_PER_REPLICA_MAX:
-                return  # Beyond the cut of the list branches cannot be told apart.
+                return  # Who holds no feeds cannot tell branches apart beyond the cut of the list.
             sets, others = random_operations(rng)
             store.write(record, sets, others, rng.choice((5, 1_000, 1_001, 50_000)))
         elif kind < 0.7:

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the list of a record's dots was cut of, from the feeds.
+
+What lives here: one change's own dots before it, by its name. What must not: merging, writing.
+Invariants
+- It is asked of replicas whose feed is known to have forked, and of no other: an ordinary upload
+  opens nothing here.
+- What it tells is what the change was merged with: what is in quarantine is seen through.
+"""
+
+from __future__ import annotations
+
+from server.archive_errors import ArchiveMissing
+from server.history import ChangeReader
+from server.seen_through import Aside, aside_of, seen_through
+from server.store.base import Transaction
+from sync.change import own_tips
+from sync.clock import Dot
+
+
+class Recalling:
+    """The feeds of one transaction, asked for what stood before a change on its record."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._reader = ChangeReader(tx)
+        self._aside: dict[str, dict[Dot, Aside]] = {}
+
+    def __call__(self, d: Dot) -> tuple[Dot, ...] | None:
+        """The writer's own dots before this change on its record; None where it is in no feed.
+
+        Raises LookupError where it lies in an archive that is not here.
+        """
+        try:
+            found = self._reader.find(d)
+        except ArchiveMissing as error:
+            raise LookupError("archive") from error
+        if found is None:
+            return None
+        record = found.entry.record
+        if record not in self._aside:
+            self._aside[record] = aside_of(self._tx, [record])
+        return own_tips(seen_through(found.entry, self._aside[record]))
