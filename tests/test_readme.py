@@ -8,16 +8,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from fixtures.neighbourhood import neighbourhood
 from fixtures.office import write_households_csv
+from fixtures.waiting import WAIT_SECONDS_MAX, until
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS_MAX = 30
 
 
 def blocks(readme: Path) -> list[list[str]]:
@@ -70,11 +69,10 @@ def test_the_servers_first_commands_work_as_they_are_written(tmp_path: Path) -> 
     )
     try:
         address = tmp_path / "doorstep-data/address"
-        until = time.monotonic() + START_SECONDS_MAX
-        while not address.exists():
-            assert server.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
-    finally:
+        until(lambda: address.exists() or server.poll() is not None)
+        assert server.poll() is None
         server.send_signal(signal.SIGTERM)
-        assert server.wait(START_SECONDS_MAX) == 0
+        assert server.wait(WAIT_SECONDS_MAX) == 0
+    finally:
+        server.kill()
+        server.wait()

@@ -165,7 +165,7 @@ def test_a_tablet_is_enrolled_from_the_page_by_the_digits_both_show(
         tab.get_by_role("button", name="出二维码").click()
         picture = tab.locator(".qr").screenshot()
         with world.enrolling(picture, "newcomer", "新平板") as digits:
-            expect(tab.locator(".digits")).to_be_visible(timeout=10_000)
+            expect(tab.locator(".digits")).to_be_visible()
             assert tab.locator(".digits").inner_text().replace(" ", "") == digits()
             tab.get_by_role("button", name="一致，登记").click()
             expect(tab.locator(".flash")).to_contain_text("已登记")

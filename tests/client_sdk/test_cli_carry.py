@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.district import add_team, district_settings, new_district, ticket_text
+from fixtures.waiting import WAIT_SECONDS_MAX
 from server.settings import Settings
 
 SECRET = "一个很长的口令 2026"
@@ -17,10 +18,18 @@ TABLET, OFFICE = "client_sdk.cli", "server.cli"
 
 
 def run(module: str, *words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = start(module, *words)
-    out, err = done.communicate(timeout=60)
+    with start(module, *words) as done:
+        out, err = heard(done)
     assert not check or done.returncode == 0, out + err
     return subprocess.CompletedProcess(words, done.returncode, out, err)
+
+
+def heard(done: subprocess.Popen[str]) -> tuple[str, str]:
+    """All a command says to its end; one that does not end is killed, so that none is left."""
+    try:
+        return done.communicate(timeout=WAIT_SECONDS_MAX)
+    finally:
+        done.kill()
 
 
 def start(module: str, *words: object) -> subprocess.Popen[str]:
@@ -102,7 +111,7 @@ def test_the_commands_bring_visits_in_by_stick_by_codes_and_face_to_face(place: 
     homes = [place.new_home("a", "李秀英"), place.new_home("b", "黄少芬")]
     listener = start(
         TABLET, "--dir", place.folder / "a", "meet", "listen", "--host", "127.0.0.1",
-        "--once", "--plain", "--no-announce", "--seconds", 40,
+        "--once", "--plain", "--no-announce", "--seconds", 100,
     )  # fmt: skip
     try:
         assert listener.stdout is not None
@@ -111,7 +120,7 @@ def test_the_commands_bring_visits_in_by_stick_by_codes_and_face_to_face(place: 
         told = place.tablet("b", "meet", "with", code)
         assert "Met: 1 given, 1 taken, 1 carried" in told
     finally:
-        out, err = listener.communicate(timeout=60)
+        out, err = heard(listener)
     assert "Met: 2 given, 1 taken" in out, err
     listed = place.tablet("b", "list")
     assert all(home in listed for home in homes)

@@ -19,8 +19,10 @@ from client_sdk.revoked import keep_revocations
 from client_sdk.tablet import Tablet
 from crypto.errors import PinMismatch
 from crypto.identity import replica_of
+from fixtures.waiting import WAIT_SECONDS_MAX
 from server import devices
 from sync.messages import PROTOCOL, encode
+from tests.client_sdk.meeting_names import named_apart
 
 HOST = "127.0.0.1"
 
@@ -41,12 +43,12 @@ def listening(tablet: Any, **more: Any) -> Iterator[tuple[str, list[Met]]]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(10)
     try:
+        assert ready.wait(WAIT_SECONDS_MAX)
         yield codes[0], met
     finally:
         over.set()
-        thread.join(20)
+        thread.join(WAIT_SECONDS_MAX)
         assert not thread.is_alive()
 
 
@@ -184,7 +186,7 @@ def test_nobody_can_sit_between_two_tablets(world: Any) -> None:
 
         def relay() -> None:
             """Pass the proofs on, with a TLS key of one's own on the near side."""
-            near = between.accept(10)
+            near = between.accept(WAIT_SECONDS_MAX)
             assert near is not None
             far = call(found.address, found.pin)
             try:
@@ -198,7 +200,7 @@ def test_nobody_can_sit_between_two_tablets(world: Any) -> None:
         thread.start()
         with pytest.raises(PeerUnknown):
             b.meet_at(Meetable(f"{HOST}:{between.port}", between.pin, None))
-        thread.join(20)
+        thread.join(WAIT_SECONDS_MAX)
     between.close()
     assert [type(m.error) for m in met] == [Unreachable]
 
@@ -292,9 +294,12 @@ def test_a_tablet_nobody_can_unlock_hands_its_outbox_to_a_teammate(
 
 
 @pytest.mark.slow
-def test_a_listener_is_found_by_name_on_the_local_network() -> None:
+def test_a_listener_is_found_by_name_on_the_local_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named_apart(monkeypatch)
     with announced(HOST, 40123, b"p" * 32):
-        found = find(HOST, 5.0, enough=1)
+        found = find(HOST, WAIT_SECONDS_MAX, enough=1)
     assert found == [Meetable(f"{HOST}:40123", b"p" * 32, None)]
 
 

@@ -13,6 +13,7 @@ from client_sdk.devices import District
 from client_sdk.errors import ServerRefused
 from client_sdk.http_transport import BUSY_SECONDS_MAX, HttpTransport, Signing
 from fixtures.district import Local, district_settings, local_district
+from fixtures.waiting import WAIT_SECONDS_MAX, until
 from fixtures.wire import Speaker, error_of, household
 from server.errors import ServerBusy
 from server.places import SECONDS_MAX, Places
@@ -63,11 +64,11 @@ class Held:
 
         def hold() -> None:
             begun.set()
-            self._go.wait(20)
+            self._go.wait(WAIT_SECONDS_MAX)
 
         self._thread = local.service._worker
         self._thread.submit(hold)
-        begun.wait(5)
+        begun.wait(WAIT_SECONDS_MAX)
 
     def release(self) -> None:
         self._go.set()
@@ -80,8 +81,7 @@ def test_a_busy_district_answers_503_with_seconds_and_the_tablet_comes_back_by_i
     held = Held(served)
     waiting = threading.Thread(target=lambda: first.sync(first.request()))
     waiting.start()
-    while served.service.places.taken < 1:
-        continue
+    until(lambda: served.service.places.taken)
     refused = second.send("POST", "/v1/sync", encode(second.request()))
     assert (refused.status_code, error_of(refused)["code"]) == (503, "server/busy")
     assert 1 <= int(refused.headers["retry-after"]) <= SECONDS_MAX
@@ -92,7 +92,9 @@ def test_a_busy_district_answers_503_with_seconds_and_the_tablet_comes_back_by_i
     def nap(seconds: float) -> None:
         naps.append(seconds)
         held.release()
-        waiting.join(10)
+        waiting.join(WAIT_SECONDS_MAX)
+        # Its place is given back a moment after the answer was read.
+        until(lambda: not served.service.places.taken)
 
     nonces = [second.nonce]
     enrolment = second.enrolment

@@ -7,6 +7,7 @@ import httpx
 
 from client_sdk.app.gate import COOKIE, POLICY
 from client_sdk.cli_app import RUNNING_FILE, _begin, address_again
+from client_sdk.lan_finding import own_addresses
 from fixtures.tablet_app import Held, Serving, Visitor
 
 
@@ -86,8 +87,7 @@ def test_nothing_shown_may_be_kept_framed_or_run_elsewhere(visitor: Visitor) -> 
 
 def test_only_the_machine_itself_is_listened_to(pages: Serving) -> None:
     assert pages.app._socket.getsockname()[0] == "127.0.0.1"
-    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
-    for address in others - {"127.0.0.1", "::1"}:
+    for address in {"127.0.0.2", *own_addresses()} - {"127.0.0.1"}:
         with socket.socket() as caller:
             caller.settimeout(1)
             assert caller.connect_ex((address, pages.app.port)) != 0

@@ -8,6 +8,7 @@ import pytest
 from client_sdk.app.keeper import HIDDEN_SECONDS_MAX, IDLE_SECONDS_MAX
 from client_sdk.errors import Locked
 from fixtures.tablet_app import PIN, WORKER, Held, Serving, Visitor
+from fixtures.waiting import WAIT_SECONDS_MAX
 from tests.client_sdk.app.conftest import Seconds
 
 WRONG = "804613"
@@ -119,13 +120,13 @@ def test_pages_work_and_lock_while_a_sync_waits_for_the_network(
 
     def request(*_: object) -> None:
         line.asked.set()
-        line.answer.wait(20)
+        line.answer.wait(WAIT_SECONDS_MAX)
         raise Unreachable("test")
 
     monkeypatch.setattr(Connection, "request", request)
     visitor.unlock()
     visitor.post("/sync", {"blobs": "1"})
-    assert line.asked.wait(20)
+    assert line.asked.wait(WAIT_SECONDS_MAX)
     assert "正在同步" in visitor.get("/").text
     visitor.post("/lock", {})
     keeper = pages.app.keeper
@@ -135,7 +136,7 @@ def test_pages_work_and_lock_while_a_sync_waits_for_the_network(
         pass
     assert visitor.unlock(WRONG).url.path.endswith("/unlock")
     line.answer.set()
-    keeper.syncing.wait(20)
+    keeper.syncing.wait(WAIT_SECONDS_MAX)
     assert not keeper.is_open
     assert keeper.syncing.ended is not None
     assert isinstance(keeper.syncing.ended.error, Unreachable)

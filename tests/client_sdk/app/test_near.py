@@ -7,7 +7,6 @@ import shutil
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,10 @@ from crypto.log import TreeHead, sign_tree_head
 from crypto.logword import FORKED, Evidence, encode
 from crypto.tls import check_tls_pin, pem_to_der
 from fixtures.tablet_app import PIN, WORKER, Held, Serving, Visitor
+from fixtures.waiting import until
 from tests.client_sdk.app.conftest import Seconds
 from tests.client_sdk.app.test_pages import draft_of, tablet_of
-
-WAIT_SECONDS = 20.0
+from tests.client_sdk.meeting_names import named_apart
 
 
 @pytest.fixture
@@ -50,15 +49,6 @@ def quiet(meeting: Meeting) -> Meeting:
     """On loopback, and nothing is announced."""
     meeting.host, meeting.announces = HOST, False
     return meeting
-
-
-def until(said: Any) -> Any:
-    """Wait for something; what it is."""
-    end = time.monotonic() + WAIT_SECONDS
-    while not (found := said()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
 
 
 # -- teammates --------------------------------------------------------------------------------
@@ -177,8 +167,9 @@ def test_it_listens_no_longer_than_somebody_has_it_unlocked(
 
 @pytest.mark.slow
 def test_a_teammate_is_found_by_name_or_the_page_says_that_nobody_is_there(
-    worker: Visitor, pages: Serving
+    worker: Visitor, pages: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    named_apart(monkeypatch)
     meeting = pages.app.keeper.meeting
     meeting.host = HOST
     worker.post("/meet/look", {})

@@ -14,6 +14,7 @@ from client_sdk.app.household import NEW
 from client_sdk.errors import AttachmentRefused
 from client_sdk.tablet import Tablet
 from fixtures.tablet_app import WORKER, Held, Serving, Visitor, served
+from fixtures.waiting import WAIT_SECONDS_MAX
 from sync.carry.stick import read_stick
 from sync.collections import SCHEMA
 from tests.client_sdk.test_texts import placeholders
@@ -175,6 +176,56 @@ def test_every_form_that_is_offered_makes_its_record(
     assert made.values["household"] == home
 
 
+def test_only_what_is_signed_has_a_glass_and_it_says_what_is_signed(
+    worker: Visitor, held: Held
+) -> None:
+    said = {"parcel": "以上物品已收到", "guardian_notice": "知道自己的责任"}
+    for collection in NEW:
+        page = worker.get(f"/home/{held.homes[3]}/new/{collection}").text
+        signed = "signature" in SCHEMA.collections[collection].fields
+        assert ('class="glass"' in page) is signed, collection
+        assert said.get(collection, "") in page
+        assert ("本人同意记录" in page) is False
+
+
+def test_a_photo_stays_with_a_parcel_that_was_not_right_at_the_first_try(
+    worker: Visitor, pages: Serving, held: Held
+) -> None:
+    home = held.homes[3]
+    page = worker.get(f"/home/{home}/new/parcel").text
+    action = re.search(rf'action="[^"]*(/home/{home}/new/parcel/[\w-]+)"', page)
+    assert action
+    form = {**MINIMAL["parcel"], "goods": []}
+    refused = worker.post(action[1], form, files={"photo": ("a.jpg", SMALL_PHOTO)})
+    assert refused.status_code == 400
+    assert "已附 1 个文件" in refused.text
+    # The second time no photo is sent: the first is still the parcel's.
+    worker.post(action[1], MINIMAL["parcel"])
+    kept = tablet_of(pages).listed(home, "parcel", "attachment")
+    (parcel,), (photo,) = kept["parcel"], kept["attachment"]
+    assert parcel.values["photos"] == [photo.id]
+
+
+def test_what_was_so_the_last_time_is_taken_over_with_one_tap_but_nothing_measured(
+    worker: Visitor, pages: Serving, held: Held
+) -> None:
+    home = held.homes[0]
+    with pages.app.keeper.tablet() as tablet:
+        people = [hit.id for hit in tablet.listed(home, "person")["person"]]
+        visit = {"household": home, "at_ms": 1_780_963_200_000, "mode": "door", "outcome": "met"}
+        done = {"persons": people[:2], "services": ["meal", "company"], "minutes": 25}
+        tablet.create_record("visit", {**visit, **done, "temperature_c": 36.9})
+        # A door that stayed shut since then has nothing to offer.
+        later = {**visit, "at_ms": 4_000_000_000_000, "outcome": "not_opened"}
+        tablet.create_record("visit", later)
+    page = worker.get(f"/home/{home}/visit").text
+    offered = dict(re.findall(r'data-take="(\w+)" data-values="([^"]*)"', page))
+    assert offered["services"] == "company,meal" or offered["services"] == "meal,company"
+    assert (offered["minutes"], set(offered)) == ("25", {"persons", "services", "minutes"})
+    assert set(offered["persons"].split(",")) == set(people[:2])
+    assert "与上次一样：25 分钟" in page
+
+
 def test_a_new_household_lies_in_the_area_of_the_others(worker: Visitor, pages: Serving) -> None:
     page = worker.get("/home/-/new/household").text
     action = re.search(r'action="[^"]*(/home/-/new/household/[\w-]+)"', page)
@@ -209,6 +260,34 @@ def test_a_conflict_is_settled_at_the_door_with_how_it_is_known(
     assert "已处理" in answer.text
     shown = tablet_of(pages).read(home).fields["phone"]
     assert (shown.value, shown.conflict) == ("12600000003", False)
+
+
+def test_a_third_value_is_chosen_as_in_any_form_and_no_page_shows_one_value_alone(
+    worker: Visitor, pages: Serving, held: Held
+) -> None:
+    home = held.homes[0]
+    assert held.mate
+    folder, key = held.mate
+    with (
+        pages.app.keeper.tablet() as tablet,
+        Tablet.open_with(folder, key, worker="w-mate") as mate,
+    ):
+        tablet.edit(home, housing="lift")
+        mate.edit(home, housing="no_lift")
+        tablet.meet(mate)
+    for path in (f"/record/{home}", f"/home/{home}", "/conflicts"):
+        page = worker.get(path).text
+        assert "12600000001" in page, path
+        assert "12600000002" in page, path
+    edit = worker.get(f"/record/{home}/edit").text
+    assert f"/settle/{home}/phone" in edit
+    assert "“电话”有不同的值" in edit
+    page = worker.get(f"/settle/{home}/housing").text
+    choices = SCHEMA.collections["household"].fields["housing"].choices or ()
+    assert all(f'name="housing" value="{one.value}"' in page for one in choices)
+    # Written without saying "neither" first, it is the third value all the same.
+    worker.post(f"/settle/{home}/housing", {"housing": choices[-1].value, "because": "看到了"})
+    assert tablet_of(pages).read(home)["housing"] == choices[-1].value
 
 
 def test_buildings_are_walked_in_the_order_that_was_set(worker: Visitor, pages: Serving) -> None:
@@ -249,7 +328,7 @@ def test_photos_wait_when_told_so_and_their_size_is_shown_before(
         worker.post("/settings/blobs", {"wait": wait})
         syncing._tried_ms = 0
         worker.client.post(worker.base + "/sync/signal", headers={"origin": pages.url})
-        syncing.wait(5)
+        syncing.wait(WAIT_SECONDS_MAX)
     assert asked == [False, True]
     worker.post("/settings/blobs", {"wait": "1"})
     assert f"连照片一起（{everything}）" in worker.get("/sync").text

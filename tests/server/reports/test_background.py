@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from fixtures.district import new_district
+from fixtures.waiting import WAIT_SECONDS_MAX
 from server.app import opened_district
 from server.reports.background import PAUSE_SHARE, KeepingUp
 from server.reports.folding import progress_of
@@ -32,7 +33,7 @@ def test_figures_follow_the_record_though_nobody_asks_for_them(tmp_path: Path) -
             service.stopping = True
             await task
 
-        asyncio.run(asyncio.wait_for(until_it_is_done(), 30))
+        asyncio.run(asyncio.wait_for(until_it_is_done(), WAIT_SECONDS_MAX))
         with district.store.read() as tx:
             assert tx.rows("SELECT count(*) FROM facts_household") == [(5,)]
         service.close()
@@ -51,7 +52,7 @@ def test_between_two_steps_the_writing_thread_is_free(tmp_path: Path) -> None:
             service.stopping = len(worked) == 3
             return True
 
-        asyncio.run(asyncio.wait_for(KeepingUp(service, 0.01, slow).run(), 30))
+        asyncio.run(asyncio.wait_for(KeepingUp(service, 0.01, slow).run(), WAIT_SECONDS_MAX))
         assert len(worked) == 3
         for (began, ended), (again, _) in pairwise(worked):
             assert again - ended >= PAUSE_SHARE * (ended - began) * 0.9
