@@ -37,7 +37,7 @@ def let_go(store: Store, now_ms: int) -> int:
     parts = {int(row[0]) for row in store.rows("SELECT id FROM sealed_parts")}
     # The newest stays: its number must not be given again while changes name it.
     gone = sorted(part for part in parts - needed if part < newest)
-    with store.transaction():
+    with store.noting():
         store.run_many("DELETE FROM sealed_parts WHERE id = ?", ((part,) for part in gone))
         store.put(_LOOKS, [*looks, [now_ms, newest]][-LOOKS_MAX:])
     return len(gone)

@@ -150,7 +150,8 @@ class Outbox:
             if self.name == name:
                 self.close()
             (self.folder / name).unlink(missing_ok=True)
-            store.run("DELETE FROM outbox_files WHERE name = ?", (name,))
+            with store.noting():
+                store.run("DELETE FROM outbox_files WHERE name = ?", (name,))
             gone += 1
         return gone
 

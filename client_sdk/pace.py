@@ -59,13 +59,13 @@ def in_pieces(store: Store) -> bool:
 
 def _note(store: Store, brisk: bool) -> None:
     if brisk == in_pieces(store):
-        with store.transaction():
+        with store.noting():
             store.put(_BRISK, brisk)
 
 
 def _keep(store: Store, size: int) -> None:
     if size != text_bytes(store):
-        with store.transaction():
+        with store.noting():
             store.put(_KEY, size)
 
 

@@ -108,7 +108,7 @@ class Syncing:
                 break
         if succeeded:
             self._tell_successions()
-        with self._store.transaction():
+        with self._store.noting():
             self._store.put("synced_at_ms", self._clock())
         agrees = self._store.get("differing") is None
         return SyncReport(

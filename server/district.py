@@ -174,10 +174,13 @@ class District:
             raise found
         return found
 
-    def sync_together(self, asked: Sequence[Asked]) -> list[Reply | Exception]:
+    def sync_together(
+        self, asked: Sequence[Asked], committing: Callable[[], None] | None = None
+    ) -> list[Reply | Exception]:
         """Take in requests in order, with one durable commit for all; a reply or an error for each.
 
-        One that fails changes nothing and hinders no other.
+        One that fails changes nothing and hinders no other. ``committing`` is called before the
+        commit: the disk is waited for then, and the processor is free.
         """
         now_ms = self.clock()
         keys = [key for one in asked if one.request.relay for key in one.request.relay.keys]
@@ -189,7 +192,7 @@ class District:
         with self._lock:
             for one in asked:
                 self._tell_apart(one.request)
-            done = self._exchanges.together(asked, now_ms)
+            done = self._exchanges.together(asked, now_ms, committing)
         return [
             found
             if isinstance(found, Exception)

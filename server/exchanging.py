@@ -9,7 +9,7 @@ merging, what is kept in memory (``district``). Invariants
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -43,23 +43,29 @@ class Exchanges:
     def __init__(self, district: District) -> None:
         self.district = district
 
-    def together(self, asked: Sequence[Asked], now_ms: int) -> Sequence[Done | Exception]:
+    def together(
+        self, asked: Sequence[Asked], now_ms: int, committing: Callable[[], None] | None = None
+    ) -> Sequence[Done | Exception]:
         """Exchanges in one transaction; where one of them fails, each in its own."""
+        work = partial(self._committed, now_ms=now_ms, committing=committing)
         if len(asked) > 1:
             # Where it fails all is undone; each alone shows whose error it was.
             with suppress(Exception):
-                return self._committed(asked, now_ms)
-        return [found for one in asked for found in self._committed_alone(one, now_ms)]
+                return work(asked)
+        return [found for one in asked for found in self._alone(partial(work, [one]))]
 
-    def _committed_alone(self, one: Asked, now_ms: int) -> Sequence[Done | Exception]:
-        found = apart(partial(again, partial(self._committed, [one], now_ms)))
+    @staticmethod
+    def _alone(work: Callable[[], list[Done | Exception]]) -> Sequence[Done | Exception]:
+        found = apart(partial(again, work))
         return [found] if isinstance(found, Exception) else found
 
-    def _committed(self, asked: Sequence[Asked], now_ms: int) -> list[Done | Exception]:
+    def _committed(
+        self, asked: Sequence[Asked], now_ms: int, committing: Callable[[], None] | None
+    ) -> list[Done | Exception]:
         """Exchanges in one transaction, durable when this returns.
 
-        What one brings is opened when it is its turn: read just before, it is still in the
-        processor's cache. What cannot be opened has its error, and hinders no other.
+        What one brings is opened when it is its turn, unless it was opened while the commit before
+        this ran. What cannot be opened has its error, and hinders no other.
         """
         done: list[Done | Exception] = []
         with self.district.transaction() as tx:
@@ -74,6 +80,8 @@ class Exchanges:
                 (a.request, d) for a, d in zip(asked, done, strict=True) if isinstance(d, Done)
             ]
             add_words(tx, self.district.key, pairs, now_ms)
+            if committing is not None:
+                committing()
         self.district.forks |= forks
         return done
 

@@ -31,11 +31,14 @@ from sync.session import SignedStates, open_handed
 
 
 class Asked(NamedTuple):
-    """A request of a device whose signature holds; its reply carries the nonce for the next."""
+    """A request of a device whose signature holds; its reply carries the nonce for the next.
+
+    ``early``: its segments, where they were opened before its turn."""
 
     device: str
     request: Request
     nonce: bytes = b""
+    early: Sequence[Run] | None = None
 
 
 class Opened(NamedTuple):
@@ -61,15 +64,25 @@ class Check(NamedTuple):
 
 def open_request(asked: Asked, check: Check) -> Opened:
     """The request, verified. Raises what verification raises."""
-    request = asked.request
-    runs = open_runs(request.segments, request.partials, check)
-    return Opened(*asked, runs, open_states(request.handed, check))
+    request, early = asked.request, asked.early
+    segments = open_segments(request, check) if early is None else early
+    runs = [*segments, *_open_partials(request.partials, check)]
+    return Opened(asked.device, request, asked.nonce, runs, open_states(request.handed, check))
+
+
+def open_segments(request: Request, check: Check) -> list[Run]:
+    """The whole segments of a request, verified: this asks no store, and may be done early."""
+    return [_open_segment(segment, check) for segment in request.segments]
 
 
 def open_runs(segments: Sequence[Segment], partials: Sequence[Partial], check: Check) -> list[Run]:
     """Runs, verified; one of a writer that is not known raises."""
     runs = [_open_segment(segment, check) for segment in segments]
-    return runs + [run for p in partials if (run := _open_partial(p, check))]
+    return runs + _open_partials(partials, check)
+
+
+def _open_partials(partials: Sequence[Partial], check: Check) -> list[Run]:
+    return [run for p in partials if (run := _open_partial(p, check))]
 
 
 def open_relayed(

@@ -50,6 +50,7 @@ class Service:
         self.exporters = Readers(district.store, 1, "exporter")
         self.stopping = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="district")
+        self.opener = ThreadPoolExecutor(1, thread_name_prefix="opener")
         self._loads = -1
         self._load_revoked()
 
@@ -100,4 +101,5 @@ class Service:
         for readers in (self.readers, self.counters, self.exporters):
             readers.close()
         self._worker.shutdown(wait=True)
+        self.opener.shutdown(wait=True)
         self.nonces.close()

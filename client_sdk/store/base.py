@@ -145,6 +145,24 @@ class Store:
             raise
         self.inside = False
 
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """All or nothing, and durable with the next transaction that is.
+
+        For what may be lost with the power and is found out again: waiting for the disk takes
+        longer than all the rest of a sync.
+        """
+        if self.inside:
+            yield
+            return
+        self.run("PRAGMA synchronous = NORMAL")
+        try:
+            with self.transaction():
+                yield
+        finally:
+            if not self.closed:
+                self.run("PRAGMA synchronous = FULL")
+
     def reload(self) -> None:
         """Read again what is held in memory."""
         self._meta = {}

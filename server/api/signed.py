@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from crypto.errors import RequestRefused
-from crypto.request import check_request
+from crypto.request import Verified, check_request
 from server.service import Service
 
 _KEYID = re.compile(r';keyid="([0-9a-f]{32})"')
@@ -50,16 +50,29 @@ def check_signer(
 
     Raises RequestRefused, and NonceSpent, which names a fresh one, where only the nonce was wrong.
     """
-    district = service.district
-    keys = district.trust.keys
-    verified = check_request(
+    return spend(service, check_signature(service, method, target, headers, body))
+
+
+def check_signature(
+    service: Service, method: str, target: str, headers: dict[str, str], body: bytes
+) -> Verified:
+    """Check the signature alone: who signed, and the nonce that is to be spent.
+
+    Raises RequestRefused.
+    """
+    keys = service.district.trust.keys
+    return check_request(
         lambda replica: keys[replica].public,
         method,
         target,
         headers,
         body,
-        server=district.key.replica,
+        server=service.district.key.replica,
     )
-    device = keys[verified.replica].device
+
+
+def spend(service: Service, verified: Verified) -> Signer:
+    """Spend the nonce of a request whose signature holds. Raises NonceSpent."""
+    device = service.district.trust.keys[verified.replica].device
     service.nonces.spend(device, verified.nonce)
     return Signer(device, verified.replica)

@@ -9,15 +9,16 @@ commit that stores it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from crypto.errors import RequestRefused
 from server.apart import apart
 from server.api.body import Receive, Scope, Send, headers_of, send_answer, target_of
+from server.api.early import Early, Received
 from server.api.replies import TOLD, Answer, error_answer
-from server.api.signed import Signer, check_signer, known_sender
+from server.api.signed import Signer, known_sender, spend
 from server.api.together import Together
 from server.errors import DeviceRevoked, NonceSpent, ServerBusy
 from server.logs import Timer, log_fault, log_request
@@ -34,14 +35,6 @@ TOGETHER_MAX = 4
 the others."""
 
 
-class Received(NamedTuple):
-    """A request as it came."""
-
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-
 class Prepared(NamedTuple):
     """A request whose signature and nonce hold."""
 
@@ -56,8 +49,10 @@ class SyncEndpoint:
     def __init__(self, service: Service) -> None:
         self.service = service
         self._together: Together[Received, Answer] = Together(
-            lambda items: service.run(lambda: answer_all(service, items)), TOGETHER_MAX
+            lambda items: service.run(lambda: answer_all(service, items, self._early.begin)),
+            TOGETHER_MAX,
         )
+        self._early = Early(service, self._together.next)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         timer = Timer()
@@ -91,7 +86,9 @@ def failed(error: Exception, signer: Signer | None = None, nonce: bytes | None =
     return answer
 
 
-def answer_all(service: Service, items: Sequence[Received]) -> list[Answer | Exception]:
+def answer_all(
+    service: Service, items: Sequence[Received], committing: Callable[[], None]
+) -> list[Answer | Exception]:
     """Check, exchange, answer; runs in the store's thread.
 
     Those that wait at the same time are stored by one durable commit; each has its own answer.
@@ -100,7 +97,7 @@ def answer_all(service: Service, items: Sequence[Received]) -> list[Answer | Exc
     prepared = [apart(partial(_prepared, service, item)) for item in items]
     good = [one for one in prepared if isinstance(one, Prepared)]
     timer = Timer()
-    replies = iter(service.district.sync_together([one.asked for one in good]))
+    replies = iter(service.district.sync_together([one.asked for one in good], committing))
     service.metrics.commit(timer.ms)
     answers: list[Answer | Exception] = []
     for one in prepared:
@@ -121,9 +118,10 @@ def _prepared(service: Service, item: Received) -> Prepared | Answer:
     """What is checked before the store is asked; the answer where it is refused."""
     signer, nonce = None, None
     try:
-        signer = check_signer(service, "POST", item.target, item.headers, item.body)
+        early = item.early()
+        signer = spend(service, early.verified if early else item.check(service))
         nonce = service.nonces.issue(signer.device)
-        request = decode_request(item.body)
+        request = early.request if early else decode_request(item.body)
         if _is_guest(service, signer):
             return _relayed(service, signer, request, nonce)
         if request.replica != signer.replica:
@@ -131,7 +129,12 @@ def _prepared(service: Service, item: Received) -> Prepared | Answer:
         if request.segments or request.partials or request.handed:
             service.check_disk()
         revoked = signer.device in service.revoked
-        asked = Asked(signer.device, _upload_of(request) if revoked else request, nonce)
+        asked = Asked(
+            signer.device,
+            _upload_of(request) if revoked else request,
+            nonce,
+            early.runs if early else None,
+        )
         return Prepared(signer, asked, revoked)
     except TOLD as error:
         return failed(error, signer, nonce)

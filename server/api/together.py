@@ -36,6 +36,12 @@ class Together(Generic[T, A]):
             self._task = asyncio.create_task(self._work_off())
         return await future
 
+    def next(self) -> list[T]:
+        """Those that will be taken next, as far as they have come; from any thread."""
+        # They are taken while no work runs, and join at the end: none here moves meanwhile.
+        count = min(len(self._waiting), self._at_once_max)
+        return [self._waiting[i][0] for i in range(count)]
+
     async def _work_off(self) -> None:
         try:
             while self._waiting:
