@@ -13,7 +13,6 @@ that every piece names, or is not handed out.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from sync.carry.errors import PieceRefused
@@ -124,11 +123,3 @@ class Assembly:
         if name_of(found) != self.name:
             raise PieceRefused("digest of the whole")
         return found
-
-
-def assemble(pieces: Iterable[Piece]) -> dict[bytes, Assembly]:
-    """All pieces by the whole they belong to."""
-    found: dict[bytes, Assembly] = {}
-    for piece in pieces:
-        found.setdefault(piece.name, Assembly(piece.name, piece.total)).add(piece)
-    return found

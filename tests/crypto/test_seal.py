@@ -3,6 +3,7 @@
 back.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -109,6 +110,7 @@ def test_a_box_key_of_another_length_or_not_reduced_is_refused() -> None:
 def test_a_box_key_shows_nothing_of_itself() -> None:
     assert BOX.private.hex() not in repr(BOX)
     assert BoxKey.from_private(BOX.private).public == BOX.public
+    assert repr(BOX) == f"BoxKey(public={hashlib.sha256(BOX.public).hexdigest()[:16]})"
 
 
 def test_a_stream_reads_back_what_was_written() -> None:
@@ -274,3 +276,31 @@ def test_recovery_counts_on_through_a_stream_longer_than_it_would_look_ahead() -
     header, frames = frames_of([bytes([n]) for n in range(count)])
     found = recover_sealed_stream(BOX, INFO, header + b"".join(frames))
     assert [n for n, _ in found.items] == list(range(count))
+
+
+def test_a_length_that_no_item_has_is_refused_as_soon_as_it_is_read() -> None:
+    longest = ITEM_BYTES_MAX + 16
+    beyond = (longest + 1).to_bytes(4, "big")
+    no_zeros = bytes(4) + (1).to_bytes(8, "big")
+    for tail in (beyond, b"\xff" * 4, beyond + bytes(8), no_zeros, no_zeros + bytes(40)):
+        with pytest.raises(SealRefused):
+            list(read_sealed_stream(BOX, INFO, HEADER + FRAMES[0] + tail))
+    for tail in (longest.to_bytes(4, "big"), longest.to_bytes(4, "big") + bytes(8), b"\xff" * 3):
+        items = read_sealed_stream(BOX, INFO, HEADER + FRAMES[0] + tail)
+        assert (list(items), items.unreadable_bytes) == (ITEMS[:1], len(tail))
+
+
+def test_recovery_goes_on_at_the_next_frame_whatever_its_number() -> None:
+    lure = bytes(4) + (3).to_bytes(8, "big") + bytes(3)
+    for junk in (b"", lure):
+        data = HEADER + FRAMES[0] + junk + FRAMES[3] + FRAMES[2] + FRAMES[4]
+        found = recover_sealed_stream(BOX, INFO, data)
+        assert found.items == [(n, ITEMS[n]) for n in (0, 3, 4)]
+        assert found.unreadable_bytes == len(junk) + len(FRAMES[2])
+
+
+def test_recovery_finds_a_frame_whose_length_ends_as_its_number_begins() -> None:
+    header, frames = frames_of([bytes(240)])
+    assert frames[0][:12] == b"\0\0\1" + bytes(9)
+    found = recover_sealed_stream(BOX, INFO, header + b"\xaa" * 57 + frames[0])
+    assert (found.items, found.unreadable_bytes) == ([(0, bytes(240))], 57)

@@ -32,6 +32,7 @@ from sync.feed import (
     salts,
     salts_between,
     segment_digests,
+    segment_slots,
     unpack_segment,
     verify_partial,
     verify_segment,
@@ -336,3 +337,11 @@ def test_a_place_takes_a_change_of_the_largest_size_and_no_larger() -> None:
     assert not converts(Slot, b"", b"s" * 16, bytes(CHANGE_BYTES_MAX + 1))
     assert not converts(Slot, b"", b"s" * 17, b"")
     assert not converts(Slot, b"d" * 33, b"", b"")
+
+
+def test_the_places_of_a_segment_are_its_salts_and_the_bytes_of_its_changes() -> None:
+    whole = segment(3)
+    entries, _ = verify_segment(whole, verify)
+    assert segment_slots(whole) == [(e.salt, e.raw) for e in entries]
+    with pytest.raises(SyncError):
+        segment_slots(msgspec.structs.replace(whole, count=2))

@@ -24,6 +24,7 @@ from sync.session import (
     page_message,
     receipts_message,
     record_digest,
+    record_digests,
     sign_receipts,
     state_digest,
 )
@@ -199,8 +200,17 @@ def test_a_point_that_is_not_on_my_chain_means_that_i_am_a_copy(point: Known, of
     good = Known(A, 1, HEADS[1])
     assert off_my_chain([good, point], A, 5, HEADS.get, TAGS.get) is off
     assert off_my_chain([point, good], A, 5, HEADS.get, TAGS.get) is off
+    foreign, none = Known(B, 9, b"x" * 32), Known(A, 0, b"")
+    assert off_my_chain([foreign, none, point], A, 5, HEADS.get, TAGS.get) is off
 
 
 def test_a_point_that_was_forgotten_says_nothing() -> None:
     assert not off_my_chain([Known(A, 3, b"x" * 32)], A, 5, {}.get, {}.get)
     assert not off_my_chain([], A, 5, HEADS.get, TAGS.get)
+
+
+def test_many_digests_are_those_of_each() -> None:
+    records, vectors = ["r", "记录"], [dot(A, 1, b"tagg"), b""]
+    each = [record_digest(r, v) for r, v in zip(records, vectors, strict=True)]
+    assert record_digests(records, vectors) == each
+    assert len(set(each)) == 2

@@ -6,13 +6,15 @@ from __future__ import annotations
 import socket
 import ssl
 
+import msgspec
 import pytest
 
 from crypto.errors import PinMismatch
 from crypto.tls import make_tls_identity
-from sync.carry.line import ANSWER_BYTES_MAX, Answer, Line
+from sync.carry.line import ANSWER_BYTES_MAX, Answer, Line, held_bytes, numbers_in
 from sync.carry.standing import Standing, ask_standing
 from sync.enrolment import Keys, encode
+from sync.errors import MessageMalformed
 from sync.messages import PROTOCOL
 from tests.sync.carry.listening import Listening, Serve, answer, head_of
 
@@ -162,3 +164,25 @@ def test_a_server_is_asked_under_which_keys_it_stands() -> None:
         assert server.asked[0].startswith(b"GET /v1/keys HTTP/1.1\r\n")
     with pytest.raises(Down):
         ask_standing([closed_port()], Down)
+
+
+def test_the_numbers_of_an_answer_are_read_where_there_are_enough() -> None:
+    said = Answer(200, {}, msgspec.msgpack.encode([1, 7, True]))
+    assert numbers_in(said, 3) == (1, 7, 1)
+    for body, least in ((said.body, 4), (b"\xc1", 0), (b"", 0)):
+        with pytest.raises(MessageMalformed):
+            numbers_in(Answer(200, {}, body), least)
+
+
+@pytest.mark.parametrize(
+    ("heads", "held"),
+    [({}, 0), ({"doorstep-received": "0"}, 0), ({"doorstep-received": "9" * 16}, 10**16 - 1)],
+)
+def test_how_much_the_other_has_of_an_attachment_is_read(heads: dict[str, str], held: int) -> None:
+    assert held_bytes(Answer(200, heads, b"")) == held
+
+
+@pytest.mark.parametrize("text", ["", "-1", "x", "٣", "9" * 17, " 1"])
+def test_what_is_no_number_of_bytes_is_refused(text: str) -> None:
+    with pytest.raises(MessageMalformed):
+        held_bytes(Answer(200, {"doorstep-received": text}, b""))
