@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutation testing of sync and crypto: a machine makes bugs, the quick tests must see them.
 
-    python -m tests.mutation [WORD …] [--again] [--show] [--survivors] [--by FILE …]
+    python -m tests.mutation [WORD …] [--again] [--rest] [--show] [--survivors] [--by FILE …]
+                             [--seconds N] [--workers N]
 
 What lives here: the command, the verdicts that are kept between runs, and the file it writes,
 ``tests/mutation.json``. What must not: reasons, which are in ``reasons.py``. Invariants
@@ -19,6 +20,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
+import os
 import subprocess
 import sys
 import time
@@ -26,10 +29,11 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Sequence
 from typing import Any
 
-from tests.mutation.judging import ENDLESS, KILLED, SURVIVED, UNREACHED
+from tests.mutation.forking import ENDLESS, KILLED, SURVIVED, UNREACHED
+from tests.mutation.judging import COMPILED
 from tests.mutation.making import BUILD, TREE, Mutant, make_all
 from tests.mutation.reasons import reason_of
-from tests.plant import ROOT
+from tests.plant import ROOT, WORKERS
 from tests.reliability import commit
 
 FILE = ROOT / "tests" / "mutation.json"
@@ -43,7 +47,9 @@ TESTS = (
     "tests/fixtures/test_golden.py",
     "tests/fixtures/test_golden_erasure.py",
 )
-NICE = 15
+LOOPS = ("sync/batch.py", "sync/change.py", "sync/feed.py", "sync/session.py")
+"""What calls the loops that are compiled: some of it runs beside the compiled ones only."""
+NICE = 5
 NOTHING_RAN = 5
 """What pytest ends with where no test ran by its own loop."""
 Json = dict[str, Any]
@@ -79,17 +85,23 @@ def in_any_order(mutants: Sequence[Mutant], again: Container[str]) -> list[Mutan
     )
 
 
-def judge(mutants: Sequence[Mutant], tests: Sequence[str]) -> None:
-    """Judge these in the copy by these tests, in this order; verdicts are told one by one."""
+def judge(
+    mutants: Sequence[Mutant], tests: Sequence[str], workers: int, seconds: float, loops: str = ""
+) -> None:
+    """Judge these in the copy by these tests, in this order; verdicts are told one by one.
+
+    ``loops`` is the folder of the compiled loops, where they are to run and not those in Python.
+    """
     asked = BUILD / "asked.json"
-    names = [{"name": one.name} for one in mutants]
-    asked.write_text(json.dumps(names), encoding="utf-8")
+    names = [one.name for one in mutants]
+    asked.write_text(json.dumps({"names": names, "workers": workers, "seconds": seconds}))
     command = [sys.executable, "-B", "-m", "tests.mutation.judging", str(asked), str(TOLD), *tests]
     with LOG.open("w") as log:
         done = subprocess.run(
             ["nice", "-n", str(NICE), *command],
             check=False,
             cwd=TREE,
+            env={**os.environ, COMPILED: loops},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -158,6 +170,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--by", nargs="+", metavar="FILE", help="only what survived, by these new tests alone"
     )
+    parser.add_argument("--rest", action="store_true", help="only what was never judged")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin none after these")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="processes at a time")
     parser.add_argument("--show", action="store_true", help="judge nothing: write what is known")
     parser.add_argument("--survivors", action="store_true", help="show them")
     chosen = parser.parse_args(argv)
@@ -171,12 +186,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         for one in mutants
         if (chosen.again or verdicts.get(one.name, ("", ""))[1] not in (KILLED, ENDLESS))
         and (one.name in verdicts or not chosen.by)
+        and not (one.name in verdicts and chosen.rest)
     ]
     tests = chosen.by or TESTS
     if asked and not chosen.show:
         print(f"{len(asked)} mutants by {' '.join(tests)}", flush=True)
-        judge(in_any_order(asked, verdicts), tests)
+        until = time.monotonic() + chosen.seconds
+        judge(in_any_order(asked, verdicts), tests, chosen.workers, chosen.seconds)
         verdicts |= known(everything)
+        beside = [one for one in asked if one.module in LOOPS]
+        beside = [one for one in beside if verdicts.get(one.name, ("", ""))[1] == SURVIVED]
+        left = until - time.monotonic()
+        if left > 0 and beside and list((ROOT / "sync").glob("_kernel.*.so")):
+            judge(beside, tests, chosen.workers, left, str(ROOT / "sync"))
+            verdicts |= known(everything)
     told = figures(mutants, verdicts)
     show(told, chosen.survivors)
     if not chosen.words:

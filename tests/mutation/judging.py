@@ -6,9 +6,10 @@
 What lives here: which tests reach a function, and the judgement of each mutant by them. What
 must not: the mutants themselves. Invariants
 - A test that fails without a mutant judges none.
-- A mutant is killed where a test fails, or where it does not end: processor time is counted, so
-  that a busy machine kills none.
-- What runs only while modules are imported has a process of its own for each of its mutants.
+- A mutant is killed where a test fails, or where it does not end.
+- The loops are those in Python, whose mutants the compiled ones would hide; only what survived
+  beside them is judged with the compiled ones too, by a run that is told to (``COMPILED``).
+- What runs only while modules are imported is judged by processes that import them anew.
 """
 
 from __future__ import annotations
@@ -17,47 +18,38 @@ import gc
 import hashlib
 import json
 import os
-import resource
-import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 from _pytest.outcomes import Skipped
 from _pytest.runner import CallInfo, runtestprotocol
 
+from tests.mutation.choosing import Choice
+from tests.mutation.forking import UNREACHED, Pool, Say, limit
 from tests.mutation.switch import MUTANT, NOTE, function_of, reached, switch_on
 
-WORKERS = 2
+COMPILED = "DOORSTEP_MUTATION_COMPILED"
+"""The folder of the compiled loops, where they are to run."""
 EXAMPLES_MAX = 12
 """Of each property: enough that a wrong line shows, and a hundred thousand runs end in an hour."""
-TESTS_SECONDS_MAX = 2.0
-"""Of one mutant's tests, as they took without it: the quickest first, those behind are left."""
-CPU_SECONDS_MIN, CPU_TIMES = 2, 6
-WALL_SECONDS_MAX = 300
-"""For what waits without working; the processor's time ends the others."""
-MEMORY_BYTES_MAX = 4 << 30
-KILLED, SURVIVED, ENDLESS, UNREACHED = "killed", "survived", "endless", "unreached"
+IMPORT_SECONDS = 5.0
+"""Of tests that see what is done at import, generously: a limit of processor time hangs on it."""
+IMPORT_TESTS = ("collections", "schema")
+"""The tests that see how the collections are declared."""
 
 
-def limit(seconds: float) -> None:
-    """Of one mutant's process."""
-    cpu = CPU_SECONDS_MIN + int(seconds * CPU_TIMES)
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    signal.alarm(WALL_SECONDS_MAX)
+class Asked(TypedDict):
+    """What is to be judged, by how many at a time, and how long."""
 
-
-def outcome(status: int) -> str:
-    """What a process's end says: its own words are 0 and 1, and a signal is a limit; nothing where
-    it waited too long, since that may be the machine."""
-    if os.WIFSIGNALED(status):
-        return "" if os.WTERMSIG(status) == signal.SIGALRM else ENDLESS
-    return SURVIVED if os.WEXITSTATUS(status) == 0 else KILLED
+    names: list[str]
+    workers: int
+    seconds: float
 
 
 def passes(item: pytest.Item, following: pytest.Item | None) -> bool:
@@ -89,11 +81,8 @@ def warm() -> None:
 class Judge:
     """A pytest plugin in place of its loop."""
 
-    def __init__(self, asked: list[dict[str, str]], told: Path, kept: Path) -> None:
-        self.asked, self.told, self.kept = asked, told, kept
-        self.reached: dict[str, list[str]] = {}
-        self.seconds: dict[str, float] = {}
-        self.imported: list[str] = []
+    def __init__(self, asked: Asked, told: Path, kept: Path, until: float) -> None:
+        self.asked, self.told, self.kept, self.until = asked, told, kept, until
         self.items: dict[str, pytest.Item] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -121,13 +110,12 @@ class Judge:
         if os.environ.get(NOTE):
             self.note(session.items)
         else:
-            self.reached, self.seconds, self.imported = json.loads(self.kept.read_text())
-            self.judge_all()
+            self.judge_all(Choice.read(self.kept))
         return True
 
     def note(self, items: Sequence[pytest.Item]) -> None:
         """Note what every test reaches and how long it takes."""
-        imported = sorted(reached)
+        imported, seconds, found = sorted(reached), {}, {}
         for n, item in enumerate(items):
             reached.clear()
             start = time.process_time()
@@ -135,123 +123,123 @@ class Judge:
             if any(report.failed for report in runtestprotocol(item, False, following)):
                 print(f"fails without a mutant: {item.nodeid}", flush=True)
                 continue
-            self.seconds[item.nodeid] = time.process_time() - start
-            self.reached[item.nodeid] = sorted(reached)
-        self.kept.write_text(json.dumps([self.reached, self.seconds, imported]))
+            seconds[item.nodeid] = time.process_time() - start
+            found[item.nodeid] = sorted(reached)
+        self.kept.write_text(json.dumps([found, seconds, imported]))
 
-    def tests_of(self) -> dict[str, list[str]]:
-        """Function → the tests of its module, and those that reach it: these first, the quickest
-        first. What a test keeps for the next hides that the next goes the same way, so that the
-        tests of the module are all asked."""
-        reach: dict[str, set[str]] = defaultdict(set)
-        of_module: dict[str, list[str]] = defaultdict(list)
-        for test in sorted(self.reached, key=lambda t: (self.seconds[t], t)):
-            of_module[Path(test.partition("::")[0]).stem].append(test)
-            for function in self.reached[test]:
-                reach[function].add(test)
-        out = {}
-        for function, tests in reach.items():
-            own = of_module[f"test_{function.split('.x', maxsplit=1)[0].rpartition('.')[2]}"]
-            mine = [test for test in own if test in tests]
-            others = sorted(tests - set(own), key=lambda t: (self.seconds[t], t))
-            out[function] = [*mine, *(test for test in own if test not in tests), *others]
-        return out
+    def judge_all(self, choice: Choice) -> None:
+        """Judge all mutants that tests reach while they run, some at a time."""
+        from sync import kernel
 
-    def judge_all(self) -> None:
-        """Judge all mutants, some at a time; each verdict is written at once."""
-        tests_of, running = self.tests_of(), {}
+        if bool(os.environ.get(COMPILED)) != kernel.COMPILED:
+            raise pytest.UsageError("these are not the loops that were asked for")
         # What is here now is never looked through again, so that it stays one copy in memory.
         warm()
         gc.collect()
         gc.freeze()
-
-        def told(name: str, what: str) -> None:
-            with self.told.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([name, what], ensure_ascii=False) + "\n")
-
-        def ended() -> None:
-            pid, status = os.wait()
-            if what := outcome(status):
-                told(running.pop(pid), what)
-            else:
-                running.pop(pid)
-
-        # Those that take a process of their own come last: each costs as much as fifty others.
-        for one in sorted(self.asked, key=lambda x: function_of(x["name"]) not in tests_of):
-            function = function_of(one["name"])
-            tests, seconds = [], 0.0
-            for test in tests_of.get(function, ()):
-                seconds += self.seconds[test]
-                if tests and seconds > TESTS_SECONDS_MAX:
-                    break
-                tests.append(test)
-            if not tests and (function not in self.imported or not self.import_tests()):
-                told(one["name"], UNREACHED)
+        pool = Pool(self.told, self.asked["workers"], self.until)
+        for name in self.asked["names"]:
+            function = function_of(name)
+            if not choice.is_reached(function):
                 continue
-            while len(running) >= WORKERS:
-                ended()
-            pid = os.fork()
-            if not pid:
-                self.child(one["name"], tests, seconds)
-            running[pid] = one["name"]
-        while running:
-            ended()
+            tests, seconds = choice.tests_of(function)
 
-    def child(self, name: str, tests: Sequence[str], seconds: float) -> None:
-        """Judge one mutant and end with 1 at the first test that fails."""
-        code = 1
-        try:
-            limit(seconds or 30.0)
-            if not tests:
-                self.afresh(name)
-            switch_on(name)
-            items = [self.items[test] for test in tests]
-            for n, item in enumerate(items):
-                following = items[n + 1] if n + 1 < len(items) else None
-                if not passes(item, following):
-                    break
-            else:
-                code = 0
-        finally:
-            os._exit(code)
+            def end(killer: int, function: str = function, tests: list[str] = tests) -> None:
+                if killer >= 0:
+                    choice.killed_by(function, tests[killer])
 
-    def import_tests(self) -> list[str]:
-        """The files among those asked for that see what is done while modules are imported."""
-        files = sorted({test.partition("::")[0] for test in self.items})
-        return [f for f in files if Path(f).stem.removeprefix("test_") in IMPORT_TESTS]
+            if not pool.start(name, partial(self.child, name, tests, seconds), end):
+                break
+        pool.wait()
 
-    def afresh(self, name: str) -> None:
-        """Judge in a new process what is done while modules are imported."""
-        args = ["-x", "-q", "--tb=no", "-m", "not slow", *self.import_tests()]
-        os.environ[MUTANT] = name
-        os.execv(sys.executable, [sys.executable, "-B", "-m", "pytest", *args])
-
-
-IMPORT_TESTS = ("collections", "schema")
-"""The tests that see how the collections are declared."""
+    def child(self, name: str, tests: Sequence[str], seconds: float, say: Say) -> bool:
+        """Is the mutant seen by none of these tests? Says which one sees it."""
+        limit(seconds)
+        switch_on(name)
+        items = [self.items[test] for test in tests]
+        for n, item in enumerate(items):
+            following = items[n + 1] if n + 1 < len(items) else None
+            if not passes(item, following):
+                say(n)
+                return False
+        return True
 
 
 def tree_digest(tests: Sequence[str]) -> str:
     """The digest of all that decides what a test reaches."""
-    out = hashlib.sha256(repr(sorted(tests)).encode())
-    for folder in ("sync", "crypto", "tests/sync", "tests/crypto", "fixtures", *tests):
-        for path in sorted([*Path(folder).rglob("*.py"), Path(folder)]):
-            if path.is_file():
-                out.update(path.read_bytes())
+    out = hashlib.sha256(repr((sorted(tests), os.environ.get(COMPILED))).encode())
+    sources = [path for folder in ("sync", "crypto") for path in Path(folder).rglob("*.py")]
+    for path in sorted({*sources, *Path("fixtures").glob("golden*.py"), *all_files(tests)}):
+        out.update(path.read_bytes())
     return out.hexdigest()[:16]
+
+
+def judge_imports(asked: Asked, choice: Choice, pool: Pool, tests: Sequence[str]) -> None:
+    """Judge what runs only while modules are imported, in processes that have imported none."""
+    files = [f for f in all_files(tests) if f.stem.removeprefix("test_") in IMPORT_TESTS]
+
+    def survives(name: str, say: Say) -> bool:
+        limit(IMPORT_SECONDS)
+        os.environ[MUTANT] = name
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        args = ["-x", "-q", "--tb=no", "--assert=plain", "-m", "not slow", *map(str, files)]
+        return pytest.main(args) == pytest.ExitCode.OK
+
+    for name in asked["names"]:
+        function = function_of(name)
+        if choice.is_reached(function):
+            continue
+        if function not in choice.imported or not files:
+            pool.tell(name, UNREACHED)
+        elif not pool.start(name, partial(survives, name), lambda _: None):
+            break
+    pool.wait()
+
+
+def all_files(tests: Sequence[str]) -> list[Path]:
+    """The files of tests in these folders, or that are these."""
+    paths = [Path(test) for test in tests]
+    return [f for p in paths for f in (sorted(p.rglob("test_*.py")) if p.is_dir() else [p])]
+
+
+def choose_loops(folder: str) -> None:
+    """Those compiled in this folder, or those in Python: an installation of the tree itself, which
+    has compiled ones, would be found from the copy too."""
+    if folder:
+        import sync
+
+        sync.__path__.append(folder)
+    else:
+        sys.modules["sync._kernel"] = None
 
 
 def main(argv: Sequence[str]) -> int:
     """Judge what is asked for; pytest's code where the tests cannot be run."""
-    asked, told, *tests = argv
+    path, told, *tests = argv
+    choose_loops(os.environ.get(COMPILED, ""))
     kept = Path(told).with_name(f"reached-{tree_digest(tests)}.json")
     if not kept.exists() and not os.environ.get(NOTE):
         # In a process of its own: what the tests leave in memory would hide mutants.
         command = [sys.executable, "-B", "-m", "tests.mutation.judging", *argv]
         subprocess.run(command, env={**os.environ, NOTE: "1"}, check=True)
-    judge = Judge(json.loads(Path(asked).read_text(encoding="utf-8")), Path(told), kept)
+    asked: Asked = json.loads(Path(path).read_text(encoding="utf-8"))
+    until = time.monotonic() + asked["seconds"]
+    judge = Judge(asked, Path(told), kept, until)
     arguments = ["-q", "--assert=plain", "-p", "no:xdist", "-m", "not slow", *tests]
-    return int(pytest.main(arguments, plugins=[judge]))
+    if os.environ.get(NOTE):
+        return int(pytest.main(arguments, plugins=[judge]))
+    go_on = os.pipe()
+    pid = os.fork()
+    if not pid:
+        # Forked before any module of the tests is there, and let go when the others are judged.
+        os.close(go_on[1])
+        if os.read(go_on[0], 1):
+            pool = Pool(Path(told), asked["workers"], until)
+            judge_imports(asked, Choice.read(kept), pool, tests)
+        os._exit(0)
+    code = int(pytest.main(arguments, plugins=[judge]))
+    os.write(go_on[1], b"1")
+    return code or os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 
 from tests.mutation import switch
 from tests.mutation.__main__ import FILE, SHARE_MIN, figures, in_any_order
-from tests.mutation.judging import ENDLESS, KILLED, SURVIVED, UNREACHED, outcome
+from tests.mutation.forking import ENDLESS, KILLED, SURVIVED, UNREACHED, outcome
 from tests.mutation.making import Mutant, settings
 from tests.mutation.reasons import NOT_JUDGED, REASONS, UNREACHED_WHY, reason_of
 
