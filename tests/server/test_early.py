@@ -132,8 +132,12 @@ def test_a_run_that_nobody_signed_is_refused_at_its_turn_and_its_sender_can_go_o
 def test_a_request_that_nobody_signed_is_refused_though_it_was_read_early(
     service: Service,
 ) -> None:
-    first, second = uploads(service, 2)
-    forged = Received(PATH, second.headers, second.body + b"\0")
+    (first,) = uploads(service, 1)
+    tablet = admit(service.district, "victim", "team")
+    feed = Feed(tablet.key)
+    signed = upload(service, tablet, feed.segment([household()]))
+    other = upload(service, tablet, Feed(tablet.key).segment([household(name="李秀英")]))
+    forged = Received(PATH, signed.headers, other.body)
     early = Early(service, lambda: [forged])
     assert statuses(service, [first], early.begin) == [200]
     assert statuses(service, [forged], nothing) == [401]
