@@ -86,6 +86,8 @@ class Keeper:
         self._touched = seconds()
         self._hidden: float | None = None
         self.worker = ""
+        self.on_sooner: Callable[[], None] = lambda: None
+        """Called when the moment at which it locks by itself has come nearer."""
         self.syncing: Syncing = first.syncing if first else Syncing(self)
         self.enrolling: Enrolling = first.enrolling if first else Enrolling(self)
         self.meeting: Meeting = first.meeting if first else Meeting(self)
@@ -159,6 +161,7 @@ class Keeper:
         self.worker = worker
         self._locked = False
         self.touch()
+        self.on_sooner()
 
     def lock(self) -> None:
         """Show nothing more; close the store, now or when what runs has ended."""
@@ -224,6 +227,7 @@ class Keeper:
     def hide(self) -> None:
         """The page is hidden, or the screen went dark."""
         self._hidden = self._seconds()
+        self.on_sooner()
 
     def seconds_left(self) -> float:
         """How long until it locks by itself if nothing happens; at most IDLE_SECONDS_MAX."""

@@ -16,6 +16,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -131,14 +132,54 @@ def build(desk: Desk) -> Litestar:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Tells when it accepts connections."""
+    """Tells when it accepts connections, and sleeps until somebody asks or it is stopped.
 
-    told: Callable[[], None] = staticmethod(lambda: None)
+    Uvicorn's own loop wakes up ten times a second to see whether it should end: that keeps a
+    processor from its deep sleep for a whole day. Here whoever ends it wakes it.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told: Callable[[], None] = _nothing
+        self._over = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, and tell."""
         await super().startup(sockets)
         self.told()
+
+    async def main_loop(self) -> None:
+        """Wait for the end."""
+        self._loop = asyncio.get_running_loop()
+        if not await self.on_tick(0):
+            await self._over.wait()
+        self._loop = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The system's word that it should end."""
+        super().handle_exit(sig, frame)
+        self._wake()
+
+    def end(self) -> None:
+        """Ask it to end, from any thread."""
+        self.should_exit = True
+        self._wake()
+
+    def _wake(self) -> None:
+        # Asked for before the loop began, it is seen there at once.
+        loop = self._loop
+        if loop is not None:
+            _told(loop, self._over)
+
+
+def _nothing() -> None:
+    """Nobody is told."""
+
+
+def _told(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    """Set an event of a loop from any thread."""
+    loop.call_soon_threadsafe(event.set)
 
 
 class App:
@@ -195,7 +236,7 @@ class App:
         """A new start address."""
         return self.gate.open()
 
-    async def serve(self, told: Callable[[], None] = lambda: None) -> None:
+    async def serve(self, told: Callable[[], None] = _nothing) -> None:
         """Serve until ``stop``; then lock."""
         watching = asyncio.create_task(self._watch())
         self._server.told = told
@@ -205,6 +246,7 @@ class App:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+            self.keeper.on_sooner = _nothing
             self._socket.close()
             if self.phones is None:
                 self.keeper.leave()
@@ -217,12 +259,20 @@ class App:
 
     def stop(self) -> None:
         """Ask it to end."""
-        self._server.should_exit = True
+        self._server.end()
 
     async def _watch(self) -> None:
-        """Sleep until the tablet must lock; no sooner wake up, for the battery's sake."""
+        """Sleep until the tablet must lock, or the keeper says that it may be sooner.
+
+        While it is locked nothing wakes it up. Whatever is asked for first locks too, so that a
+        sleep of the device, in which this one stands still, shows nothing to anybody.
+        """
+        loop, sooner = asyncio.get_running_loop(), asyncio.Event()
+        self.keeper.on_sooner = lambda: _told(loop, sooner)
         while True:
-            left = self.keeper.seconds_left() if not self.keeper.locked else 30.0
-            await asyncio.sleep(min(30.0, max(0.5, left)))
+            sooner.clear()
+            left = None if self.keeper.locked else max(0.1, self.keeper.seconds_left())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(sooner.wait(), left)
             if not self.keeper.locked and self.keeper.seconds_left() <= 0:
                 await asyncio.to_thread(self.keeper.lock_if_left)
