@@ -192,7 +192,7 @@ class TabletWriting(TabletBase):
             "words": words or None,
         }
         fields = {name: value for name, value in fields.items() if value is not None}
-        check_consent(self._store, fields, signed=bool(signature))
+        self.check_consent(fields, signed=bool(signature))
         signed = self.attach(
             signature,
             household=home,
@@ -207,10 +207,12 @@ class TabletWriting(TabletBase):
         return below_fourteen(self._store, person, on)
 
     def check_consent(self, fields: Mapping[str, Value], *, signed: bool) -> None:
-        """Look whether a consent lacks something before its signature is kept.
+        """Look whether a consent lacks something before its signature is kept: whose, what for and
+        what the answer is have to stand there when somebody signs.
 
-        Raises EntryRefused.
+        Raises EntryRefused, and keeps nothing.
         """
+        self._entering.creates("consent", None, fields)
         check_consent(self._store, fields, signed=signed)
 
     def attachment_bytes(self, record: str) -> bytes:

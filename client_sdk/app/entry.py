@@ -33,6 +33,8 @@ from sync.effects import day_of
 
 _Request = Request[Any, Any, Any]
 CONSENT = "consent"
+SIGNED = {"consent": "sign-answer", "parcel": "sign-received", "guardian_notice": "sign-notice"}
+"""What is signed on the glass, of each collection that has a signature: the text above it."""
 NOWHERE = "-"
 """In an address, where a new household has no household to stand in."""
 
@@ -167,6 +169,8 @@ def _page(
         problems=problems,
         stop=next(iter(tablet.stops([inside])), None) if inside else None,
         with_photo="photos" in declared.fields or "signature" in declared.fields,
+        signed=SIGNED[collection] if "signature" in declared.fields else "",
+        files=sum(map(len, _kept_with(tablet, home, draft).values())),
         child=_child(tablet, collection, given),
         record=None,
     )
@@ -208,12 +212,14 @@ async def create(
             fields.update(_written_by(tablet, collection))
             try:
                 if collection == CONSENT and not tablet.holds(draft):
-                    # Before the signature is kept: nothing of a consent that lacks something is.
+                    # Before the signature is kept: nobody signs what is completed afterwards.
                     tablet.check_consent(fields, signed=bool(_signed(form)))
                 _photo(tablet, fields, home, collection, draft, form)
                 made = tablet.finish_draft(draft, [(collection, draft, fields)])[0]
             except EntryRefused as error:
                 words = told(error.problems, desk.lang)
+                if collection == CONSENT and form.files:
+                    desk.say("sign-anew", "bad")
                 return _page(desk, tablet, home, collection, draft, form.plain(), words)
             except REFUSALS as error:
                 desk.tell(error)
@@ -239,14 +245,21 @@ def _written_by(tablet: Tablet, collection: str) -> dict[str, Any]:
 def _photo(
     tablet: Tablet, fields: dict[str, Any], home: str, collection: str, draft: str, form: Form
 ) -> None:
-    """Keep a photo or signature that came with the form, named by the record."""
+    """Keep a photo or signature that came with the form, named by the record.
+
+    Those that came with it before, when something else was not right yet, are still its own.
+    """
     declared = tablet.schema.collections[collection].fields
+    if home == NOWHERE or tablet.holds(draft):
+        return
+    for field, earlier in _kept_with(tablet, home, draft).items():
+        fields[field] = earlier if declared[field].policy == "union" else earlier[-1]
     wanted = [("photo", "photos"), ("signature", "signature")]
     if collection == CONSENT:
         wanted = [(_signed(form), "signature")]
     for name, field in wanted:
         upload = form.files.get(name)
-        if upload is None or field not in declared or home == NOWHERE or tablet.holds(draft):
+        if upload is None or field not in declared:
             continue
         is_photo = name == "photo"
         made = tablet.attach(
@@ -256,7 +269,18 @@ def _photo(
             purpose="handover" if is_photo and collection == "parcel" else "signature",
             about=(collection, draft, field),
         )
-        fields[field] = [made] if declared[field].policy == "union" else made
+        union = declared[field].policy == "union"
+        fields[field] = [*fields.get(field, ()), made] if union else made
+
+
+def _kept_with(tablet: Tablet, home: str, draft: str) -> dict[str, list[str]]:
+    """What came with a form that is not written yet, by the field it belongs to."""
+    out: dict[str, list[str]] = {}
+    if home != NOWHERE:
+        for hit in tablet.listed(home, "attachment")["attachment"]:
+            if hit.values.get("about_record") == draft and hit.values.get("about_field"):
+                out.setdefault(str(hit.values["about_field"]), []).append(hit.id)
+    return out
 
 
 def _signed(form: Form) -> str:
@@ -308,6 +332,8 @@ def _edit(
         problems=problems,
         stop=next(iter(tablet.stops([found.home])), None),
         with_photo=False,
+        signed="",
+        files=0,
         child="",
         record=found,
     )

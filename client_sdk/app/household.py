@@ -16,7 +16,7 @@ from litestar.response import Response
 
 from client_sdk.app.custody import groups_of
 from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted
-from client_sdk.app.forms import read_value
+from client_sdk.app.forms import Maker, read_value
 from client_sdk.app.syncing import REFUSALS
 from client_sdk.cli_show import UNSHOWN
 from client_sdk.tablet import Tablet
@@ -95,6 +95,7 @@ def household(request: _Request, home: FromPath[str]) -> Response[Any]:
             shortages=_open(kept["shortage"]),
             sent=_open(kept["referral"]),
             disputed=disputes(tablet, own, kept),
+            names_of=lambda record: names_of(tablet, record),
             calls=[
                 (str(own[field]), str(own[who] or "") if who else "")
                 for field, who in CALLED
@@ -175,7 +176,7 @@ def names_of(tablet: Tablet, record: Record) -> dict[str, str]:
     for name, field in record.fields.items():
         declared = tablet.schema.field(record.collection, name)
         values = field.value if isinstance(field.value, list) else [field.value]
-        for value in values:
+        for value in [*values, *(one.value for one in field.siblings)]:
             if isinstance(value, str) and value and not declared.choices:
                 known = tablet.name_of_record(value) if declared.refers_to else None
                 named = known or tablet.worker_name(value)
@@ -197,7 +198,13 @@ def conflicts(request: _Request) -> Response[Any]:
         records = tablet.conflicts(open_only=True, limit=CONFLICTS_A_PAGE)
         found = [Disputed(r, f) for r in records for f in r.fields.values() if f.open]
         stops = {s.home: s for s in tablet.stops([d.record.home for d in found])}
-        return desk.page("conflicts.html", tablet, disputed=found, stops=stops)
+        return desk.page(
+            "conflicts.html",
+            tablet,
+            disputed=found,
+            stops=stops,
+            names_of=lambda record: names_of(tablet, record),
+        )
 
     return desk.with_tablet(work)
 
@@ -222,11 +229,14 @@ def _settle(
     if shown is None or not shown.conflict:
         desk.say("settled-already", "good")
         return desk.go(f"/home/{found.home}")
+    declared = tablet.schema.collections[found.collection]
+    maker = Maker(tablet, found.home, desk.lang, creating=False)
     return desk.page(
         "settle.html",
         tablet,
         record=found,
         field=shown,
+        third=maker.widget(declared, field, []),
         values=_different(shown),
         stop=next(iter(tablet.stops([found.home])), None),
         problem=problem,
@@ -261,11 +271,11 @@ async def settle(request: _Request, record: FromPath[str], field: FromPath[str])
             chosen, values = form.one("value"), _different(shown)
             if chosen.isdigit() and int(chosen) < len(values):
                 value = values[int(chosen)][0]
-            elif chosen == "other":
+            elif chosen == "other" or (not chosen and form.one(field)):
                 value = read_value(declared, field, form)
             else:
                 return _settle(desk, tablet, record, field, desk.words("choose-one"))
-            reason = "、".join([*form.all("how"), *form.all("words")])[:200]
+            reason = "、".join([*form.all("how"), *form.all("because")])[:200]
             try:
                 tablet.resolve(record, field, value, reason=reason)
             except REFUSALS as error:

@@ -9,7 +9,8 @@ a reason, never written over.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from litestar import Request, get, post
 from litestar.params import FromPath
@@ -17,10 +18,11 @@ from litestar.response import Response
 
 from client_sdk.app import media
 from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted
-from client_sdk.app.forms import Maker, read_value, told
+from client_sdk.app.forms import Maker, Widget, read_value, told
 from client_sdk.app.syncing import REFUSALS
 from client_sdk.errors import EntryRefused, TabletError
 from client_sdk.tablet import Tablet
+from client_sdk.views import Hit
 from sync.collections.need import KINDS
 from sync.effects import keyed_id
 
@@ -44,7 +46,17 @@ DEGREES = ("35", "36", "37", "38", "39", "40")
 NEEDED = tuple(c for c in KINDS if c.value not in ("rice", "vegetables", "gas", "medicine"))
 """Needs that are no shortage: those have pictures of their own."""
 PHRASES = 8
+OFFERED = ("persons", "services", "minutes")
+"""What one tap takes over from the last time. What is measured or seen anew is only shown beside
+its field: nobody's temperature is copied."""
 FILES = ("photo", "sound", "signature")
+
+
+class Offered(NamedTuple):
+    """What a field held the last time it was filled in: for the form, and in words."""
+
+    values: list[str]
+    shown: str
 
 
 @get("/home/{home:str}/visit")
@@ -95,9 +107,30 @@ def _page(
         needed=[(c.value, c.label.text(desk.lang)) for c in NEEDED],
         phrases=phrases,
         last=visits[0].values if visits else {},
+        offered=_offered(widgets, visits, desk.lang),
         files=[a.values for a in people["attachment"] if a.values.get("about_record") == draft],
         begun=bool(given),
     )
+
+
+def _offered(
+    widgets: Mapping[str, Widget | None], visits: list[Hit], lang: str
+) -> dict[str, Offered]:
+    """What may be taken over from the last visit that said something of a field."""
+    out: dict[str, Offered] = {}
+    for name in OFFERED:
+        widget = widgets[name]
+        held = next((v.values[name] for v in visits if v.values.get(name)), None)
+        if widget is None or held is None or len(widget.options) == 1:
+            continue
+        values = [str(one) for one in held] if isinstance(held, list) else [str(held)]
+        labels = {o.value: o.label for o in widget.options}
+        # Who moved out, or a choice that is no longer one, is not offered.
+        values = [v for v in values if v in labels] if labels else values
+        words = [labels.get(v) or f"{v} {widget.unit}" for v in values]
+        if values:
+            out[name] = Offered(values, (", " if lang == "en" else "、").join(words))
+    return out
 
 
 @post("/home/{home:str}/visit/{draft:str}/keep")

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import segno
+from PIL import Image
 from playwright.sync_api import Browser, Page, Response, expect
 
 from client_sdk.app import media
@@ -31,15 +32,18 @@ from fixtures.district import Process, add_team, district_process, make_ticket
 from fixtures.pictures_tablet import SCALE, SHAPES
 from server import enrolment
 from server.office import reading
+from server.views import query
 from sync.effects import day_of
 
 pytestmark = pytest.mark.slow
 
 SECRET = "梁伯住三楼不下来常带药"
 NAMES = ("单雄信", "秦叔宝", "程咬金", "罗士信")
+CHILD = "罗焕儿"
+"""Eight years old, in the last household: a guardian signs."""
 COMMAND = (sys.executable, "-c", "from client_sdk.cli import main; main()")
 STARTED = re.compile(r"http://127\.0\.0\.1:\d+/\S+")
-PLANTED = (*NAMES, "龙津东路", "13800138", "药吃完了", SECRET)
+PLANTED = (*NAMES, CHILD, "龙津东路", "13800138", "药吃完了", SECRET)
 
 
 class App:
@@ -135,6 +139,8 @@ def teammate(server: Process, folder: Path) -> Tablet:
             },
         )
         tablet.create_record("person", {"household": home, "name": name, "relation": "self"})
+    child = {"household": home, "name": CHILD, "relation": "grandchild"}
+    tablet.create_record("person", {**child, "birth_year": int(today[:4]) - 8})
     tablet.sync()
     return tablet
 
@@ -201,6 +207,7 @@ def test_a_day_from_enrolment_by_qr_to_the_evening_sync(
             enrols(page, app.start(), server)
             counts_taps(page)
             is_killed_in_the_middle(page, app)
+            has_a_consent_signed(page)
             server_dies_in_the_middle(page, server)
             server.start()
             disagrees(page, mate)
@@ -221,6 +228,7 @@ def test_a_day_from_enrolment_by_qr_to_the_evening_sync(
     assert media.sound(mate.attachment_bytes(sound.id)) == sound["media_type"]
     (found,) = mate.search("单雄信")
     assert mate.read(found.id).fields["phone"].conflict is False
+    is_signed_at_the_district(server, mate)
     mate.close()
 
 
@@ -302,6 +310,63 @@ def keeps(words: str) -> Callable[[Response], bool]:
         return answer.url.endswith("/keep") and words.encode() in sent
 
     return is_it
+
+
+def signs(page: Page) -> None:
+    """Draw on the glass with a finger, as the touch screen tells it."""
+    glass = page.locator(".glass")
+    glass.scroll_into_view_if_needed()
+    box = glass.bounding_box()
+    assert box
+    touch = page.context.new_cdp_session(page)
+    left, top = box["x"], box["y"]
+    for step in range(9):
+        at = {"x": left + 30 + 20 * step, "y": top + box["height"] * (0.3 + 0.05 * step)}
+        kind = "touchMove" if step else "touchStart"
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
+    # A finger that is lifted in full motion would be a fling, which swallows the next tap.
+    page.wait_for_timeout(150)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_selector(".glass[data-drawn='1']")
+
+
+def has_a_consent_signed(page: Page) -> None:
+    """A child's: refused without the guardian, and the page says that it is to be signed anew."""
+    home_page(page)
+    page.locator(".door:has-text('罗士信')").tap()
+    page.locator(".chip:has-text('同意书')").tap()
+    page.locator(f"label.chip:has-text('{CHILD} · 由监护人签字')").tap()
+    for field, value in (("purpose", "photos"), ("answer", "given"), ("signed_by", "self")):
+        page.locator(f"label.chip:has(input[name={field}][value={value}])").tap()
+    signs(page)
+    page.locator(".bar .main").tap()
+    page.wait_for_selector("text=须由监护人签字")
+    assert "签名没有留下" in page.inner_text("main")
+    page.locator("label.chip:has(input[name=signed_by][value=guardian])").tap()
+    page.fill("#f-guardian", "罗士信")
+    page.fill("#f-guardian_relation", "祖父")
+    signs(page)
+    page.locator(".bar .main").tap()
+    page.wait_for_selector("text=已保存")
+    assert f"{CHILD} 拍照与录音 · 同意" in page.inner_text("main")
+
+
+def is_signed_at_the_district(server: Process, mate: Tablet) -> None:
+    """The one consent, and what was drawn, came by way of the district to a teammate."""
+    (home,) = mate.search("罗士信")
+    (consent,) = mate.of_household(home.id, "consent")
+    asked = "SELECT id, signed_by, guardian, signature FROM consent"
+    with reading(server.settings) as desk:
+        there = query(server.settings.store_path, desk.keys.store_hex, asked).rows
+    assert there == [(consent.id, "guardian", "罗士信", consent["signature"])]
+    signed = mate.read(str(consent["signature"]))
+    assert (signed["about_record"], signed["purpose"]) == (consent.id, "signature")
+    drawn = Image.open(io.BytesIO(mate.attachment_bytes(signed.id))).convert("L")
+    dark = drawn.point(lambda grey: 255 * (grey < 128)).getbbox()
+    assert dark
+    # A line from the left of the glass down to the right, as the finger went.
+    assert dark[2] - dark[0] > drawn.width // 5
+    assert len(mate.of_household(home.id, "attachment")) == 1
 
 
 def server_dies_in_the_middle(page: Page, server: Process) -> None:

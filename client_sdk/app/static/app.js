@@ -48,6 +48,7 @@
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
     addEventListener("online", () => ask("/sync/signal", "").catch(() => {}));
   }
+  document.documentElement.classList.add("scripted");
   for (const node of document.querySelectorAll(".script")) node.hidden = false;
 
   // -- drafts ---------------------------------------------------------------------------------
@@ -87,7 +88,10 @@
     form.addEventListener("change", async (event) => {
       const field = event.target;
       if (field.type !== "file") { clearTimeout(timer); keep(); return; }
-      if (files && field.files.length && (await upload(field.name, field.files[0]))) field.value = "";
+      const [file] = field.files;
+      if (!files || !file || !(await upload(field.name, file))) return;
+      field.value = "";
+      field.nextElementSibling.textContent = (english ? "Kept: " : "已存好：") + file.name;
     });
     form.addEventListener("input", (event) => {
       if (event.target.type === "text" || event.target.tagName === "TEXTAREA") {
@@ -165,6 +169,20 @@
         const answer = await ask("/search", new URLSearchParams(new FormData(live))).catch(() => null);
         if (answer && answer.ok && mine === last) document.getElementById(live.dataset.live).innerHTML = await answer.text();
       }, 120);
+    });
+  }
+  for (const field of document.querySelectorAll(".pick input")) {
+    const shown = field.nextElementSibling, words = shown.textContent;
+    field.addEventListener("change", () => { shown.textContent = field.files.length ? field.files[0].name : words; });
+  }
+  for (const button of document.querySelectorAll("[data-take]")) {
+    button.addEventListener("click", () => {
+      const values = button.dataset.values.split(",");
+      for (const field of form.querySelectorAll(`[name="${button.dataset.take}"]`)) {
+        if (field.type === "checkbox") field.checked = values.includes(field.value);
+        else field.value = values[0];
+      }
+      keep();
     });
   }
   for (const pad of document.querySelectorAll("[data-pad]")) {

@@ -101,10 +101,14 @@ def test_the_page_asks_for_the_guardian_of_a_child_and_writes_nothing_without(
     for wrong, words in (
         (said, "须由监护人签字"),
         (said | {"signed_by": "guardian"}, "请填写监护人姓名"),
+        # What it is for and what the answer is stand there before anybody signs.
+        (said | {"purpose": ""}, "必填"),
+        (said | {"answer": "maybe"}, "请从列表中选择"),
     ):
         refused = visitor.post(action(page), wrong, GLASS)
-        assert (refused.status_code, words in refused.text) == (400, True)
+        assert (refused.status_code, words in refused.text) == (400, True), wrong
         assert "欧阳克 未满十四周岁" in refused.text
+        assert "请再签一次" in refused.text
     # Not even the signature of what was refused is kept.
     assert (consents(pages, home), attachments(pages, home)) == ([], before)
     by = {"signed_by": "guardian", "guardian": "欧阳锋", "guardian_relation": "祖父"}
