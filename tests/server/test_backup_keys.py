@@ -2,14 +2,17 @@
 """Backups from before an erasure open for nobody within thirty days, and the newest go on to."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from fixtures.district import district_settings, init_server
+from fixtures.demo_server import StoryClock
+from fixtures.district import Process, district_settings, init_server
+from fixtures.waiting import until
 from fixtures.world import HOUSEHOLD
-from server.app import opened_district
+from server.app import opened_district, wall_clock_ms
 from server.backup_keys import DAY_MS, Forgetting, dead_before_ms
 from server.backups import back_up, check_backup
 from server.cli import main
@@ -17,7 +20,7 @@ from server.doctor_rights import rights_findings
 from server.erasing_certificate import BACKUPS_GONE_MS, facts_of, sentences
 from server.erasing_keeping import erase_here
 from server.errors import BackupWrong
-from server.keys import ServerKeys
+from server.keys import ServerKeys, read_keys
 from server.service import Service
 
 
@@ -150,3 +153,44 @@ def test_keys_forgotten_by_the_office_count_too(tmp_path: Path) -> None:
         assert found.exit_code == 0, found.output
     with opened_district(settings) as (district, _), district.store.read() as tx:
         assert dead_before_ms(tx) > 0
+
+
+@pytest.mark.slow
+def test_a_server_that_is_served_forgets_by_itself_within_thirty_days(tmp_path: Path) -> None:
+    settings = district_settings(tmp_path / "server")
+    init_server(settings)
+    clock = StoryClock(tmp_path / "clock")
+    process = Process(settings, ("fixtures.demo_server", str(tmp_path / "clock")))
+
+    def doorstep(*words: str) -> None:
+        call = ["--lang", "en", "--data-dir", settings.data_dir, *words]
+        found = CliRunner().invoke(main, call)
+        assert found.exit_code == 0, found.output
+
+    def served(days: int, event: str) -> None:
+        """The server is started so many days later, and left to itself until it says that."""
+        clock.set_to(wall_clock_ms() + days * DAY_MS)
+        process.start()
+        until(lambda: f'"{event}"' in process.log.read_text("utf-8"))
+        assert process.stop() == 0
+
+    def records(backup: Path) -> int:
+        return check_backup(backup, read_keys(settings.keys)).records
+
+    before, after = tmp_path / "before.db", tmp_path / "after.db"
+    with ExitStack() as stack:
+        stack.callback(process.stop)
+        process.start()
+        caller = process.caller()
+        home, _ = (caller.write("office", "household", None, HOUSEHOLD) for _ in range(2))
+        caller.close()
+        doorstep("backup", str(before))
+        doorstep("erase", "now", home, "--reason", "本人要求", "--yes", "--by", "周")
+        assert process.stop() == 0
+        served(11, "store-key-renewed")
+        doorstep("backup", str(after))
+        assert (records(before), records(after)) == (2, 1)
+        served(30, "store-keys-forgotten")
+        with pytest.raises(BackupWrong):
+            records(before)
+        assert records(after) == 1
