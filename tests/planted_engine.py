@@ -251,4 +251,18 @@ ENGINE = (
         "    return head[:24] + head[40:]\n",
         "tests/crypto/test_bundle.py",
     ),
+    Plant(
+        "behind the cut of a list every change of a replica is taken for followed",
+        "server/ingest.py",
+        "        recall = Recalling(self.tx)\n",
+        "        recall = None\n",
+        "tests/simulation/test_found.py",
+    ),
+    Plant(
+        "a state of two lines does not list where they part",
+        "sync/batch.py",
+        "                    complete(slot.full, self._recall)\n",
+        "                    pass\n",
+        "tests/sync/test_lines.py",
+    ),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import sqlcipher3
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from fixtures.district import Process, admit, district_settings, new_district
 from fixtures.wire import Speaker, household
@@ -21,6 +21,7 @@ from server.errors import AlreadyInitialised, ConfigurationWrong, NotFound, Stor
 from server.findings import Finding
 from server.keys import read_keys
 from server.service_unit import UNIT_NAME, install, uninstall, unit_text
+from server.serving import Serving
 from server.settings import Settings
 from server.store.sqlite import SqliteStore
 from server.store.sqlite_file import connect
@@ -33,6 +34,13 @@ PAGE = 8192
 
 def found(settings: Settings) -> dict[str, Finding]:
     return {one.name: one for one in examine(settings)}
+
+
+def asked_to_serve(settings: Settings) -> Result:
+    """What the command says, which ends at once where it would serve."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Serving, "run", lambda serving: None)
+        return CliRunner().invoke(main, ["--data-dir", settings.data_dir, "serve"])
 
 
 def test_a_new_server_is_well_and_every_check_is_named(tmp_path: Path) -> None:
@@ -223,7 +231,7 @@ def test_a_store_that_is_gone_is_named_and_not_made_anew(tmp_path: Path) -> None
     settings.store_path.unlink()
     assert found(settings)["store"].grade == "wrong"
     assert not settings.store_path.exists()
-    asked = CliRunner().invoke(main, ["--data-dir", settings.data_dir, "serve"])
+    asked = asked_to_serve(settings)
     assert asked.exit_code == 1
     assert not settings.store_path.exists()
 
@@ -237,7 +245,7 @@ def test_what_is_left_of_a_store_is_not_taken_for_a_new_one(tmp_path: Path) -> N
     for left in (b"", bare.read_bytes()):
         path.write_bytes(left)
         assert found(settings)["store"].grade == "wrong"
-        asked = CliRunner().invoke(main, ["--data-dir", settings.data_dir, "serve"])
+        asked = asked_to_serve(settings)
         assert asked.exit_code == 1
         assert "server/store-damaged" in asked.stderr
         assert path.read_bytes() == left
