@@ -13,6 +13,7 @@ from sync.batch import Batch
 from sync.change import Change, Entry, encode_change, entry_of
 from sync.packing import decode_causal, pack_state, unpack_state
 from sync.record import RecordState, apply_change, chains_for, note_forks
+from sync.touched import Touched
 from tests.conftest import SEED
 from tests.sync.histories import SCHEMA, World, as_model
 
@@ -390,3 +391,61 @@ def test_a_replica_whose_name_stands_across_two_dots_is_not_taken_for_one_that_w
     slot = settled([first, second, third], {}).touched["r"]
     state = unpack_state(decode_causal(slot.causal_bytes()), slot.body or slot.patch)
     assert pack_state(state, SCHEMA, "thing") == full_rules(first, second, third)
+
+
+def as_by_full_rules(*entries: Entry) -> None:
+    """Without the full rules, and yet what they give."""
+    slot = settled(list(entries), {}).touched["r"]
+    assert slot.full is None
+    state = unpack_state(decode_causal(slot.causal_bytes()), slot.patch)
+    assert pack_state(state, SCHEMA, "thing") == full_rules(*entries)
+
+
+def test_an_edit_that_is_overwritten_whole_leaves_nothing() -> None:
+    office, mine, hers = Desk(b"O" * 16), Desk(), Desk(b"B" * 16)
+    born = office.change({"a": 1, "b": 2})
+    first = hers.change({"a": 3}, vector=born.dot, stamp=(1_100, 0))
+    seen = first.dot + born.dot
+    as_by_full_rules(born, first, mine.change({"a": 4}, vector=seen, stamp=(1_200, 0)))
+
+
+def test_places_in_the_vector_move_with_a_writer_who_comes_between() -> None:
+    mine, hers, third = Desk(), Desk(b"B" * 16), Desk(b"C" * 16)
+    born = mine.change({"a": 1, "b": 2, "h": "open"}, stamp=(1_000, 0))
+    last = third.change({"b": 3}, vector=born.dot, stamp=(2_000, 0))
+    seen = born.dot + last.dot
+    as_by_full_rules(born, last, hers.change({"a": 4}, vector=seen, stamp=(3_000, 0)))
+
+
+def test_what_stood_before_a_batch_is_told_whichever_way_it_is_merged() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    born = mine.change({"a": 1})
+    stored = {"r": ("thing", settled([born], {}).touched["r"].causal_bytes(), {"a": 1})}
+    after = {"a": mine.change({"a": 2}, vector=born.dot, stamp=(1_001, 0))}
+    after["beside"] = hers.change({"a": 3}, stamp=(1_002, 0))
+    for way, entry in after.items():
+        slot = settled([entry], stored).touched["r"]
+        assert slot.dirty, way
+        assert slot.vector_before == born.dot, way
+    assert settled([born], {}).touched["r"].vector_before == b""
+
+
+def test_each_state_that_joins_tells_what_it_changed_of_a_conflict() -> None:
+    desks = [Desk(bytes([n]) * 16) for n in (65, 66, 67, 68)]
+    entries = [desk.change({"a": n}) for n, desk in enumerate(desks)]
+    states = [settled([one], {}).touched["r"].causal_bytes() for one in entries]
+    batch = Batch(SCHEMA, set(), {"r": ("thing", states[0])})
+    for n in (1, 2):
+        batch.offer_state("r", "thing", decode_causal(states[n]), {"a": n})
+    batch.offer(entries[3])
+    batch.give_body("r", {"a": 0})
+    batch.settle()
+    told = [(h.kind, h.by and h.by.dot, len(h.siblings)) for h in batch.touched["r"].happenings]
+    assert told[0] == ("opened", entries[3].dot, 2)
+    assert [kind for kind, _, _ in told] == ["opened", "changed", "changed"]
+    assert [by for _, by, _ in told[1:]] == [None, None]
+    assert batch.touched["r"].joined == [entries[1].dot, entries[2].dot]
+
+
+def test_a_record_of_which_nothing_is_known_has_no_causal_data() -> None:
+    assert Touched("r", "thing").causal_bytes() == b""

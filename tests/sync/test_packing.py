@@ -234,3 +234,25 @@ def test_the_vector_of_causal_data_is_found_without_reading_the_rest(dots: int) 
 def test_what_has_no_vector_is_refused(data: bytes) -> None:
     with pytest.raises(StateInvalid):
         vector_of(data)
+
+
+def test_the_value_shown_is_the_one_that_the_fields_policy_chooses() -> None:
+    low = entry(A, 1, {"n": 1}, stamp=(1_000, 0))
+    high = entry(B, 1, {"n": 2}, stamp=(2_000, 0))
+    causal, body = pack_state(applied(low, high), SCHEMA, "thing")
+    assert body == {"n": 1}
+    assert [value for _, _, value in decode_causal(causal)[4]] == [2]
+
+
+def test_a_void_is_named_by_its_place_in_the_vector() -> None:
+    first = entry(A, 1, {"f": 1})
+    void = entry(B, 1, {}, first.dot, [("void", "", "twice")])
+    causal, _ = pack_state(applied(first, void), SCHEMA, "thing")
+    ((place, *_, seen),) = decode_causal(causal)[5]
+    assert (place, seen) == (1, first.dot)
+
+
+def test_a_write_of_which_no_name_is_told_is_read_as_it_is() -> None:
+    d = dot(A, 1, b"tagg")
+    state = unpack_state([d, 1_000, 0, [[0, 0, 0, "w"]], [], [], None, b"", []], {})
+    assert list(state.writes) == [d]

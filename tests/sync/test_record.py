@@ -369,3 +369,12 @@ def test_counters_are_exact_whatever_the_route(seed: int) -> None:
             store.take_state(rng.choice(world.stores), "record-0")
     world.meet_all(rng)
     assert [s.shown("record-0").fields["c"].value for s in world.stores] == [total] * 4
+
+
+def test_a_writer_who_had_seen_two_others_tells_of_no_fork() -> None:
+    a, b, c = Writer(A), Writer(B), Writer(C)
+    first, second = a({"a": 1}), b({"a": 2})
+    again = a({"a": 3}, seen=(first, second))
+    forks: set[bytes] = set()
+    state_of(first, second, again, c({"a": 4}, seen=(again, second)), forks=forks)
+    assert forks == set()

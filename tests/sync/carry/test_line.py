@@ -186,3 +186,11 @@ def test_how_much_the_other_has_of_an_attachment_is_read(heads: dict[str, str], 
 def test_what_is_no_number_of_bytes_is_refused(text: str) -> None:
     with pytest.raises(MessageMalformed):
         held_bytes(Answer(200, {"doorstep-received": text}, b""))
+
+
+def test_an_answer_that_announces_no_length_ends_with_its_connection() -> None:
+    raw = b"HTTP/1.1 200 X\r\nconnection: close\r\n\r\nto the end"
+    with says(listening(), raw) as server:
+        to = line(server.address)
+        assert to.request("GET", "/", {}, b"").body == b"to the end"
+        to.close()

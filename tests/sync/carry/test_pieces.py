@@ -191,6 +191,14 @@ def test_a_bundle_with_room_is_one_file_unless_pieces_are_asked_for(tmp_path: Pa
     assert (found.bundles, len(found.pieces)) == ([b"small"], 2)
     with pytest.raises(TooLarge):
         outgoing.write(tmp_path, ME, LABEL, b"small", room_bytes=4)
+    whole = outgoing.write(tmp_path / "just", ME, LABEL, b"small", room_bytes=5)
+    assert (whole.complete, read_stick(tmp_path / "just", ME).bundles) == (True, [b"small"])
+
+
+def test_a_whole_is_cut_into_single_bytes_and_no_smaller() -> None:
+    assert [piece.data for piece in cut(b"abc", 1)] == [b"a", b"b", b"c"]
+    with pytest.raises(ValueError, match="piece_bytes"):
+        cut(b"abc", 0)
 
 
 def test_smaller_frames_are_more_of_them() -> None:
