@@ -28,6 +28,7 @@ BIG_ENDIAN = "equivalent: Python's integers go to bytes and back big-endian by t
 AS_FALSE = "equivalent: None, no bytes and no text are as false as False"
 LONG_WAY = "equivalent: what the quick way refuses goes the long way to the same end, in more time"
 SAME_END = "equivalent: what stands behind or before it comes to the same end"
+NO_FRAME = "equivalent: what is no frame does not open, and between two frames lies more than that"
 LOGGED = "words for a log: what is refused, and by which error, stays the same"
 COSTLY = "no quick test is that large: the limit stands where memory or a number ends"
 TUNING = "a figure of speed or size, with nothing right or wrong on either side of it"
@@ -38,7 +39,7 @@ REASONS: tuple[Reason, ...] = (
         "equivalent: both have one length by what stands before; strict= says so to the reader",
         r"strict=True.* → .*(strict=(False|None)|, \))",
     ),
-    Reason(AS_FALSE, r'= (False|b""|"")( |$).* → .*= None\b|, b""[,)].* → .*, None[,)]'),
+    Reason(AS_FALSE, r'= (False|b""|"")(?= ).* → .*= None\b|, b""[,)].* → .*, None[,)]'),
     Reason(AS_FALSE, r"(missing_ok|allow_extra_data|check_hostname).* → .*None"),
     Reason(AS_FALSE, r'default="".* → .*None|or "".* → .*XXXX', module=r"sync/(effects|fieldwork)"),
     Reason("equivalent: HKDF without a salt is HKDF with none", r"salt=None", "", r"crypto/"),
@@ -100,6 +101,25 @@ REASONS: tuple[Reason, ...] = (
         r"sync/packing",
     ),
     Reason(SAME_END, r"unreadable_bytes|left == 0", r"__next__", r"crypto/seal"),
+    Reason(NO_FRAME, r"begin = |data.find\(wanted, ", r"_find_frame", r"crypto/seal"),
+    Reason(SAME_END, r"offset <= len\(data\)", r"recover_sealed_stream", r"crypto/seal"),
+    Reason(SAME_END, r"and end > len\(data\)", r"_open_frame", r"crypto/seal"),
+    Reason(SAME_END, r"len\(sealed\)|range\(2, end", r"open_one_of_many", r"crypto/seal_many"),
+    Reason(SAME_END, r"→ if not SIGNATURE_BYTES <= len\(data\)", "", r"crypto/"),
+    Reason(
+        "equivalent: the file that is taken away was made a few lines before",
+        r"unlink\(missing_ok=False\)",
+        r"write_atomically",
+        r"carry/stick",
+    ),
+    Reason(SAME_END, r"XX0000XX", r"lacks", r"sync/consenting"),
+    Reason(
+        "equivalent: what stands across two dots is no dot that anybody looks up",
+        r"range\(0, len\(\w+\), \)",
+        "",
+        r"sync/(packing|record|clock|touched)",
+    ),
+    Reason(SAME_END, r"op == COUNT or isinstance", r"apply_change", r"sync/record"),
     Reason(
         "not to be forced: whether a send fails on a connection closed while idle is the kernel's",
         r"self\.request\(",
