@@ -79,6 +79,11 @@ def _open_bundle(data: bytes) -> object:
     return decode_request(contents.request)
 
 
+@cache
+def _contents() -> bytes:
+    return bundle_contents()
+
+
 def _bundle_of(contents: bytes) -> bytes:
     return make_bundle(TABLET, SERVER.replica, BOX.public, 1, FIRST_BEFORE, contents)
 
@@ -86,7 +91,7 @@ def _bundle_of(contents: bytes) -> bytes:
 def _bundle(rng: random.Random, data: bytes) -> bytes:
     if rng.random() < 0.6:
         return mutate_bytes(rng, data, [])
-    return _bundle_of(packed(rng, bundle_contents()))
+    return _bundle_of(packed(rng, _contents()))
 
 
 def _piece(rng: random.Random, data: bytes) -> bytes:
@@ -305,8 +310,8 @@ def targets() -> list[Target]:
     certificate = pem_to_der(pem)
     machine = encode_machine(machine_of("1.0", 1 << 20, 1 << 30))
     return [
-        Target("bundle", (_bundle_of(bundle_contents()),), _bundle, after(_open_bundle, b""), ALL),
-        Target("parcel", (bundle_contents(),), packed, well_formed(decode_parcel), ALL),
+        Target("bundle", (_bundle_of(_contents()),), _bundle, after(_open_bundle, b""), ALL),
+        Target("parcel", (_contents(),), packed, well_formed(decode_parcel), ALL),
         Target("piece", pieces, _piece, _parse_piece, ALL),
         Target("frames", pictures, bytewise, _parse_frames, ALL),
         Target("greeting", (_greeting(),), packed, well_formed(read_greeting), ALL),

@@ -11,6 +11,7 @@ import base64
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import msgspec
 
@@ -140,8 +141,9 @@ def _given() -> bytes:
     return field_words.issue_given(SERVER, said)
 
 
+@cache
 def kinds() -> list[Kind]:
-    """All kinds whose signature stands before one body."""
+    """All kinds whose signature stands before one body, each sample made once."""
     server, tablet = SERVER.public, TABLET.public
     lease = statement.issue_lease(SERVER, TABLET.replica, AT_MS, 86_400_000, 86_400_000)
     wiped = statement.issue_wiped(TABLET, 1, AT_MS, 7, bytes(32), 0)

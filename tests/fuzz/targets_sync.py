@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -190,9 +191,14 @@ def _framed(decode: Callable[[bytes], object]) -> Callable[[bytes, Passed], obje
     return parse
 
 
+@cache
+def _zeros(size: int) -> bytes:
+    return pack(bytes(size), 1)
+
+
 def _bomb(rng: random.Random, data: bytes) -> bytes:
     if rng.random() < 0.1:
-        return pack(bytes(rng.choice((PAGES_BYTES_MAX + 1, 24 << 20))), 1)
+        return _zeros(rng.choice((PAGES_BYTES_MAX + 1, 24 << 20)))
     return mutate_bytes(rng, data, [])
 
 
