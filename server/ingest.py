@@ -134,7 +134,7 @@ class Ingest:
             self._quarantine([entry], reason)
         rows = BatchRows(self.tx, self.schema, self.forks, self.out.seq, self._cut)
         rows.store(batch, held, self.now_ms)
-        note_withdrawals(self.tx, batch, self.now_ms)
+        note_withdrawals(self.tx, batch, rows.born, self.now_ms)
         self.out.applied, self.out.homes = rows.applied, rows.homes
         self.out.new_homes, self.out.happened = rows.new_homes, rows.happened
         self._keep_waiting(batch, waited)
@@ -201,7 +201,7 @@ class Ingest:
     def _seen_through(self, entries: list[Entry]) -> list[Entry]:
         """Changes with vectors that name nothing in quarantine, where that need not be waited
         for."""
-        aside = aside_of(self.tx, {e.record for e in entries}) if entries else {}
+        aside = aside_of(self.tx, (e.record for e in entries)) if entries else {}
         if not aside:
             return entries
         seen = [seen_through(e, aside) for e in entries]

@@ -212,7 +212,7 @@ def areas_before(
         for run in runs
         for entry in run.entries
         # What has seen nothing makes the household, and moves none.
-        if AREA in entry.change.names and entry.change.vector
+        if entry.change.vector and AREA in entry.change.names
     }
     for page in states:
         for _, raw in page.states:

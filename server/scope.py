@@ -130,6 +130,8 @@ def makers(
     runs: Sequence[Run], teams: dict[bytes, str], new_homes: Collection[str], sender: str
 ) -> set[tuple[str, str]]:
     """Each new home with the teams that registered it; the sender's if only a state tells."""
+    if not new_homes:
+        return set()
     made = {
         (entry.record, teams[run.replica])
         for run in runs

@@ -35,13 +35,14 @@ class Aside(NamedTuple):
 
 
 def aside_of(tx: Transaction, records: Iterable[str]) -> dict[Dot, Aside]:
-    """The changes in quarantine on these records, released ones included."""
+    """The changes in quarantine on these records, released ones included; where there are none at
+    all ``records`` is not walked."""
     if not tx.rows("SELECT 1 FROM quarantine LIMIT 1"):
         return {}
     found = tx.rows_in(
         "SELECT q.dot, q.entry, q.reason, q.released_by, r.by_dot FROM quarantine q"
         " LEFT JOIN releases r ON r.dot = q.dot WHERE q.record IN (?*)",
-        list(records),
+        list(set(records)),
     )
     return {
         bytes(d): Aside(

@@ -12,7 +12,7 @@ What lives here: the list, kept as work comes in, and closing a line of it. What
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -43,9 +43,12 @@ class Withdrawal(NamedTuple):
     at_ms: int
 
 
-def note_withdrawals(tx: Transaction, batch: Batch, now_ms: int) -> None:
-    """Put into the list what a batch took back; after it is stored."""
-    named = [record for record, one in batch.births.items() if one.change.collection == CONSENT]
+def note_withdrawals(tx: Transaction, batch: Batch, born: Container[str], now_ms: int) -> None:
+    """Put into the list what a batch took back; after it is stored. ``born`` are the collections of
+    its ``births``."""
+    named = []
+    if CONSENT in born:
+        named = [record for record, one in batch.births.items() if one.change.collection == CONSENT]
     named += [record for record, one in batch.touched.items() if one.collection == CONSENT]
     if not named or not tx.rows("SELECT 1 FROM teams LIMIT 1"):
         return

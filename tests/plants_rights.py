@@ -120,7 +120,7 @@ PLANTS_RIGHTS = (
     Plant(
         "a consent that was taken back waits in nobody's list",
         "server/ingest.py",
-        "        note_withdrawals(self.tx, batch, self.now_ms)\n",
+        "        note_withdrawals(self.tx, batch, rows.born, self.now_ms)\n",
         "",
         "tests/server/test_withdrawals.py",
     ),
