@@ -363,6 +363,25 @@ def test_only_what_is_neither_stored_nor_touched_is_born_apart() -> None:
     batch.offer_all([again])
     assert set(batch.touched) == {"r", "n"}
     assert batch.births == {}
+    assert [slot.record for slot in batch.touched.values()] == ["r", "n"]
+
+
+def test_what_is_born_apart_keeps_its_collection() -> None:
+    desk = Desk()
+    batch = Batch(SCHEMA, set(), {}, apart=True)
+    born = desk.change({"a": 1})
+    other = desk.change({"a": 2}, vector=born.dot, collection="person")
+    batch.offer_all([born, other])
+    assert batch.touched["r"].collection == "thing"
+    assert batch.misfits == [(other, "collection")]
+
+
+def test_a_copy_that_writes_another_field_is_taken_for_a_fork() -> None:
+    office, mine = Desk(b"O" * 16), Desk()
+    born = office.change({"a": 1, "b": 2})
+    first = mine.change({"a": 3}, vector=born.dot, stamp=(2_000, 0))
+    second = mine.change({"b": 4}, vector=born.dot, stamp=(3_000, 0))
+    assert settled([born, first, second], {}).forks == {b"A" * 16}
 
 
 def test_an_edit_beside_elements_of_a_set_keeps_them() -> None:
@@ -382,7 +401,7 @@ def test_an_edit_beside_elements_of_a_set_keeps_them() -> None:
 
 
 def test_a_replica_whose_name_stands_across_two_dots_is_not_taken_for_one_that_wrote() -> None:
-    mine, hers = Desk(), Desk(b"B" * 16)
+    mine, hers = Desk(), Desk(b"B" * 4 + bytes(12))
     first = mine.change({"a": 1})
     second = hers.change({"a": 2}, vector=first.dot, stamp=(1_001, 0))
     packed = first.dot + second.dot
@@ -423,6 +442,7 @@ def test_what_stood_before_a_batch_is_told_whichever_way_it_is_merged() -> None:
     stored = {"r": ("thing", settled([born], {}).touched["r"].causal_bytes(), {"a": 1})}
     after = {"a": mine.change({"a": 2}, vector=born.dot, stamp=(1_001, 0))}
     after["beside"] = hers.change({"a": 3}, stamp=(1_002, 0))
+    after["more than sets"] = hers.change({"a": 3}, others=[["add", "u", ["x"]]])
     for way, entry in after.items():
         slot = settled([entry], stored).touched["r"]
         assert slot.dirty, way

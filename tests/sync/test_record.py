@@ -378,3 +378,16 @@ def test_a_writer_who_had_seen_two_others_tells_of_no_fork() -> None:
     forks: set[bytes] = set()
     state_of(first, second, again, c({"a": 4}, seen=(again, second)), forks=forks)
     assert forks == set()
+
+
+def test_a_first_write_that_the_second_had_not_seen_tells_of_a_fork() -> None:
+    a, forks = Writer(A), set[bytes]()
+    state_of(a({"a": 1}), a({"a": 2}), forks=forks)
+    assert forks == {A}
+
+
+def test_what_feeds_tell_is_asked_for_where_two_states_are_joined() -> None:
+    def recall(_dot: bytes) -> None:
+        return None
+
+    assert join_chains(RecordState(), RecordState(), set(), recall).recall is recall
