@@ -12,13 +12,30 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
-TESTS_SECONDS_MAX = 2.0
+TESTS_SECONDS_MAX = 1.0
 """Of one mutant's tests, as they took without it: the quickest first, those behind are left."""
 KILLERS_MAX = 8
 """Tests that killed most of a function's mutants, asked before the others."""
+
+
+class Noted(TypedDict):
+    """What is known of tests: of each file the digest it had then, and of each of its tests the
+    seconds it takes and the functions it reaches; and what is reached while they are imported."""
+
+    files: dict[str, tuple[str, dict[str, tuple[float, list[str]]]]]
+    imported: list[str]
+
+
+def read_noted(path: Path) -> Noted:
+    """What was noted so far."""
+    if not path.exists():
+        return {"files": {}, "imported": []}
+    found: Noted = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 class Choice:
@@ -35,9 +52,11 @@ class Choice:
         self._killers: dict[str, Counter[str]] = defaultdict(Counter)
 
     @classmethod
-    def read(cls, path: Path) -> Choice:
-        """What was noted of the tests."""
-        return cls(*json.loads(path.read_text(encoding="utf-8")))
+    def of(cls, noted: Noted, files: Iterable[str]) -> Choice:
+        """What was noted of the tests of these files."""
+        tests = {test: one for file in files for test, one in noted["files"][file][1].items()}
+        reached = {test: functions for test, (_, functions) in tests.items()}
+        return cls(reached, {t: seconds for t, (seconds, _) in tests.items()}, noted["imported"])
 
     def _by_function(self, reached: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Function → the tests of its module, and those that reach it: these first, the quickest

@@ -30,7 +30,7 @@ import pytest
 from _pytest.outcomes import Skipped
 from _pytest.runner import CallInfo, runtestprotocol
 
-from tests.mutation.choosing import Choice
+from tests.mutation.choosing import Choice, Noted, read_noted
 from tests.mutation.forking import UNREACHED, Pool, Say, limit
 from tests.mutation.switch import MUTANT, NOTE, function_of, reached, switch_on
 
@@ -81,7 +81,7 @@ def warm() -> None:
 class Judge:
     """A pytest plugin in place of its loop."""
 
-    def __init__(self, asked: Asked, told: Path, kept: Path, until: float) -> None:
+    def __init__(self, asked: Asked, told: Path, kept: Kept, until: float) -> None:
         self.asked, self.told, self.kept, self.until = asked, told, kept, until
         self.items: dict[str, pytest.Item] = {}
 
@@ -110,22 +110,27 @@ class Judge:
         if os.environ.get(NOTE):
             self.note(session.items)
         else:
-            self.judge_all(Choice.read(self.kept))
+            self.judge_all(self.kept.choice())
         return True
 
     def note(self, items: Sequence[pytest.Item]) -> None:
-        """Note what every test reaches and how long it takes."""
-        imported, seconds, found = sorted(reached), {}, {}
-        for n, item in enumerate(items):
+        """Note what every test reaches and how long it takes, where its file is not known yet."""
+        noted, stale = self.kept.noted(), self.kept.stale()
+        noted["imported"] = sorted(reached)
+        for file in stale:
+            noted["files"][file] = (file_digest(file), {})
+        asked = [item for item in items if item.nodeid.partition("::")[0] in stale]
+        for n, item in enumerate(asked):
             reached.clear()
             start = time.process_time()
-            following = items[n + 1] if n + 1 < len(items) else None
+            following = asked[n + 1] if n + 1 < len(asked) else None
             if any(report.failed for report in runtestprotocol(item, False, following)):
                 print(f"fails without a mutant: {item.nodeid}", flush=True)
                 continue
-            seconds[item.nodeid] = time.process_time() - start
-            found[item.nodeid] = sorted(reached)
-        self.kept.write_text(json.dumps([found, seconds, imported]))
+            seconds = round(time.process_time() - start, 6)
+            tests = noted["files"][item.nodeid.partition("::")[0]][1]
+            tests[item.nodeid] = (seconds, sorted(reached))
+        self.kept.path.write_text(json.dumps(noted))
 
     def judge_all(self, choice: Choice) -> None:
         """Judge all mutants that tests reach while they run, some at a time."""
@@ -165,18 +170,39 @@ class Judge:
         return True
 
 
-def tree_digest(tests: Sequence[str]) -> str:
-    """The digest of all that decides what a test reaches."""
-    out = hashlib.sha256(repr((sorted(tests), os.environ.get(COMPILED))).encode())
-    sources = [path for folder in ("sync", "crypto") for path in Path(folder).rglob("*.py")]
-    for path in sorted({*sources, *Path("fixtures").glob("golden*.py"), *all_files(tests)}):
-        out.update(path.read_bytes())
-    return out.hexdigest()[:16]
+def file_digest(path: str) -> str:
+    """The digest of a file of tests."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
-def judge_imports(asked: Asked, choice: Choice, pool: Pool, tests: Sequence[str]) -> None:
+class Kept:
+    """What is kept of the tests of these files, as long as what they test stays as it is."""
+
+    def __init__(self, folder: Path, tests: Sequence[str]) -> None:
+        self.files = [str(path) for path in all_files(tests)]
+        out = hashlib.sha256(os.environ.get(COMPILED, "").encode())
+        sources = [path for part in ("sync", "crypto") for path in Path(part).rglob("*.py")]
+        for path in sorted({*sources, *Path("fixtures").glob("golden*.py")}):
+            out.update(path.read_bytes())
+        self.path = folder / f"reached-{out.hexdigest()[:16]}.json"
+
+    def noted(self) -> Noted:
+        """All that is known."""
+        return read_noted(self.path)
+
+    def stale(self) -> set[str]:
+        """The files that nothing is known of as they are now."""
+        known = {file: digest for file, (digest, _) in self.noted()["files"].items()}
+        return {file for file in self.files if known.get(file) != file_digest(file)}
+
+    def choice(self) -> Choice:
+        """Which of these tests judge a mutant."""
+        return Choice.of(self.noted(), self.files)
+
+
+def judge_imports(asked: Asked, choice: Choice, pool: Pool, tests: Sequence[Path]) -> None:
     """Judge what runs only while modules are imported, in processes that have imported none."""
-    files = [f for f in all_files(tests) if f.stem.removeprefix("test_") in IMPORT_TESTS]
+    files = [f for f in tests if f.stem.removeprefix("test_") in IMPORT_TESTS]
 
     def survives(name: str, say: Say) -> bool:
         limit(IMPORT_SECONDS)
@@ -217,8 +243,8 @@ def main(argv: Sequence[str]) -> int:
     """Judge what is asked for; pytest's code where the tests cannot be run."""
     path, told, *tests = argv
     choose_loops(os.environ.get(COMPILED, ""))
-    kept = Path(told).with_name(f"reached-{tree_digest(tests)}.json")
-    if not kept.exists() and not os.environ.get(NOTE):
+    kept = Kept(Path(told).parent, tests)
+    if kept.stale() and not os.environ.get(NOTE):
         # In a process of its own: what the tests leave in memory would hide mutants.
         command = [sys.executable, "-B", "-m", "tests.mutation.judging", *argv]
         subprocess.run(command, env={**os.environ, NOTE: "1"}, check=True)
@@ -235,7 +261,7 @@ def main(argv: Sequence[str]) -> int:
         os.close(go_on[1])
         if os.read(go_on[0], 1):
             pool = Pool(Path(told), asked["workers"], until)
-            judge_imports(asked, Choice.read(kept), pool, tests)
+            judge_imports(asked, kept.choice(), pool, [Path(file) for file in kept.files])
         os._exit(0)
     code = int(pytest.main(arguments, plugins=[judge]))
     os.write(go_on[1], b"1")
