@@ -28,14 +28,23 @@ DRAWS = 12
 
 
 def explore(
-    seed: int, states: int, seconds: float, *, weak: bool = False, workers: int | None = None
+    seed: int,
+    states: int,
+    seconds: float,
+    least: int = 0,
+    *,
+    weak: bool = False,
+    workers: int | None = None,
 ) -> Found:
-    """Trace once, then walk until there are so many distinct states or the time is over."""
+    """Trace once, then walk until there are so many distinct states or the time is over.
+
+    ``least`` states are walked to however long it takes: a slow machine is to find as much.
+    """
     home = Path(tempfile.mkdtemp(prefix="crash-states-"))
     try:
         ops = record(home / "w", weak=weak)
         traced = Traced(home / "w", ops, replicas_of(home / "w"))
-        return _walk_all(traced, seed, states, seconds, workers or os.cpu_count() or 1)
+        return _walk_all(traced, seed, states, seconds, least, workers or os.cpu_count() or 1)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -53,22 +62,27 @@ def replicas_of(folder: Path) -> dict[str, bytes]:
     return out
 
 
-def _walk_all(traced: Traced, seed: int, states: int, seconds: float, width: int) -> Found:
-    until = time.monotonic() + seconds
+def _walk_all(
+    traced: Traced, seed: int, states: int, seconds: float, least: int, width: int
+) -> Found:
+    until, share = time.monotonic() + seconds, -(-least // width)
     total, number = Found(), 0
     with multiprocessing.get_context("forkserver").Pool(width) as pool:
-        while len(total.hashes) < states and time.monotonic() < until:
+        while len(total.hashes) < least or (
+            len(total.hashes) < states and time.monotonic() < until
+        ):
             part = range(number, number + width)
             number += width
-            for found in pool.imap_unordered(partial(_walk, traced, seed, until), part):
+            for found in pool.imap_unordered(partial(_walk, traced, seed, until, share), part):
                 total.add(found)
         pool.close()
         pool.join()
     return total
 
 
-def _walk(traced: Traced, seed: int, until: float, number: int) -> Found:
+def _walk(traced: Traced, seed: int, until: float, share: int, number: int) -> Found:
     walk = Walk(traced, seed * 1_000_003 + number, DRAWS)
     return walk.run(
-        lambda place: place % STRIDE == number % STRIDE, lambda: time.monotonic() < until
+        lambda place: place % STRIDE == number % STRIDE,
+        lambda: time.monotonic() < until or len(walk.found.hashes) < share,
     )

@@ -18,7 +18,7 @@ STATES_LEAST = 1_000
 
 @pytest.mark.slow
 def test_no_power_cut_loses_what_was_promised_or_leaves_half_of_it():
-    found = explore(SEED, 10**9, SECONDS_IN_CI)
+    found = explore(SEED, 10**9, SECONDS_IN_CI, STATES_LEAST)
     print(f"{len(found.hashes)} states")
     assert found.complaints == []
     assert found.wrong == 0
@@ -27,7 +27,7 @@ def test_no_power_cut_loses_what_was_promised_or_leaves_half_of_it():
 
 @pytest.mark.slow
 def test_stores_that_do_not_wait_for_the_disk_are_found_out():
-    found = explore(SEED, 200, 20, weak=True)
+    found = explore(SEED, 200, 20, 200, weak=True)
     assert found.wrong
     assert any("changes were saved" in complaint for complaint in found.complaints)
 

@@ -31,9 +31,10 @@ def _run(numbers: tuple[int, int]) -> Run:
 
 
 def run_many(
-    first: int, runs: int, steps: int, seconds: float, workers: int | None = None
+    first: int, runs: int, steps: int, seconds: float, workers: int | None = None, least: int = 0
 ) -> Iterator[Run]:
-    """Runs with these numbers, as they end; none is begun after ``seconds``."""
+    """Runs with these numbers, as they end; beyond the first ``least`` none is begun after
+    ``seconds``."""
     begun = time.monotonic()
     numbers = iter(range(first, first + runs))
     width = workers or os.cpu_count() or 1
@@ -42,10 +43,12 @@ def run_many(
     try:
         with context.Pool(width, _prepare, (folder,)) as pool:
             # Handed out in small parts, so that the time is kept to within a few runs.
-            while time.monotonic() - begun < seconds:
+            handed = 0
+            while handed < least or time.monotonic() - begun < seconds:
                 part = [(n, steps) for n in islice(numbers, width * 4)]
                 if not part:
                     break
+                handed += len(part)
                 yield from pool.imap_unordered(_run, part)
             pool.close()
             pool.join()

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from client_sdk.errors import EntryRefused
+from client_sdk.tablet_base import now_ms
 from fixtures.tablet_app import Held, Serving, Visitor
+from sync.effects import day_of
 
 
 def drawn() -> bytes:
@@ -30,11 +32,13 @@ ANSWER = {"purpose": "photos", "answer": "given", "on": "2026-06-09", "words": "
 def people(pages: Serving, visitor: Visitor, held: Held) -> tuple[str, str, str]:
     """A household that the visitor has open, a grown-up and a child of it."""
     visitor.unlock()
-    home = held.homes[0]
+    home, year = held.homes[0], int(day_of(now_ms())[:4])
     with pages.app.keeper.tablet() as tablet:
         grown, child = (
-            tablet.create_record("person", {"household": home, "name": name, "birth_year": year})
-            for name, year in (("欧阳锋", 1950), ("欧阳克", 2015))
+            tablet.create_record(
+                "person", {"household": home, "name": name, "birth_year": year - age}
+            )
+            for name, age in (("欧阳锋", 76), ("欧阳克", 9))
         )
     return home, grown, child
 
