@@ -91,8 +91,8 @@ class Choice:
         rest = (test for test in self._tests.get(function, ()) if test not in known)
         tests, seconds = [], 0.0
         for test in (*first, *rest):
-            seconds += self.seconds[test]
-            if tests and seconds > TESTS_SECONDS_MAX:
+            if tests and seconds + self.seconds[test] > TESTS_SECONDS_MAX:
                 break
             tests.append(test)
+            seconds += self.seconds[test]
         return tests, seconds

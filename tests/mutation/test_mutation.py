@@ -4,15 +4,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.mutation import switch
 from tests.mutation.__main__ import FILE, SHARE_MIN, figures, in_any_order
-from tests.mutation.forking import ENDLESS, KILLED, SURVIVED, UNREACHED, outcome
+from tests.mutation.choosing import TESTS_SECONDS_MAX, Choice
+from tests.mutation.forking import ENDLESS, KILLED, NOBODY, SURVIVED, UNREACHED, Pool, outcome
 from tests.mutation.making import Mutant, settings
 from tests.mutation.reasons import NOT_JUDGED, REASONS, UNREACHED_WHY, reason_of
+from tests.plant import ROOT
 
 FOUND: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 
@@ -90,3 +96,50 @@ def test_a_reason_names_survivors_that_it_is_for() -> None:
     assert reason_of(mutant(1, "sync/none_such.py", "§", "§§"), True) == UNREACHED_WHY
     assert all(len(one.why) > 15 for one in REASONS)
     assert settings()["source_paths"] == ["sync", "crypto"]
+
+
+def test_a_test_that_killed_is_asked_first_and_the_quickest_before_the_slow() -> None:
+    long = TESTS_SECONDS_MAX * 0.6
+    seconds = {"tests/test_m.py::quick": 0.1, "tests/test_m.py::slow": long, "other::last": long}
+    choice = Choice({test: ["m.x_f"] for test in seconds}, seconds, ["m.x_g"])
+    quick, slow, last = seconds
+    assert choice.tests_of("m.x_f")[0] == [quick, slow]
+    choice.killed_by("m.x_f", last)
+    assert choice.tests_of("m.x_f") == ([last, quick], pytest.approx(0.1 + long))
+    assert choice.tests_of("m.x_g") == ([], 0.0)
+    assert [choice.is_reached(f"m.x_{name}") for name in "fg"] == [True, False]
+
+
+def test_each_mutant_has_a_process_of_its_own_and_its_verdict_is_told(tmp_path: Path) -> None:
+    ends: list[int] = []
+    pool = Pool(tmp_path / "told", 2)
+
+    def killed(say: Callable[[int], None]) -> bool:
+        say(7)
+        ends.append(99)
+        return False
+
+    assert pool.start("a", killed, ends.append)
+    assert pool.start("b", lambda say: True, ends.append)
+    pool.wait()
+    assert sorted(ends) == [NOBODY, 7]
+    told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
+    assert sorted(told) == [["a", KILLED], ["b", SURVIVED]]
+    assert not Pool(tmp_path / "told", 1, until=0.0).start("c", killed, ends.append)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "compiled"), [("", False), (str(ROOT / "sync"), True)])
+def test_the_loops_that_run_are_those_that_are_asked_for(folder: str, compiled: bool) -> None:
+    program = (
+        "import sys; from tests.mutation.judging import choose_loops; choose_loops(sys.argv[1]);"
+        "from sync import kernel; print(kernel.COMPILED)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, folder],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == str(compiled)
