@@ -36,7 +36,7 @@ from server.rekeying import open_file, settle
 from server.service import Service
 from server.settings import Settings, need_store
 from server.store.base import Store
-from server.store.postgres import PostgresStore
+from server.store.shared import shared_store
 from server.views import refresh_views
 from server.web.wiring import console_error, csrf, new_console, router
 from sync.schema import Schema
@@ -55,7 +55,7 @@ def open_store(settings: Settings, keys: ServerKeys) -> Store:
     need_store(settings)
     store: Store
     if settings.store_dsn:
-        store = PostgresStore(settings.store_dsn, settings.store_district, made=True)
+        store = shared_store(settings.store_dsn, settings.store_district, made=True)
     else:
         store = open_file(settings.store_path, keys.store)
     store.archives = ArchiveFiles(settings.archive_folders)

@@ -33,7 +33,7 @@ from server.log_tree import begin_epoch, root_at, stand_of
 from server.moving import META, copy_tables, move, rows_in, tables_of
 from server.settings import Settings
 from server.store.base import Store
-from server.store.postgres import PostgresStore
+from server.store.shared import shared_store
 from server.store.sqlite import SqliteStore
 from server.store.sqlite_file import SIDES, connect
 
@@ -190,7 +190,7 @@ def _into_database(settings: Settings, keys: ServerKeys, source: Path, now_ms: i
         _own_up(fresh, fresh, keys, now_ms)
         with (
             closing(SqliteStore(fresh, keys.store_hex)) as here,
-            closing(PostgresStore(settings.store_dsn, settings.store_district)) as there,
+            closing(shared_store(settings.store_dsn, settings.store_district)) as there,
         ):
             here.archives = there.archives = ArchiveFiles(settings.archive_folders)
             move(here, there, schema, keys.sign.public)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
-import psycopg
 
 from server.cli_words import SpokenGroup, State, option, spoken, state_of
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 def add_to(main: click.Group) -> None:

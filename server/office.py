@@ -32,7 +32,7 @@ from server.recovery import Recovered, recover
 from server.rekeying import renew_store_key
 from server.settings import Settings, need_store
 from server.store.base import Store
-from server.store.postgres import PostgresStore
+from server.store.shared import shared_store
 from server.store.sqlite import SqliteStore
 from server.views import refresh_views
 from sync.change import Value
@@ -156,7 +156,7 @@ def opened_ends(
         stack.callback(source.close)
         other: Store
         if "=" in target or "://" in target:
-            other = PostgresStore(target, settings.store_district)
+            other = shared_store(target, settings.store_district)
         elif Path(target).exists():
             raise AlreadyInitialised(target)
         else:

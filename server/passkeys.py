@@ -17,15 +17,6 @@ import ipaddress
 import os
 from typing import NamedTuple
 
-import webauthn
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-
 from server.accounts import Account
 from server.errors import NotFound
 from server.journal import note
@@ -38,8 +29,6 @@ NAME_CHARS_MAX = 40
 ANSWER_CHARS_MAX = 16_000
 """What a browser sends: a few keys and signatures; attestation is not asked for."""
 CHALLENGE_BYTES = 32
-ASKED_SECONDS = 120
-"""How long a browser waits for its owner."""
 
 
 class Passkey(NamedTuple):
@@ -103,23 +92,12 @@ def factors_of(tx: Transaction, account: str) -> Factors:
 
 def making(account: Account, factors: Factors, host: str, challenge: str) -> str:
     """What a browser is asked to make a passkey, as JSON."""
-    held = [PublicKeyCredentialDescriptor(id=_bytes(one.id)) for one in factors.at(host)]
-    options = webauthn.generate_registration_options(
-        rp_id=host,
-        rp_name="Doorstep",
-        # What the authenticator keeps of the account is no name of a person.
-        user_id=hashlib.sha256(b"doorstep/passkey/1\0" + account.id.encode()).digest(),
-        user_name=account.id,
-        user_display_name=account.name,
-        challenge=bytes.fromhex(challenge),
-        timeout=ASKED_SECONDS * 1000,
-        exclude_credentials=held,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.DISCOURAGED,
-            user_verification=UserVerificationRequirement.PREFERRED,
-        ),
-    )
-    return webauthn.options_to_json(options)
+    from server import passkey_proofs as proofs
+
+    # What the authenticator keeps of the account is no name of a person.
+    user = hashlib.sha256(b"doorstep/passkey/1\0" + account.id.encode()).digest()
+    held = [_bytes(one.id) for one in factors.at(host)]
+    return proofs.to_make(host, (user, account.id, account.name), _bytes(challenge), held)
 
 
 def add_passkey(
@@ -135,6 +113,8 @@ def add_passkey(
 
     Raises PasskeyRefused.
     """
+    from server import passkey_proofs as proofs
+
     host, origin = site
     if not host or not challenge or len(answer) > ANSWER_CHARS_MAX:
         raise PasskeyRefused()
@@ -142,22 +122,14 @@ def add_passkey(
         raise PasskeyRefused(f"a name has 1 to {NAME_CHARS_MAX} characters")
     if len(factors_of(tx, account).passkeys) >= PASSKEYS_MAX:
         raise PasskeyRefused(f"at most {PASSKEYS_MAX}")
-    try:
-        found = webauthn.verify_registration_response(
-            credential=answer,
-            expected_challenge=bytes.fromhex(challenge),
-            expected_rp_id=host,
-            expected_origin=origin,
-        )
-    except (WebAuthnException, ValueError) as error:
-        raise PasskeyRefused(type(error).__name__) from None
-    key = found.credential_id.hex()
+    found = proofs.made(host, origin, _bytes(challenge), answer)
+    key = found.id.hex()
     if tx.rows("SELECT 1 FROM passkeys WHERE id = ?", [key]):
         raise PasskeyRefused("known")
     tx.run(
         "INSERT INTO passkeys (id, account, host, name, public, uses, made_at_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [key, account, host, name, found.credential_public_key, found.sign_count, now_ms],
+        [key, account, host, name, found.public, found.uses, now_ms],
     )
     note(tx, now_ms, account, "passkey-added", account, name)
     return key
@@ -168,16 +140,10 @@ def add_passkey(
 
 def asking(factors: Factors, host: str, challenge: str) -> str:
     """What a browser is asked to prove a passkey, as JSON."""
-    options = webauthn.generate_authentication_options(
-        rp_id=host,
-        challenge=bytes.fromhex(challenge),
-        timeout=ASKED_SECONDS * 1000,
-        allow_credentials=[
-            PublicKeyCredentialDescriptor(id=_bytes(one.id)) for one in factors.at(host)
-        ],
-        user_verification=UserVerificationRequirement.PREFERRED,
-    )
-    return webauthn.options_to_json(options)
+    from server import passkey_proofs as proofs
+
+    held = [_bytes(one.id) for one in factors.at(host)]
+    return proofs.to_prove(host, _bytes(challenge), held)
 
 
 def use_passkey(
@@ -185,30 +151,25 @@ def use_passkey(
 ) -> bool:
     """Does this answer prove a passkey of the account? A copied one, which counts less than was
     seen, does not."""
+    from server import passkey_proofs as proofs
+
     host, origin = site
     if not host or not challenge or len(answer) > ANSWER_CHARS_MAX:
         return False
-    try:
-        credential = webauthn.helpers.parse_authentication_credential_json(answer)
-        rows = tx.rows(
-            "SELECT public, uses FROM passkeys WHERE id = ? AND account = ? AND host = ?",
-            [credential.raw_id.hex(), account, host],
-        )
-        if not rows:
-            return False
-        found = webauthn.verify_authentication_response(
-            credential=credential,
-            expected_challenge=bytes.fromhex(challenge),
-            expected_rp_id=host,
-            expected_origin=origin,
-            credential_public_key=bytes(rows[0][0]),
-            credential_current_sign_count=int(rows[0][1]),
-        )
-    except (WebAuthnException, ValueError):
+    named = proofs.named_in(answer)
+    rows = tx.rows(
+        "SELECT public, uses FROM passkeys WHERE id = ? AND account = ? AND host = ?",
+        [named.hex(), account, host],
+    )
+    if not named or not rows:
+        return False
+    known = proofs.Proof(named, bytes(rows[0][0]), int(rows[0][1]))
+    uses = proofs.uses_proved(known, host, origin, _bytes(challenge), answer)
+    if uses is None:
         return False
     tx.run(
         "UPDATE passkeys SET uses = ?, used_at_ms = ? WHERE id = ?",
-        [found.new_sign_count, now_ms, credential.raw_id.hex()],
+        [uses, now_ms, named.hex()],
     )
     return True
 

@@ -14,7 +14,7 @@ from server.errors import AlreadyInitialised, ConfigurationWrong
 from server.keys import ServerKeys, make_keys
 from server.settings import Settings
 from server.store.base import Store
-from server.store.postgres import PostgresStore
+from server.store.shared import shared_store
 from server.store.sqlite import SqliteStore
 from server.views import refresh_views
 from sync.collections import SCHEMA
@@ -34,7 +34,7 @@ def init_server(settings: Settings, names: tuple[str, ...] = ()) -> ServerKeys:
         raise ConfigurationWrong(str(error)) from None
     store: Store
     if settings.store_dsn:
-        store = PostgresStore(settings.store_dsn, settings.store_district)
+        store = shared_store(settings.store_dsn, settings.store_district)
     else:
         store = SqliteStore(settings.store_path, keys.store_hex)
         settings.store_path.chmod(0o600)
@@ -45,7 +45,7 @@ def init_server(settings: Settings, names: tuple[str, ...] = ()) -> ServerKeys:
 
 def _is_used(settings: Settings) -> bool:
     """Did a server ever start on this schema? Its records are bound to that server's keys."""
-    store = PostgresStore(settings.store_dsn, settings.store_district)
+    store = shared_store(settings.store_dsn, settings.store_district)
     try:
         with store.read() as tx:
             return bool(tx.rows("SELECT 1 FROM incarnations LIMIT 1"))

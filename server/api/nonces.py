@@ -13,12 +13,12 @@ What lives here: giving them out and spending them. What must not: signatures. I
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from crypto.request import new_nonce
 from server.errors import NonceSpent
 from server.store.base import Store
-from server.store.postgres import PostgresStore
 
 
 class Nonces(Protocol):
@@ -37,9 +37,17 @@ class Nonces(Protocol):
         """At a clean stop."""
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """A store that processes share: it is asked beside transactions."""
+
+    def ask(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of one statement, committed by itself."""
+
+
 def nonces_of(store: Store) -> Nonces:
     """The nonces of a store: shared by processes where the store is."""
-    return SharedNonces(store) if isinstance(store, PostgresStore) else OwnNonces(store)
+    return SharedNonces(store) if isinstance(store, Asking) else OwnNonces(store)
 
 
 class OwnNonces:
@@ -96,7 +104,7 @@ class OwnNonces:
 class SharedNonces:
     """Those of all processes over one database: given out by one, they are good at any, once."""
 
-    def __init__(self, store: PostgresStore) -> None:
+    def __init__(self, store: Asking) -> None:
         self._store = store
 
     def __repr__(self) -> str:
