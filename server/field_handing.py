@@ -5,7 +5,8 @@ What lives here: asking other servers for keys that seal something in a househol
 giving keys away for one that left, passing both kinds of words on through the tree. What must not:
 the words' form (``crypto.field_words``), which team is given a key (``field_rings.py``). Invariants
 - A key is given to a server that an officer here named by its id, for a household whose area lies
-  in that server's area and no longer in this one's, where it seals something; and to nobody above.
+  in that server's area, where it seals something; to one beside this server or below it, and to
+  nobody above. A server that has none above it gives to those below.
 - What was given seals nothing new here: the team goes on with a key of a new epoch.
 - A key that came from elsewhere is stored sealed to this server's box key, and opens, seals never.
 """
@@ -298,15 +299,14 @@ def _due(tx: Transaction, trust: Trust, server: str) -> list[tuple[bytes, str]]:
             " ORDER BY since_ms, key, record",
             [server],
         )
-        if _moved_to(tx, str(record), mine, known.area) and bytes(key) in keys_in(tx, str(record))
+        if _lies_in(tx, str(record), known.area) and bytes(key) in keys_in(tx, str(record))
     ]
 
 
-def _moved_to(tx: Transaction, record: str, mine: str, theirs: str) -> bool:
-    """Does a record belong to a household that left this server's area for the other's?"""
+def _lies_in(tx: Transaction, record: str, area: str) -> bool:
+    """Does a record belong to a household of an area?"""
     found = tx.rows_in("SELECT area FROM homes WHERE id IN (?*)", sorted(homes_of(tx, record)))
-    areas = [str(row[0]) for row in found]
-    return any(at.startswith(theirs) and not at.startswith(mine) for at in areas)
+    return any(str(row[0]).startswith(area) for row in found)
 
 
 # ---- the office ----------------------------------------------------------------------------------

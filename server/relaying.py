@@ -20,7 +20,7 @@ import msgspec
 from crypto.errors import RequestRefused
 from server.aside_words import Asides, aside_words, hear_asides
 from server.feeds import Run
-from server.field_handing import told_words
+from server.field_handing import give, told_words
 from server.following import hear_below, told_below
 from server.ingest import Outcome, Sender
 from server.log_below import Asker, hear_word
@@ -112,6 +112,8 @@ class Relaying:
             revoked = revoked_among(tx, district.devices_of(runs))
             offset_ms = request.clock_ms - now_ms
             aside = Asides()
+            if key.role == SERVER:
+                give(tx, district, now_ms)
             if key.role != TABLET:
                 aside = hear_asides(tx, district.trust, key.device, request.statements)
             sender = Sender(request.replica, key.device, "", offset_ms, revoked, aside)

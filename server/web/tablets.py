@@ -21,6 +21,7 @@ from server.journal import note
 from server.serving_address import port_in_use
 from server.setup import ticket_addresses
 from server.web.errors import FormRefused
+from server.web.handing import asked_here
 from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.sign_in import qr
 
@@ -49,6 +50,7 @@ def tablets(visit: Visit) -> Result:
             "little": FREE_BYTES_LITTLE,
             "unsent": scoped.unsent(found[:ROWS], visit.now_ms),
             "state_names": STATE_NAMES,
+            "handing": asked_here(visit, scoped),
         }
     return Shown("tablets.html", values)
 

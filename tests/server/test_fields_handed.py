@@ -249,6 +249,52 @@ def test_a_server_gets_no_key_of_a_household_that_is_not_in_its_area(town: Town)
         assert key not in field_handing.keys_in(tx, "another")
 
 
+def test_a_server_that_has_none_above_gives_to_the_district_that_was_put_below_it(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        (tmp_path / "top").mkdir()
+        world = World(tmp_path / "top")
+        stack.callback(world.close)
+        top = Below(world, world.district)
+        east = below(tmp_path / "east", top.district, "east", "440105")
+        stack.callback(east.world.close)
+        a, b = top.reading("west", OLD), east.reading("east", NEW)
+        homes = [a.create_record("household", HOUSEHOLD | {"area": OLD}) for _ in range(2)]
+        said = {"name": "陈秀英", "illness": ONE}
+        one = a.create_record("person", said | {"household": homes[0]})
+        a.sync()
+        old = top.sealed(one)[ONE]
+        # A household of the top server's own team goes to the new district; the other one stays.
+        stays = a.create_record("person", said | {"household": homes[1]})
+        a.sync()
+        with top.district.store.read() as tx:
+            writes = writes_for(tx, SCHEMA, homes[:1], OLD, NEW)
+        top.district.write_many(BY, writes)
+        for _ in range(2):
+            east.climb()
+        b.sync()
+        assert is_sealed(b.read(one)["illness"])
+        assert [(x.server, x.due, x.given) for x in named(top)] == [(east.id, 1, 0)]
+        allow(top, east)
+        for _ in range(2):
+            east.climb()
+        b.sync()
+        assert b.read(one)["illness"] == ONE
+        assert [(x.due, x.given) for x in named(top)] == [(0, 1)]
+        # The top server goes on with a key of its own, and asks nobody below for theirs.
+        b.edit(one, illness=TWO)
+        b.sync()
+        east.climb()
+        with pytest.raises(SealRefused):
+            top.sealed(one)
+        assert top.rows("SELECT count(*) FROM field_wants") == [(0,)]
+        for _ in range(2):
+            a.edit(stays, illness=TWO)
+            a.sync()
+        assert top.sealed(stays)[TWO] != old
+
+
 def test_what_the_office_wrote_goes_along_and_it_goes_on_with_another_key(town: Town) -> None:
     west, east = town.west, town.east
     home, other = (

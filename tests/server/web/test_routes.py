@@ -152,6 +152,7 @@ def examples(world: World) -> dict[str, str]:
         "{report:str}": "coverage",
         "{figure:str}": "due",
         "{format:str}": "csv",
+        "{server:str}": "00" * 16,
     }
 
 
