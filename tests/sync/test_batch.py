@@ -469,3 +469,54 @@ def test_each_state_that_joins_tells_what_it_changed_of_a_conflict() -> None:
 
 def test_a_record_of_which_nothing_is_known_has_no_causal_data() -> None:
     assert Touched("r", "thing").causal_bytes() == b""
+
+
+def upon_stored(*entries: Entry) -> Batch:
+    """The last of these upon a record that is stored with the others, by whichever way; as by the
+    full rules."""
+    causal, body = full_rules(*entries[:-1])
+    batch = settled([entries[-1]], {"r": ("thing", causal, body)})
+    slot = batch.touched["r"]
+    shown = slot.body if slot.full is not None else {**body, **slot.patch}
+    assert shown is not None
+    state = unpack_state(decode_causal(slot.causal_bytes()), shown)
+    assert pack_state(state, SCHEMA, "thing") == full_rules(*entries)
+    return batch
+
+
+def test_what_settles_a_stored_conflict_leaves_nothing_of_it() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    a, b = mine.change({"a": 1}), hers.change({"a": 2})
+    upon_stored(a, b, mine.change({"a": 3}, vector=a.dot + b.dot, stamp=(2_000, 0)))
+
+
+def test_an_edit_upon_two_lines_of_its_replica_that_nobody_knew_for_a_fork_joins_them() -> None:
+    mine, copy = Desk(), Desk()
+    a, b = mine.change({"a": 1}), copy.change({"b": 2})
+    seen = b"".join(sorted((a.dot, b.dot)))
+    batch = upon_stored(a, b, mine.change({"a": 3}, vector=seen, stamp=(2_000, 0)))
+    assert batch.forks == {b"A" * 16}
+
+
+def test_edits_of_one_field_meanwhile_are_a_conflict_wherever_their_writers_stand() -> None:
+    office, first, second = Desk(b"O" * 16), Desk(b"Y" * 16), Desk(b"Z" * 16)
+    born = office.change({"a": 1, "b": 2})
+    a = first.change({"a": 3}, vector=born.dot, stamp=(2_000, 0))
+    b = second.change({"a": 4}, vector=born.dot, stamp=(3_000, 0))
+    assert [h.kind for h in upon_stored(born, a, b).touched["r"].happenings] == ["opened"]
+
+
+def test_a_state_that_is_known_does_not_keep_the_next_from_being_joined() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    first = mine.change({"a": 1})
+    second = mine.change({"a": 2}, vector=first.dot, stamp=(1_001, 0))
+    other = hers.change({"b": 3})
+    causal, body = full_rules(first, second)
+    batch = Batch(SCHEMA, set(), {"r": ("thing", causal)})
+    for entry in (first, other):
+        state, shown = full_rules(entry)
+        batch.offer_state("r", "thing", decode_causal(state), shown)
+    batch.give_body("r", body)
+    batch.settle()
+    assert batch.touched["r"].joined == [other.dot]
+    assert batch.touched["r"].body == {"a": 2, "b": 3}
