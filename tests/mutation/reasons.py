@@ -34,7 +34,7 @@ COSTLY = "no quick test is that large: the limit stands where memory or a number
 TUNING = "a figure of speed or size, with nothing right or wrong on either side of it"
 GAP = "a gap: no quick test of sync and crypto tells it apart"
 REASONS: tuple[Reason, ...] = (
-    Reason(BIG_ENDIAN, r'(to_bytes|from_bytes)\(.*"big".* → .*(to_bytes|from_bytes)\(.*, \)'),
+    Reason(BIG_ENDIAN, r'(_bytes|number)\(.*"big".* → .*(_bytes|number)\(.*, \)'),
     Reason(
         "equivalent: both have one length by what stands before; strict= says so to the reader",
         r"strict=True.* → .*(strict=(False|None)|, \))",
