@@ -36,11 +36,18 @@ LATER = frozenset(
         "answers",
         "assessments",
         "confirmed_by",
+        "died_on",
+        "giver",
+        "giver_phone",
+        "granted_on",
         "level",
+        "meals_given",
         "paid_fen",
+        "parcels_given",
         "receiver",
         "referred_to",
         "reopened_count",
+        "rice_given_kg",
         "seen_by_levels",
         "source",
         "to_level",
@@ -132,7 +139,7 @@ class Maker:
                 return None
         return Widget(
             name,
-            labels.heading(declared, name, self._lang),
+            labels.heading(declared, name, self._lang) + self._when(declared, field),
             kind,
             given[-1] if given else "",
             options,
@@ -143,6 +150,15 @@ class Maker:
             problem,
             self._creating and name in LATER and not problem,
         )
+
+    def _when(self, declared: Collection, field: Field) -> str:
+        """When a field is asked at all: the guardian's name only where a guardian signs."""
+        if not field.asked_when:
+            return ""
+        asked, *values = field.asked_when
+        words = [labels.shown(declared.field(asked), one, self._lang) for one in values]
+        inside = f"{labels.heading(declared, asked, self._lang)}: {' / '.join(words)}"
+        return f" ({inside})" if self._lang == "en" else f"（{inside.replace(': ', '：')}）"
 
     def _is_open(self, declared: Collection, name: str, given: list[str]) -> bool:
         """May a sealed field be written here, and is what it holds read?"""
@@ -224,7 +240,7 @@ def _kind(field: Field) -> tuple[str, str]:
 
 
 def _unit(field: Field, lang: str) -> str:
-    if field.kind == "time":
+    if field.kind == "time" or field.pattern == GPS_PATTERN:
         return ""
     return UNITS.get(field.unit, (field.unit, field.unit))[lang == "en"]
 

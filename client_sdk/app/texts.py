@@ -145,7 +145,7 @@ LISTS: dict[str, tuple[str, str]] = {
     "up": ("上移", "Up"),
     "down": ("下移", "Down"),
     "search": ("查找", "Search"),
-    "search-hint": ("姓名、地址、电话、拼音首字母", "Name, address, phone, initials"),
+    "search-hint": ("姓名、电话、首字母", "Name, initials"),
     "search-how": (
         "任意一段姓名、地址、电话，或拼音首字母：lb → 梁伯。几个词用空格隔开。",
         "Any part of a name, address or phone, or pinyin initials: lb → 梁伯. Several words work.",

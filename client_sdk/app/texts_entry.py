@@ -9,6 +9,7 @@ from __future__ import annotations
 ENTRY: dict[str, tuple[str, str]] = {
     "household": ("住户", "Household"),
     "people-count": ("{count} 人", "{count} people"),
+    "look": ("查看", "Look"),
     "record-visit": ("记录走访", "Record a visit"),
     "whom-to-call": ("打给谁", "Whom to call"),
     "no-phone": ("没有电话。", "No phone."),
@@ -127,9 +128,10 @@ ENTRY: dict[str, tuple[str, str]] = {
     "save-visit": ("保存走访", "Save the visit"),
     "keep-for-later": ("先存着", "Keep for later"),
     "drop-draft": ("不要这次录入", "Drop this entry"),
+    "drop-sure": ("确定，不要了", "Yes, drop it"),
     "draft-open": (
         "有一份没填完的{kind}（{when}），点此继续",
-        "A half-done {kind} ({when}): go on",
+        "{kind}, half done ({when}): go on",
     ),
     "draft-kept": ("已存着，随时可以接着填。", "Kept; go on at any time."),
     "draft-dropped": ("已放弃这份录入。", "The entry was dropped."),
