@@ -5,7 +5,7 @@ with two tablets that are offline when it is asked for, one stick on its way."""
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -169,3 +169,88 @@ def facts_complete(tier: Tier, case: str, tmp_path: Path) -> bool:
     assert found["backups_gone_by_ms"] > found["erased_at_ms"]
     assert not any(word.encode() in out.read_bytes() for word in [*PLANTED, *LATE])
     return bool(found["complete"])
+
+
+NAMED = ["慕容若兰乙", "13800138777"]
+SAID = f"{NAMED[0]}开门，说煤气快用完了"
+LEVELS = [("province", "44"), ("city", "4401"), ("district", "440103")]
+
+
+class Told(NamedTuple):
+    """Somebody who is to be erased, and what stays and names them."""
+
+    person: str
+    home: str
+    visit: str
+    need: str
+
+
+def named(district: Tier, folder: Path) -> Told:
+    """Two tablets hold records that name somebody; both go offline, each with more about them."""
+    add_team(district.settings, "t1", {"t1-worker": "张霞"})
+    district.cli("assign", "--team", "t1", "--area", "440103")
+    with (
+        district.tablet(folder / "a", "t1", "tablet a") as a,
+        district.tablet(folder / "b", "t1", "tablet b") as b,
+    ):
+        home = a.create_record(
+            "household", {"area": "440103019003", "address": "九号", "head_name": "李"}
+        )
+        about = {"household": home}
+        person = a.create_record("person", about | {"name": NAMED[0], "phone": NAMED[1]})
+        seen = {"mode": "door", "outcome": "met", "at_ms": 1, "notes": SAID}
+        visit = a.create_record("visit", about | seen)
+        said = {"goods": "gas", "found_at_ms": 1, "prescription": f"送到{NAMED[0]}手上"}
+        need = a.create_record("shortage", about | said)
+        a.sync()
+        b.sync()
+        a.set_fields(need, {"prescription": f"改由{NAMED[0]}自取"})
+        b.append(visit, "notes", f"再访{NAMED[0]}")
+        return Told(person, home, visit, need)
+
+
+def test_a_name_taken_out_of_records_that_stay_is_on_no_page_of_a_tree_of_servers(
+    tmp_path: Path, keys: dict[Path, bytes]
+) -> None:
+    with ExitStack() as stack:
+        tree = raised(tmp_path / "tree", LEVELS, stack)
+        district, above = tree["district"], [tree["city"], tree["province"]]
+        told = named(district, tmp_path)
+        until(lambda: all(tier.shown(told.need) != {} for tier in above))
+        for tier in tree.values():
+            assert all(on_server(tier, NAMED).values())
+
+        plan = district.cli("erase", "plan", told.person).output
+        assert all(record in plan for record in (told.visit, told.need))
+        redact = ["--redact", told.visit, "--redact", told.need]
+        asked = ["--reason", "本人要求", "--yes", "--by", "周"]
+        district.cli("erase", "now", told.person, *redact, *asked)
+        case = str(district.rows("SELECT hex(id) FROM erasures")[0][0]).lower()
+        assert not any(on_server(district, NAMED).values())
+        for tier in above:
+            until(lambda tier=tier: not any(on_server(tier, NAMED).values()))
+            # The records stay, under other names.
+            assert tier.shown(told.home)["address"] == "九号"
+            assert [tier.shown(one) for one in told[2:]] == [{}, {}]
+        why = {one["why"] for one in facts(district, case, tmp_path / "first")["not_erased"]}
+        assert why == {"replaced: notes", "replaced: prescription"}
+
+        # Both tablets come back, each with something late that names the person.
+        for name in ("a", "b"):
+            assert any(on_tablet(tmp_path / name, keys, NAMED).values())
+            with opened(tmp_path / name) as tablet:
+                tablet.sync()
+                tablet.sync()
+                visits = tablet.listed(told.home, "visit")["visit"]
+                assert [tablet.read(hit.id)["notes"] for hit in visits] == [
+                    [SAID.replace(NAMED[0], "＊" * len(NAMED[0]))]
+                ]
+            assert not any(on_tablet(tmp_path / name, keys, NAMED).values())
+        # What the second one brought late was erased too: the first one has to answer for it.
+        with opened(tmp_path / "a") as tablet:
+            tablet.sync()
+        until(lambda: facts_complete(district, case, tmp_path))
+        for tier in tree.values():
+            until(lambda tier=tier: not any(on_server(tier, NAMED).values()))
+            assert tier.verify() == []
+            tier.cli("log", "verify")
