@@ -8,14 +8,10 @@ digest is altered before it is sealed, else nothing but the seal would be tried.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing.util
 import random
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 import msgspec
 
@@ -35,7 +31,6 @@ from crypto.seal_many import open_carried, seal_to_many
 from crypto.secret import SecretBytes
 from crypto.tls import make_tls_identity, pem_to_der, tls_pin
 from crypto.unlock import store_key
-from fixtures.disk import fast_folder
 from fixtures.golden_sealed import bundle_contents
 from fixtures.golden_statements import body_of_certificate
 from server.store.sqlite import SqliteStore
@@ -64,6 +59,7 @@ from tests.fuzz.running import Target
 from tests.fuzz.targets_other import ALL, BOX, CRYPTO, SERVER, TABLET, Passed
 from tests.fuzz.targets_said import kinds
 from tests.fuzz.targets_sync import after, bytewise, golden, packed, well_formed
+from tests.fuzz.throwaway import folder
 
 FIELD_KEY = FieldKey(bytes(range(32)))
 PLACE = Place("h1", "id_number", TABLET.replica, 7)
@@ -181,19 +177,11 @@ def _undoing() -> Iterator[None]:
 
 
 @cache
-def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="doorstep-fuzz-", dir=fast_folder()))
-    # Also at the end of a process of a pool, which does not run what atexit has.
-    multiprocessing.util.Finalize(None, shutil.rmtree, (folder, True), exitpriority=0)
-    return folder
-
-
-@cache
 def _tablet() -> Tablet:
     district = District(SERVER.public, BOX.public, "d1")
     identity = Identity(device_key=TABLET, box_key=BOX, district=district, certificate=_certified())
     key = store_key(SecretBytes(bytes(32)))
-    return Tablet.create(_folder() / "tablet", key, identity, worker="w1")
+    return Tablet.create(folder() / "tablet", key, identity, worker="w1")
 
 
 @cache
@@ -229,8 +217,8 @@ def _told(rng: random.Random, data: bytes) -> bytes:
 
 @cache
 def _server() -> tuple[SqliteStore, Trust]:
-    (_folder() / "server").mkdir()
-    store = SqliteStore(_folder() / "server" / "district.db", "42" * 32)
+    (folder() / "server").mkdir()
+    store = SqliteStore(folder() / "server" / "district.db", "42" * 32)
     return store, Trust(SERVER.public)
 
 

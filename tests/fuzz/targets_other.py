@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +36,7 @@ from sync.errors import SyncError
 from tests.fuzz.mutation import mutate_bytes, mutate_text
 from tests.fuzz.running import Target
 from tests.fuzz.targets_sync import golden, packed
+from tests.fuzz.throwaway import folder
 
 Passed = Callable[[], None]
 CRYPTO = (CryptoError,)
@@ -210,10 +210,8 @@ AREAS = "code,level,name\n440103,district,荔湾区\n440103019,street,龙津街�
 
 
 def _file(suffix: str, read: Callable[[Path], object]) -> Callable[[bytes, Passed], object]:
-    folder = Path(tempfile.mkdtemp(prefix="doorstep-fuzz-"))
-    path = folder / f"rows{suffix}"
-
     def parse(data: bytes, passed: Passed) -> object:
+        path = folder() / f"rows{suffix}"
         path.write_bytes(data)
         try:
             data.decode("utf-8-sig")
