@@ -32,7 +32,6 @@ NO_FRAME = "equivalent: what is no frame does not open, and between two frames l
 LOGGED = "words for a log: what is refused, and by which error, stays the same"
 COSTLY = "no quick test is that large: the limit stands where memory or a number ends"
 TUNING = "a figure of speed or size, with nothing right or wrong on either side of it"
-GAP = "a gap: no quick test of sync and crypto tells it apart"
 REASONS: tuple[Reason, ...] = (
     Reason(BIG_ENDIAN, r'(_bytes|number)\(.*"big".* → .*(_bytes|number)\(.*, \)'),
     Reason(
@@ -121,12 +120,32 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(SAME_END, r"op == COUNT or isinstance", r"apply_change", r"sync/record"),
     Reason(
+        "equivalent: what marks the end of a line has no number, whatever it is",
+        r"behind or \(b",
+        r"parted",
+        r"sync/record",
+    ),
+    Reason(
+        "equivalent: a place that holds a change has no digest that contents could have",
+        r"found = None if",
+        r"fill_blanks",
+        r"sync/feed",
+    ),
+    Reason(
+        "equivalent: a record has a vector of edits just where it has voids",
+        r"voids and edits is not None",
+        r"_quick_edit",
+        r"sync/batch",
+    ),
+    Reason("equivalent: the library takes names of formats in small letters", r'"(png|jpeg|gif)"'),
+    Reason(SAME_END, r"_read\(answer, \w+, None\)", r"_wait", r"carry/enrolling"),
+    Reason(AS_FALSE, r'home_field\), "" → .*, None', r"births", r"sync/loops"),
+    Reason(
         "not to be forced: whether a send fails on a connection closed while idle is the kernel's",
         r"self\.request\(",
         r"request",
         r"carry/line",
     ),
-    Reason(GAP, r"", r"^Batch\.|^apart$", r"sync/(batch|touched)"),
     Reason(
         "not waited for: two minutes of silence on a line",
         r"settimeout|SECONDS_MAX",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync.batch import Batch
 from sync.change import Change, Entry, encode_change, entry_of
-from sync.packing import decode_causal, pack_state, unpack_state
+from sync.packing import decode_causal, pack_state, unpack_state, vector_of
 from sync.record import RecordState, apply_change, chains_for, note_forks
 from sync.touched import Touched
 from tests.conftest import SEED
@@ -190,7 +190,9 @@ def test_what_becomes_of_a_conflict_is_told_in_order() -> None:
     c = third.change({"a": 3})
     seen = b"".join(sorted((a.dot, b.dot, c.dot)))
     end = mine.change({"a": 2}, vector=seen)
-    told = settled([a, b, c, end], {}).touched["r"].happenings
+    slot = settled([a, b, c, end], {}).touched["r"]
+    told = slot.happenings
+    assert slot.applied == [a.dot, b.dot, c.dot, end.dot]
     assert [(h.kind, h.field, h.by.dot if h.by else None) for h in told] == [
         ("opened", "a", b.dot),
         ("changed", "a", c.dot),
@@ -416,8 +418,9 @@ def as_by_full_rules(*entries: Entry) -> None:
     """Without the full rules, and yet what they give."""
     slot = settled(list(entries), {}).touched["r"]
     assert slot.full is None
-    state = unpack_state(decode_causal(slot.causal_bytes()), slot.patch)
-    assert pack_state(state, SCHEMA, "thing") == full_rules(*entries)
+    causal = decode_causal(slot.causal_bytes())
+    assert slot.vector() == causal[0] == vector_of(full_rules(*entries)[0])
+    assert pack_state(unpack_state(causal, slot.patch), SCHEMA, "thing") == full_rules(*entries)
 
 
 def test_an_edit_that_is_overwritten_whole_leaves_nothing() -> None:
@@ -468,7 +471,14 @@ def test_each_state_that_joins_tells_what_it_changed_of_a_conflict() -> None:
 
 
 def test_a_record_of_which_nothing_is_known_has_no_causal_data() -> None:
-    assert Touched("r", "thing").causal_bytes() == b""
+    nothing = Touched("r", "thing")
+    assert (nothing.causal_bytes(), nothing.body, nothing.full) == (b"", None, None)
+
+
+def test_the_value_shown_of_a_conflict_is_by_the_policy_of_its_field() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    low, high = mine.change({"n": 1}), hers.change({"n": 2}, stamp=(2_000, 0))
+    assert settled([low, high], {}).touched["r"].body == {"n": 1}
 
 
 def upon_stored(*entries: Entry) -> Batch:

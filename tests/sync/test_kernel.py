@@ -230,3 +230,16 @@ def test_an_empty_run_has_the_head_before_it() -> None:
     assert chain(b"h" * 32, []) == b"h" * 32
     assert kernel.place(Entry, b"", b"", A, 1, [], [], []) == []
     assert msgspec.msgpack.decode(birth(b"v" * 28, 1, 0, "w"))[0] == b"v" * 28
+
+
+@pytest.mark.parametrize(
+    ("values", "home"),
+    [(("1", "h1"), "h1"), (("1", ""), "r"), (("1", 7), "r"), (("1",), "r")],
+)
+def test_a_new_record_lives_in_the_household_it_names_or_is_one(
+    values: tuple[Any, ...], home: str
+) -> None:
+    names = ("phone", "household")[: len(values)]
+    born = Entry(dot(A, 1, b"tagg"), "r", change(names=names, values=[*values]), b"", SALT, b"")
+    for births in (kernel.births, loops.births):
+        assert [found for found, _, _ in births("household", [born])] == [home]
