@@ -38,22 +38,23 @@ LATER = frozenset(
         "confirmed_by",
         "died_on",
         "giver",
+        "household.meals_given",
+        "household.parcels_given",
+        "household.rice_given_kg",
         "giver_phone",
         "granted_on",
         "level",
-        "meals_given",
         "paid_fen",
-        "parcels_given",
         "receiver",
         "referred_to",
         "reopened_count",
-        "rice_given_kg",
         "seen_by_levels",
         "source",
         "to_level",
     }
 )
-"""What is known later, or by an office: a door's form does not begin with it."""
+"""What is known later, or by an office: a door's form does not begin with it. With the name of
+its collection before it, where the same field of another one is asked at the door."""
 FIRST_STATUS = {
     "need": "open",
     "parcel": "handed_over",
@@ -148,7 +149,9 @@ class Maker:
             mode,
             field.chars_max if field.kind == "text" else 0,
             problem,
-            self._creating and name in LATER and not problem,
+            self._creating
+            and not LATER.isdisjoint((name, f"{declared.name}.{name}"))
+            and not problem,
         )
 
     def _when(self, declared: Collection, field: Field) -> str:
