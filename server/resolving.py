@@ -47,13 +47,15 @@ _json = msgspec.json.Encoder().encode
 
 
 class Decided(NamedTuple):
-    """What a decision came to: the change that it is, the value it set."""
+    """What a decision came to: the change that it is, the value it set, and the digest of the
+    record as it left it (``Conflict.seen`` of who looks at it next)."""
 
     conflict: int
     record: str
     field: str
     dot: str
     value: Any
+    seen: str
 
 
 class Released(NamedTuple):
@@ -72,7 +74,8 @@ def check_words(officer: str, reason: str) -> None:
         raise DecisionIncomplete("reason")
 
 
-def _held(tx: Transaction, record: str, seen: str) -> Stored:
+def held_as_seen(tx: Transaction, record: str, seen: str) -> Stored:
+    """A record; "" takes it as it is held. Raises RecordChanged where it is not as it was seen."""
     stored = stored_record(tx, record)
     if stored is None or (seen and seen_digest(stored.vector) != seen):
         raise RecordChanged(record)
@@ -113,15 +116,17 @@ def resolve(
     if choice is None:
         _check_value(district.schema, row, value)
     decided: list[Entry] = []
+    left: list[str] = []
 
     def before(tx: Transaction) -> None:
         current = row_of(tx, conflict)
         if current.state == "settled" and not current.undone:
             raise ConflictSettled(str(conflict))
-        _held(tx, row.record, seen)
+        held_as_seen(tx, row.record, seen)
 
     def after(tx: Transaction, entries: list[Entry]) -> None:
         decided.extend(entries)
+        left.append(seen_digest(held_as_seen(tx, row.record, "").vector))
         what = ("resolve", conflict, entries[0].dot, officer, reason, _written(entries[0]))
         _keep(tx, what, district.clock())
         tx.run("UPDATE conflicts SET undone = 0 WHERE n = ?", [conflict])
@@ -133,7 +138,8 @@ def resolve(
         before=before,
         after=after,
     )
-    return Decided(conflict, row.record, row.field, decided[0].dot.hex(), _written(decided[0]))
+    first = decided[0]
+    return Decided(conflict, row.record, row.field, first.dot.hex(), _written(first), left[0])
 
 
 def _chosen(reader: FieldReader, row: Row, choice: str) -> Any:
@@ -165,18 +171,20 @@ def undo(district: District, conflict: int, *, officer: str, reason: str, seen: 
     if row.state != "settled" or row.undone or shown is None:
         raise ConflictOpen(str(conflict))
     decided: list[Entry] = []
+    left: list[str] = []
 
     def before(tx: Transaction) -> None:
         current = row_of(tx, conflict)
         if current.undone:
             raise ConflictOpen(str(conflict))
-        stored = _held(tx, row.record, seen)
+        stored = held_as_seen(tx, row.record, seen)
         live = {s.dot for s in siblings_of(stored.state, row.field)}
         if live != {_last_decision(tx, current)}:
             raise RecordChanged(row.field)
 
     def after(tx: Transaction, entries: list[Entry]) -> None:
         decided.extend(entries)
+        left.append(seen_digest(held_as_seen(tx, row.record, "").vector))
         what = ("undo", conflict, entries[0].dot, officer, reason, _written(entries[0]))
         _keep(tx, what, district.clock())
         tx.run("UPDATE conflicts SET undone = 1 WHERE n = ?", [conflict])
@@ -188,7 +196,8 @@ def undo(district: District, conflict: int, *, officer: str, reason: str, seen: 
         before=before,
         after=after,
     )
-    return Decided(conflict, row.record, row.field, decided[0].dot.hex(), _written(decided[0]))
+    first = decided[0]
+    return Decided(conflict, row.record, row.field, first.dot.hex(), _written(first), left[0])
 
 
 def _last_decision(tx: Transaction, row: Row) -> Dot | None:

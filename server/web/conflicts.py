@@ -16,12 +16,14 @@ from server.audit_show import Conflict
 from server.audit_words import (
     base_words,
     decision_words,
+    field_words,
     seen_words,
     value_words,
     where_words,
 )
 from server.errors import NotFound
 from server.resolving import resolve, undo
+from server.voiding import void
 from server.web import care
 from server.web.differences import marked
 from server.web.effects import effects_of
@@ -30,8 +32,10 @@ from server.web.graph import picture
 from server.web.joined import in_inbox
 from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.scoped import Scoped
+from sync.effects import day_of
 from sync.labels import shown, value_of
 from sync.policy import same_key
+from sync.schema import REGISTERS
 
 ROWS = 50
 DAY_MS = 86_400_000
@@ -42,7 +46,18 @@ REASONS = (
     "以社区台账为准 ‖ By the community's register",
     "录入笔误 ‖ A slip of the pen",
 )
-FILTERS = ("state", "area", "team", "worker", "collection", "field", "policy", "older", "mine")
+FILTERS = (
+    "state",
+    "area",
+    "team",
+    "worker",
+    "collection",
+    "field",
+    "policy",
+    "older",
+    "mine",
+    "late",
+)
 
 
 def wanted_of(visit: Visit, source: dict[str, str] | None = None) -> Filter:
@@ -50,16 +65,19 @@ def wanted_of(visit: Visit, source: dict[str, str] | None = None) -> Filter:
     read = visit.query if source is None else lambda name, default="": source.get(name) or default
     older = read("older")
     state = read("state", "open")
+    # A field is named alone, or with the collection whose field is meant.
+    kind, _, field = read("field").rpartition(".")
     return Filter(
         state=state if state in STATES else "open",
         area=read("area"),
         team=read("team"),
         worker=read("worker"),
-        collection=read("collection"),
-        field=read("field"),
+        collection=kind or read("collection"),
+        field=field,
         policy=read("policy"),
         before_ms=visit.now_ms - int(older) * DAY_MS if older.isdigit() else None,
         assignee=visit.account.id if read("mine") else "",
+        due=day_of(visit.now_ms) if read("late") else "",
     )
 
 
@@ -81,6 +99,7 @@ def inbox(visit: Visit) -> Result:
             "lines": found.lines,
             "titles": scoped.titles([line.record for line in found.lines]),
             "care": care.of_conflicts(scoped.tx, [line.n for line in found.lines]),
+            "today": day_of(visit.now_ms),
             "names": scoped.names,
             "total": _total(counts, wanted.state),
             "counts": counts | {"all": sum(counts.values())},
@@ -94,7 +113,7 @@ def inbox(visit: Visit) -> Result:
             "joined": in_inbox(visit, scoped, wanted) if after is None else None,
             "mark": "-".join(map(str, scoped.conflict_mark())),
         }
-    return Shown("conflicts_rows.html" if visit.query("part") else "conflicts.html", values)
+    return Shown("conflicts_part.html" if visit.query("part") else "conflicts.html", values)
 
 
 def _total(counts: dict[str, int], state: str) -> int:
@@ -112,6 +131,18 @@ def _choices(visit: Visit, scoped: Scoped) -> dict[str, Any]:
         "teams": scoped.teams(),
         "collections": [
             (c.name, c.label.text(visit.lang))
+            for c in schema.collections.values()
+            if c.name in held
+        ],
+        "fields": [
+            (
+                c.label.text(visit.lang),
+                [
+                    (f"{c.name}.{name}", field_words(schema, c.name, name, visit.lang))
+                    for name, field in c.fields.items()
+                    if field.policy in REGISTERS
+                ],
+            )
             for c in schema.collections.values()
             if c.name in held
         ],
@@ -145,6 +176,7 @@ def one(visit: Visit) -> Result:
             "reasons": REASONS,
             "area_name": scoped.area_name(found.area),
             "team_names": scoped.team_names([side.team for side in found.sides]),
+            "voided": bool(stored and stored.voided),
         }
     return Shown("conflict.html", values)
 
@@ -225,6 +257,8 @@ def decide(visit: Visit) -> Result:
         found = scoped.conflict(number)
         after = scoped.next_open(number)
     arguments: dict[str, Any] = {}
+    if choice == "void":
+        return _void(visit, found, after)
     if choice == "other":
         declared = visit.service.district.schema.field(found.collection, found.field)
         arguments["value"] = value_of(declared, visit.text("value"))
@@ -242,14 +276,31 @@ def decide(visit: Visit) -> Result:
         seen=_seen(visit),
         **arguments,
     )
-    said = visit.say(
-        "冲突 {n} 已裁定，各平板下次同步时收到 ‖ "
-        "Conflict {n} is settled; tablets get it at their next sync",
-        n=number,
+    said = "冲突 {n} 已裁定，各平板下次同步时收到 ‖ "
+    said += "Conflict {n} is settled; tablets get it at their next sync"
+    return _on(visit, number, after, said)
+
+
+def _void(visit: Visit, found: Conflict, after: int | None) -> Result:
+    """Settle it by what is shown, and void the record."""
+    live = [side for side in found.sides if side.live] or found.sides
+    shown_ones = [side for side in live if same_key(side.value) == same_key(found.shown)]
+    void(
+        visit.service.district,
+        found.n,
+        officer=visit.account.id,
+        reason=visit.text("reason"),
+        seen=_seen(visit),
+        choice=(shown_ones or live)[0].dot.hex(),
     )
-    if visit.text("then") == "next" and after is not None:
-        return Go(f"/conflicts/{after}", said)
-    return Go(f"/conflicts/{number}", said)
+    said = "冲突 {n} 已裁定，整条记录已作废 ‖ Conflict {n} is settled, and its record is void"
+    return _on(visit, found.n, after, said)
+
+
+def _on(visit: Visit, number: int, after: int | None, said: str) -> Go:
+    """Go on to the next one if that was asked for."""
+    to = after if visit.text("then") == "next" and after is not None else number
+    return Go(f"/conflicts/{to}", visit.say(said, n=number))
 
 
 def _seen(visit: Visit) -> str:

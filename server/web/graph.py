@@ -8,6 +8,7 @@ change its writer had seen last.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import NamedTuple
 
 from server.audit import Names
@@ -19,7 +20,10 @@ from sync.clock import Dot
 from sync.schema import Schema
 
 ROW_PX, LANE_PX, LEFT_PX, TOP_PX = 30, 18, 14, 18
-WORDS_CHARS_MAX = 64
+TEXT_PX = 560
+"""Room for the words of one change: with the lanes, half the width of an office screen."""
+WIDE_PX, NARROW_PX = 13, 8
+"""Characters of Chinese and of other scripts, as wide as they are drawn, the latter at the most."""
 LANES_MAX = 12
 FATES = {"waiting": "等待前序 ‖ waiting", "quarantined": "隔离中 ‖ in quarantine"}
 
@@ -94,7 +98,7 @@ def picture(
     nodes.reverse()
     height = TOP_PX * 2 + ROW_PX * max(0, len(drawn) - 1)
     text_x = LEFT_PX * 2 + LANE_PX * width + 6
-    return Picture(nodes, lines, text_x + 620, height, text_x, len(moments) - len(drawn))
+    return Picture(nodes, lines, text_x + TEXT_PX, height, text_x, len(moments) - len(drawn))
 
 
 def _free(lanes: list[Dot | None], d: Dot) -> int:
@@ -154,7 +158,8 @@ def _node(
     when = moment(change.stamp_ms + change.clock_ms, lang)
     tablet = names.tablet(one.dot[:16])
     who = names.worker(change.worker) + (f" · {tablet}" if tablet else "")
-    return Node(x, y, kind, n, who, when, _cut(what), not tablet)
+    room = TEXT_PX - _px(f"{n} {who} {when} ")
+    return Node(x, y, kind, n, who, when, _cut(what, room), not tablet)
 
 
 def _what(one: Moment, schema: Schema, lang: str) -> str:
@@ -166,5 +171,16 @@ def _what(one: Moment, schema: Schema, lang: str) -> str:
     return ("、" if lang == "zh" else ", ").join(words)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= WORDS_CHARS_MAX else text[: WORDS_CHARS_MAX - 1] + "…"
+def _px(text: str) -> int:
+    """About how wide a text is drawn."""
+    return sum(WIDE_PX if unicodedata.east_asian_width(c) in "WF" else NARROW_PX for c in text)
+
+
+def _cut(text: str, room: int) -> str:
+    """As much of a text as there is room for, with a sign where something was left out."""
+    if _px(text) <= room:
+        return text
+    end, room = 0, room - WIDE_PX
+    while end < len(text) and (room := room - _px(text[end])) >= 0:
+        end += 1
+    return text[:end] + "…"

@@ -113,7 +113,9 @@ async function refresh(live) {
   }
   const box = document.getElementById("rows");
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  box.replaceChildren(...fresh.body.childNodes);
+  for (const part of [document.getElementById("tabs"), box]) {
+    part.replaceChildren(...fresh.getElementById(part.id).childNodes);
+  }
   for (const tick of box.querySelectorAll("input[type=checkbox]")) {
     tick.checked = ticked.has(tick.value);
   }
