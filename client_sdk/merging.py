@@ -31,7 +31,7 @@ from sync.change import Entry
 from sync.clock import DOT_BYTES, Dot, Stamp, dots_of
 from sync.errors import MessageMalformed
 from sync.messages import State
-from sync.packing import Causal, decode_causal
+from sync.packing import Causal, decode_causal, vector_of
 from sync.schema import Schema
 from sync.touched import Touched
 
@@ -92,7 +92,7 @@ def merge(
         record = item.state.record
         if record not in awaited and record not in repeated:
             held = stored.get(record)
-            vector = decode_causal(held[1])[0] if held else b""
+            vector = vector_of(held[1]) if held else b""
             if vector == item.causal[0]:
                 continue
             if plainly_covers(item.causal, vector) and _no_new_fork(store, item.causal):

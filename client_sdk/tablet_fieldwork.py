@@ -19,7 +19,7 @@ from sync.effects import day_of, record_of
 from sync.fieldwork import Clock, Daily, Dealt, Doors, InZone, Row
 from sync.joining import JOINED_INTO, JOINED_SEEN, seen_text
 from sync.links import Broken, broken_links
-from sync.packing import decode_causal
+from sync.packing import vector_of
 
 
 class TabletFieldwork(TabletWriting):
@@ -130,7 +130,7 @@ class TabletFieldwork(TabletWriting):
         row = row_of(self._store, away)
         if row is None or row_of(self._store, into) is None:
             raise NotFound()
-        seen = seen_text(decode_causal(row.causal)[0])
+        seen = seen_text(vector_of(row.causal))
         self.set_fields(away, {JOINED_INTO: into, JOINED_SEEN: seen}, reason=reason)
 
     def part(self, away: str, reason: str) -> None:

@@ -20,7 +20,7 @@ from server.store.base import Transaction
 from server.store.rows import HomeRow
 from server.views import quoted
 from sync.clock import Dot, dots_of
-from sync.packing import decode_causal
+from sync.packing import vector_of
 from sync.session import DIGEST_MASK, record_digest
 
 COUNTS = (
@@ -63,7 +63,7 @@ class Removed(NamedTuple):
 def vectors_of(tx: Transaction, records: Collection[str]) -> set[Dot]:
     """The tips of records as they are held."""
     found = tx.rows_in("SELECT causal FROM records WHERE id IN (?*)", list(records))
-    return {d for (causal,) in found for d in dots_of(decode_causal(bytes(causal))[0])}
+    return {d for (causal,) in found for d in dots_of(vector_of(bytes(causal)))}
 
 
 def remove(tx: Transaction, records: Collection[str], dots: Iterable[Dot]) -> Removed:
@@ -124,7 +124,7 @@ def _remove_rows(tx: Transaction, records: list[str], counts: dict[str, int]) ->
     less: dict[str, int] = {}
     digests: dict[str, int] = {}
     for record, _, _, home, causal in found:
-        digests[record] = record_digest(record, decode_causal(bytes(causal))[0])
+        digests[record] = record_digest(record, vector_of(bytes(causal)))
         less[home] = less.get(home, 0) - digests[record]
     for record, home in also:
         less[home] = less.get(home, 0) - digests.get(record, 0)

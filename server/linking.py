@@ -51,7 +51,7 @@ from sync.messages import (
     encode_state,
     unpack_pages,
 )
-from sync.packing import decode_causal
+from sync.packing import vector_of
 from sync.relay import points_sum
 from sync.session import open_page, receipts_message, state_digest
 
@@ -257,7 +257,7 @@ class Linking:
                 records[start : start + STATES_AT_ONCE],
             )
             for record, kind, causal, body in rows:
-                if choice.rests_elsewhere(decode_causal(bytes(causal))[0]):
+                if choice.rests_elsewhere(vector_of(bytes(causal))):
                     values = _load(body)
                     kind_name = tx.collection_of(kind)
                     states.append(

@@ -38,7 +38,7 @@ from sync.feed import (
     next_head,
     salts_between,
 )
-from sync.packing import decode_causal
+from sync.packing import vector_of
 
 Write = tuple[str, str | None, dict[str, Value], list[tuple[str, str, Value]]]
 """Collection, record or None for a new one, fields to set, other operations."""
@@ -167,7 +167,7 @@ class OwnFeed:
             check_writable(tuple(given), list(given.values()))
             vector: Dot = b""
             if record and record in held:
-                vector = decode_causal(held[record].causal)[0]
+                vector = vector_of(held[record].causal)
             stamp = stamp.tick(now_ms)
             named = record or new_record_id(self.key.replica, first + at, stamp.ms, salts[at])
             writer = (self.key.replica, first + at)

@@ -27,7 +27,7 @@ from server.scope import (
 )
 from server.store.base import Transaction
 from sync.messages import PAGE_STATES_MAX, WANT_PIECES, Page, Request, Statement, encode_state
-from sync.packing import decode_causal
+from sync.packing import vector_of
 from sync.ranges import Scope, Told, name_records, named_records
 from sync.session import DIGEST_MASK, page_message, record_digest, state_digest
 
@@ -208,7 +208,7 @@ class Pull:
     def _lacked(self, stored: list[Stored]) -> list[bytes]:
         """Of a home that differs, the states of the records that the tablet does not name."""
         named = self.named or ()
-        digests = [record_digest(one.record, decode_causal(one.causal)[0]) for one in stored]
+        digests = [record_digest(one.record, vector_of(one.causal)) for one in stored]
         self.have += digests
         lacked = (one for one, d in zip(stored, digests, strict=True) if d not in named)
         return _encoded(self.tx, lacked)

@@ -38,7 +38,7 @@ from server.store.base import Transaction
 from server.told import known_of
 from server.trust import SERVER, TABLET, Key, keys_for, servers_after
 from sync.messages import WANT_STATES, Known, Page, Relay, Relayed, Reply, Request, encode_state
-from sync.packing import decode_causal
+from sync.packing import vector_of
 
 if TYPE_CHECKING:
     from server.district import District
@@ -284,7 +284,7 @@ def _left_states(tx: Transaction, area: str, stand: Stand, choice: Choice) -> li
     for home in left_since(tx, area, stand.states):
         found = tx.rows("SELECT kind, causal, body FROM records WHERE id = ?", [home])
         for kind, causal, body in found:
-            if choice.rests_elsewhere(decode_causal(bytes(causal))[0]):
+            if choice.rests_elsewhere(vector_of(bytes(causal))):
                 values = _load(body)
                 named = list(values), list(values.values())
                 states.append(encode_state(tx.collection_of(kind), home, bytes(causal), *named))
@@ -303,7 +303,7 @@ def _home_states(tx: Transaction, home: str, floor: int, choice: Choice) -> Iter
         [home, floor],
     )
     for record, kind, causal, body in found:
-        if choice.rests_elsewhere(decode_causal(bytes(causal))[0]):
+        if choice.rests_elsewhere(vector_of(bytes(causal))):
             values = _load(body)
             yield encode_state(
                 tx.collection_of(kind), record, bytes(causal), list(values), list(values.values())

@@ -14,6 +14,7 @@ from sync.messages import (
     encode_exchange,
     unpack_pages,
 )
+from sync.packing import vector_of
 from sync.ranges import HAVE
 from sync.session import record_digest
 
@@ -57,7 +58,7 @@ def test_a_state_that_the_district_lost_is_handed_back(world: Any, fields: dict[
     b.sync()
     with world.store.write() as tx:
         causal = tx.causal_of([made[3]])[made[3]].causal
-        vector = bytes(world_vector(causal))
+        vector = bytes(vector_of(causal))
         tx.run("DELETE FROM records WHERE id = ?", [made[3]])
         tx.run(
             "UPDATE homes SET digest = (digest - ?) & 281474976710655 WHERE id = ?",
@@ -66,13 +67,6 @@ def test_a_state_that_the_district_lost_is_handed_back(world: Any, fields: dict[
     assert b.sync().agrees
     with world.store.read() as tx:
         assert tx.rows("SELECT count(*) FROM records WHERE id = ?", [made[3]]) == [(1,)]
-
-
-def world_vector(causal: bytes) -> bytes:
-    from sync.packing import decode_causal
-
-    vector: bytes = decode_causal(causal)[0]
-    return vector
 
 
 def of_one_home(tablet: Any, fields: dict[str, Any], count: int) -> tuple[str, list[str]]:
@@ -162,7 +156,7 @@ def test_only_what_the_district_lost_of_a_home_is_handed_back(
     b.sync()
     b.sync()
     with world.store.write() as tx:
-        vector = world_vector(tx.causal_of([visits[3]])[visits[3]].causal)
+        vector = vector_of(tx.causal_of([visits[3]])[visits[3]].causal)
         tx.run("DELETE FROM records WHERE id = ?", [visits[3]])
         tx.run(
             "UPDATE homes SET digest = (digest - ?) & 281474976710655 WHERE id = ?",

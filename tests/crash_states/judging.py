@@ -27,7 +27,7 @@ from server.store.sqlite import SqliteStore
 from server.verify import verify_store
 from sync.clock import counter_of, replica_of
 from sync.feed import Segment
-from sync.packing import decode_causal
+from sync.packing import vector_of
 from sync.sealing import OUTBOX_INFO
 from tests.crash_states.disk import Files
 from tests.crash_states.workload import SCHEMA, START_MS
@@ -110,7 +110,7 @@ def judge_tablet(
 
 
 def _tip(causal: bytes, replica: bytes) -> int:
-    packed = decode_causal(causal)[0]
+    packed = vector_of(causal)
     dots = [packed[i : i + DOT_BYTES] for i in range(0, len(packed), DOT_BYTES)]
     return max((counter_of(d) for d in dots if replica_of(d) == replica), default=0)
 
