@@ -24,7 +24,7 @@ def tree(kind: type[CryptoError] = CryptoError) -> list[type[CryptoError]]:
 
 def instance(kind: type[CryptoError]) -> CryptoError:
     if kind is SecretTooWeak:
-        return SecretTooWeak(Text("太弱", "Too weak."))
+        return SecretTooWeak(Text("太弱。", "Too weak."))
     if kind is UnlockRefused:
         return UnlockRefused(3, 60_000)
     return UnlockWait(61_000) if kind is UnlockWait else kind()
@@ -47,7 +47,11 @@ def test_every_error_says_what_was_kept_and_what_to_do_in_both_languages(
     for text in (error.what, error.kept, error.do):
         assert re.search(r"[\u4e00-\u9fff]", text.zh)
         assert not re.search(r"[\u4e00-\u9fff]", text.en)
+        assert re.fullmatch(r"(?!XX)[A-Z].*\.", text.en)
+        assert re.fullmatch(r"(?!XX).*。", text.zh)
     assert error.message() == error.message("zh") != error.message("en")
+    assert error.message("en") == f"{error.what.en} {error.kept.en} {error.do.en}"
+    assert error.message("zh") == error.what.zh + error.kept.zh + error.do.zh
     assert str(error).startswith(kind.code)
 
 

@@ -221,3 +221,12 @@ def test_the_digest_of_a_ring_is_that_of_what_it_says_and_not_of_when() -> None:
     fewer = Ring("team", ROOT.replica, 5, (ReaderKeys("illness", KEY.id, KEY.id),))
     assert later.digest() == RING.digest()
     assert fewer.digest() != RING.digest()
+
+
+def test_what_is_shorter_than_a_head_one_block_and_a_tag_is_no_sealed_value() -> None:
+    shortest = KEY.seal(PLACE, b"")
+    assert len(shortest) == HEAD_BYTES + PAD_BYTES + 16
+    assert key_id_of(shortest) == KEY.id
+    for wrong in (shortest[:-1], b"", b"\x00" + shortest[1:]):
+        with pytest.raises(SealRefused):
+            key_id_of(wrong)

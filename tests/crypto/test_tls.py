@@ -62,6 +62,8 @@ def test_the_certificate_holds_whatever_a_tablets_clock_says() -> None:
     certificate = x509.load_pem_x509_certificate(IDENTITY.certificate_pem)
     assert certificate.not_valid_before_utc.year == 1950
     assert certificate.not_valid_after_utc.year == 9999
+    assert certificate.subject.rfc4514_string() == "CN=Doorstep"
+    assert certificate.issuer == certificate.subject
 
 
 def test_a_certificate_made_anew_for_other_names_keeps_the_pin() -> None:

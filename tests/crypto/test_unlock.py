@@ -163,6 +163,7 @@ def test_the_tenth_wrong_try_across_restarts_erases_the_wrapped_key() -> None:
         disk.unlock("zhangxia", WRONG, now)
     entry = disk.vault.entries[0]
     assert (entry.wrapped, entry.salt, entry.nonce) == (b"", b"", b"")
+    assert (entry.wait_ms, entry.trying) == (0, False)
     assert before.wrapped[1:] not in disk.data
     for secret in (PIN, WRONG):
         with pytest.raises(UnlockErased):
