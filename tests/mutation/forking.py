@@ -60,6 +60,11 @@ class Pool:
         with self.told.open("a", encoding="utf-8") as file:
             file.write(json.dumps([name, what], ensure_ascii=False) + "\n")
 
+    def verdicts(self) -> dict[str, str]:
+        """All that was told so far, the last of each."""
+        lines = self.told.read_text(encoding="utf-8").splitlines() if self.told.exists() else []
+        return dict(json.loads(line) for line in lines)
+
     def start(self, name: str, survives: Callable[[Say], bool], end: Callable[[int], None]) -> bool:
         """Judge one as soon as there is room; False, and nothing begun, where the time is over.
 

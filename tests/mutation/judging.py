@@ -31,7 +31,7 @@ from _pytest.outcomes import Skipped
 from _pytest.runner import CallInfo, runtestprotocol
 
 from tests.mutation.choosing import Choice, Noted, read_noted
-from tests.mutation.forking import UNREACHED, Pool, Say, limit
+from tests.mutation.forking import SURVIVED, UNREACHED, Pool, Say, limit
 from tests.mutation.switch import MUTANT, NOTE, function_of, reached, switch_on
 
 COMPILED = "DOORSTEP_MUTATION_COMPILED"
@@ -78,12 +78,8 @@ def warm() -> None:
     given(st.lists(st.integers() | st.text() | st.binary()))(lambda _: None)()
 
 
-class Judge:
-    """A pytest plugin in place of its loop."""
-
-    def __init__(self, asked: Asked, told: Path, kept: Kept, until: float) -> None:
-        self.asked, self.told, self.kept, self.until = asked, told, kept, until
-        self.items: dict[str, pytest.Item] = {}
+class Fewer:
+    """A pytest plugin: fewer examples of each property."""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Fewer examples, and no search for the smallest: that one fails is enough."""
@@ -101,6 +97,14 @@ class Judge:
                     max_examples=min(own.max_examples, EXAMPLES_MAX),
                     phases=(Phase.explicit, Phase.generate),
                 )
+
+
+class Judge(Fewer):
+    """A pytest plugin in place of its loop."""
+
+    def __init__(self, asked: Asked, told: Path, kept: Kept, until: float) -> None:
+        self.asked, self.told, self.kept, self.until = asked, told, kept, until
+        self.items: dict[str, pytest.Item] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Every test without a mutant, or every mutant with the tests that reach it."""
@@ -201,25 +205,36 @@ class Kept:
 
 
 def judge_imports(asked: Asked, choice: Choice, pool: Pool, tests: Sequence[Path]) -> None:
-    """Judge what runs only while modules are imported, in processes that have imported none."""
-    files = [f for f in tests if f.stem.removeprefix("test_") in IMPORT_TESTS]
+    """Judge what runs while modules are imported, in processes that have imported none: what no
+    test reaches otherwise, and what survived the tests that did, since much of what they look at
+    was made by then."""
+    told = pool.verdicts()
 
-    def survives(name: str, say: Say) -> bool:
+    def survives(name: str, files: Sequence[str], say: Say) -> bool:
         limit(IMPORT_SECONDS)
         os.environ[MUTANT] = name
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        args = ["-x", "-q", "--tb=no", "--assert=plain", "-m", "not slow", *map(str, files)]
-        return pytest.main(args) == pytest.ExitCode.OK
+        args = ["-x", "-q", "--tb=no", "--assert=plain", "-p", "no:xdist", "-m", "not slow", *files]
+        return pytest.main(args, plugins=[Fewer()]) == pytest.ExitCode.OK
 
     for name in asked["names"]:
         function = function_of(name)
-        if choice.is_reached(function):
+        files = import_tests(function, tests) if function in choice.imported else []
+        if choice.is_reached(function) and (told.get(name) != SURVIVED or not files):
             continue
-        if function not in choice.imported or not files:
+        if not files:
             pool.tell(name, UNREACHED)
-        elif not pool.start(name, partial(survives, name), lambda _: None):
+        elif not pool.start(name, partial(survives, name, files), lambda _: None):
             break
     pool.wait()
+
+
+def import_tests(function: str, tests: Sequence[Path]) -> list[str]:
+    """The files that see what a function does while they are imported: those of its module, and of
+    how the collections are declared."""
+    module = function.split(".x", maxsplit=1)[0]
+    names = {module.rpartition(".")[2]} | ({*IMPORT_TESTS} if module.startswith("sync.") else set())
+    return [str(file) for file in tests if file.stem.removeprefix("test_") in names]
 
 
 def all_files(tests: Sequence[str]) -> list[Path]:

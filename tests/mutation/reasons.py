@@ -42,6 +42,12 @@ REASONS: tuple[Reason, ...] = (
     Reason(AS_FALSE, r"(missing_ok|allow_extra_data|check_hostname).* → .*None"),
     Reason(AS_FALSE, r'default="".* → .*None|or "".* → .*XXXX', module=r"sync/(effects|fieldwork)"),
     Reason("equivalent: HKDF without a salt is HKDF with none", r"salt=None", "", r"crypto/"),
+    Reason(
+        "equivalent: no vault with all it may hold is that large",
+        r"VAULT_BYTES_MAX",
+        r"decode_vault",
+        r"crypto/unlock",
+    ),
     Reason(COSTLY, r"SEALED_BYTES_MAX|SIZE_MAX|WHOLE_BYTES_MAX|SERIAL_MAX|COUNTER_MAX"),
     Reason(
         "equivalent: no host has more than ninety characters, so no address more than 96",
@@ -61,6 +67,13 @@ REASONS: tuple[Reason, ...] = (
     Reason(LONG_WAY, r"", r"^(entries_of|vector_of)$", r"sync/(change|packing)"),
     Reason(LONG_WAY, r"HOME_FIELD|\bplain\b|d\[:17\]", r"_(packed|quick)_edit$", r"sync/batch"),
     Reason(LONG_WAY, r"births", r"slot$", r"sync/batch"),
+    Reason(LONG_WAY, r"→ found = None$", r"_packed_edit$", r"sync/batch"),
+    Reason(
+        "equivalent: the dot that comes in is not there yet",
+        r"<= d:$",
+        r"_move_tip$",
+        r"sync/batch",
+    ),
     Reason(LONG_WAY, r"older|listed", r"^apart$", r"sync/touched"),
     Reason(TUNING, r"", r"^(_compressor|_decompressor|_dictionary|pack)$", r"sync/compression"),
     Reason(TUNING, r"WIDE_HOMES"),
