@@ -22,6 +22,7 @@ from server.audit_words import (
     where_words,
 )
 from server.errors import NotFound
+from server.history import Stored
 from server.resolving import resolve, undo
 from server.voiding import void
 from server.web import care
@@ -30,6 +31,7 @@ from server.web.effects import effects_of
 from server.web.errors import FormRefused
 from server.web.graph import picture
 from server.web.joined import in_inbox
+from server.web.records import beside_text
 from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.scoped import Scoped
 from sync.effects import day_of
@@ -157,11 +159,14 @@ def one(visit: Visit) -> Result:
     with visit.scope() as scoped:
         found = scoped.conflict(number)
         history, stored = scoped.history(found.record)
-        values = _shown(visit, scoped, found) | {
+        of_field, photos = beside_text(scoped.photos(found.home, found.record), found.record)
+        beside = of_field.pop(found.field, [])
+        photos = [*(one for held in of_field.values() for one in held), *photos]
+        values = _shown(visit, scoped, found, beside) | {
             "graph": picture(history, scoped.names, scoped.schema, visit.lang, found, rows_max=14),
             "around": _around(visit, scoped, found, stored),
             "visits": scoped.last_visits(found.home),
-            "photos": scoped.photos(found.home, found.record),
+            "photos": [*_of_nobody(found, beside), *photos],
             "care": care.of_conflicts(scoped.tx, [number]).get(number),
             "comments": care.comments_of(scoped.tx, number),
             "colleagues": [
@@ -181,7 +186,13 @@ def one(visit: Visit) -> Result:
     return Shown("conflict.html", values)
 
 
-def _shown(visit: Visit, scoped: Scoped, found: Conflict) -> dict[str, Any]:
+def _of_nobody(found: Conflict, photos: list[Stored]) -> list[Stored]:
+    """Those of the field that none of its writers took: they stand with the others, first."""
+    writers = {side.worker for side in found.sides}
+    return [one for one in photos if one.body.get("taken_by") not in writers]
+
+
+def _shown(visit: Visit, scoped: Scoped, found: Conflict, photos: list[Stored]) -> dict[str, Any]:
     schema, lang = scoped.schema, visit.lang
     declared = schema.field(found.collection, found.field)
 
@@ -209,6 +220,8 @@ def _shown(visit: Visit, scoped: Scoped, found: Conflict) -> dict[str, Any]:
                     if piece.kind != "gone" or against is not None
                 ],
                 "words": words(side.value),
+                # What its writer took for this text stands beside it.
+                "photos": [one for one in photos if one.body.get("taken_by") == side.worker],
                 "seen": seen_words(side, lang),
                 "where": where_words(side, lang),
                 "shown_now": side.live and same_key(side.value) == same_key(found.shown),

@@ -20,7 +20,7 @@ from sync.clock import Dot
 from sync.schema import Schema
 
 ROW_PX, LANE_PX, LEFT_PX, TOP_PX = 30, 18, 14, 18
-TEXT_PX = 560
+TEXT_PX = 540
 """Room for the words of one change: with the lanes, half the width of an office screen."""
 WIDE_PX, NARROW_PX = 13, 8
 """Characters of Chinese and of other scripts, as wide as they are drawn, the latter at the most."""

@@ -40,6 +40,7 @@ def record(visit: Visit) -> Result:
         history, stored = scoped.history(name)
         home, area = scoped.place(name)
         at = visit.query_number("at")
+        of_field, photos = beside_text(scoped.photos(home, name), name)
         values: dict[str, Any] = {
             "record": name,
             "home": home,
@@ -55,9 +56,24 @@ def record(visit: Visit) -> Result:
             "then": _then(visit, scoped, history, at),
             "conflicts": scoped.conflicts_of(name),
             "others": _others(scoped, home, name),
-            "photos": scoped.photos(home, name),
+            "photos": photos,
+            "of_field": of_field,
+            "names": scoped.names,
         }
     return Shown("record.html", values)
+
+
+def beside_text(found: list[Stored], record: str) -> tuple[dict[str, list[Stored]], list[Stored]]:
+    """Photos by the field of the record that they belong to; and those that belong to none."""
+    by_field: dict[str, list[Stored]] = {}
+    others = []
+    for one in found:
+        name = one.body.get("about_field") if one.body.get("about_record") == record else None
+        if isinstance(name, str) and name:
+            by_field.setdefault(name, []).append(one)
+        else:
+            others.append(one)
+    return by_field, others
 
 
 def _fields(

@@ -12,7 +12,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from fixtures.browser import open_tab, violations
 from fixtures.console import World, console_world, enter
-from fixtures.pictures_console import BEFORE, NEWCOMER, PAGES, enrolling, fill, signing_in
+from fixtures.pictures_console import (
+    BEFORE,
+    NEWCOMER,
+    PAGES,
+    PAPER_PX,
+    enrolling,
+    fill,
+    signing_in,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +53,8 @@ def test_an_auditors_day_from_a_live_conflict_to_both_tablets_and_back(
     # It appears by itself.
     row = tab.locator("[data-rows] tbody tr", has_text="紧急联系电话")
     expect(row).to_have_count(1)
+    # So do the counts.
+    expect(tab.locator('.tabs a[href="?state=open"] b')).to_have_text(str(before + 1))
     row.get_by_role("link").click()
     expect(tab.locator("h1")).to_contain_text("陈秀英")
     expect(tab.locator(".side")).to_have_count(2)
@@ -128,6 +138,17 @@ def test_keys_alone_lead_from_the_list_to_a_decision(world: World, auditor: Page
     expect(tab.locator(".flash")).to_contain_text("已裁定")
     world.tablets["zhangxia"].sync()
     assert world.tablets["zhangxia"].read("h2").values["emergency_contact"] == "堂兄"
+    tab.goto("/conflicts?field=emergency_contact&state=office")
+    tab.keyboard.press("j")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#undo")
+    tab.keyboard.press("u")
+    tab.keyboard.type("听错了")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("h1")).to_contain_text("已撤销")
+    tab.keyboard.press("e")
+    expect(tab.locator("#other")).to_be_checked()
+    expect(tab.locator("#value")).to_be_focused()
 
 
 def test_without_scripts_a_conflict_is_found_decided_and_undone(
@@ -194,6 +215,23 @@ def test_at_twice_the_size_nothing_is_cut_off(world: World, browser: Browser) ->
             tab.goto(path.format(**world.filled))
             wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, path
+
+
+def test_printed_pages_fit_their_paper(world: World, browser: Browser) -> None:
+    printed = ("/board", "/reports/totals", "/conflicts/2", "/records/h2", "/tablets/{device}")
+    for lang in ("zh", "en"):
+        with open_tab(browser, world.url, lang, width=PAPER_PX) as tab:
+            enter(tab, world, "supervisor")
+            tab.emulate_media(media="print")
+            for path in printed:
+                tab.goto(path.format(**world.filled))
+                expect(tab.locator("[data-again]")).to_have_count(0)
+                assert tab.evaluate("document.documentElement.scrollWidth") <= PAPER_PX, (
+                    lang,
+                    path,
+                )
+                assert not tab.locator(".menu").is_visible()
+                assert tab.locator("footer .paper").is_visible()
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

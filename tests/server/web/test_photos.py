@@ -2,6 +2,7 @@
 """Photos of a household: shown as what they are, never as a page, to whoever sees the household."""
 
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -54,3 +55,31 @@ def test_what_is_no_picture_or_has_no_blob_is_not_given_out_and_no_fault(world: 
         for n, made in enumerate(hostile):
             assert visitor.get(f"/photos/a{n}").status_code == 404, made
         assert visitor.get("/photos/h2").status_code == 404
+
+
+def test_a_photo_stands_beside_the_text_that_it_belongs_to(world: World) -> None:
+    world.clash("h3", {"medication": "阿司匹林"}, {"medication": "二甲双胍"})
+    taken = {}
+    for worker, tablet in world.tablets.items():
+        taken[worker] = tablet.attach(
+            photo(),
+            household="h3",
+            media_type="image/jpeg",
+            about=("household", "h3", "medication"),
+            caption=f"药盒，{worker}",
+        )
+        tablet.sync()
+    with world.browse("auditor") as visitor:
+        number = visitor.get("/conflicts?field=household.medication").text
+        page = visitor.get(re.findall(r'data-href="(/conflicts/\d+)"', number)[0]).text
+        sides = page.split('<section class="side')[1:]
+        assert len(sides) == 2
+        for name, worker in (("张霞", "zhangxia"), ("陈宇轩", "chenyuxuan")):
+            side = next(one for one in sides if f"<b>{name}</b>" in one).partition("</section>")[0]
+            assert f"/photos/{taken[worker]}" in side
+            assert f"药盒，{worker}" in side
+            assert sum(made in side for made in taken.values()) == 1
+        row = re.findall(
+            r"<tr><th scope=\"row\">用药</th>.*?</tr>", visitor.get("/records/h3").text, re.S
+        )
+        assert all(f"/photos/{made}" in row[0] for made in taken.values())
