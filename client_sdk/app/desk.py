@@ -27,6 +27,7 @@ from litestar.response import Redirect, Response
 from client_sdk.app.gate import Gate
 from client_sdk.app.keeper import Keeper
 from client_sdk.app.phones import Phones
+from client_sdk.app.syncing import REFUSALS
 from client_sdk.app.texts import TEXTS
 from client_sdk.app.texts_entry import ENTRY
 from client_sdk.app.texts_near import NEAR
@@ -48,6 +49,7 @@ LEASE_TOLD_MS = 3 * 86_400_000
 """From here on each page says how long the store still opens: over a weekend somebody syncs."""
 
 _P = ParamSpec("_P")
+_Request = Request[Any, Any, Any]
 
 
 class Upload(NamedTuple):
@@ -168,6 +170,10 @@ class Desk:
             return work(tablet)
 
 
+Work = Callable[[Desk, Tablet, Form], Response[Any] | None]
+"""What a form does with the open tablet."""
+
+
 def sentences(error: Exception, lang: str) -> str:
     """What happened, what was kept, what to do; and the code."""
     message = getattr(error, "message", None)
@@ -181,7 +187,7 @@ def going_on(page: Response[Any], *, running: bool) -> Response[Any]:
     return page
 
 
-def desk_of(request: Request[Any, Any, Any]) -> Desk:
+def desk_of(request: _Request) -> Desk:
     """The desk of the app that was asked."""
     found: Desk = request.app.state.desk
     return found
@@ -202,15 +208,40 @@ def in_thread(
     return handler
 
 
-async def posted(
-    request: Request[Any, Any, Any], work: Callable[[Desk, Form], Response[Any]]
-) -> Response[Any]:
+async def posted(request: _Request, work: Callable[[Desk, Form], Response[Any]]) -> Response[Any]:
     """Read a form and work on it in a thread. The tablet must be unlocked when it comes in."""
     desk = desk_of(request)
     body = await request.body()
     kind = request.headers.get("content-type", "")
     form = await to_thread.run_sync(read_form, kind, body)
     return await to_thread.run_sync(work, desk, form)
+
+
+def acts(
+    back: str | Callable[[Form], str],
+) -> Callable[[Work], Callable[[_Request], Coroutine[Any, Any, Response[Any]]]]:
+    """A handler of a form that does something with the open tablet, and leads ``back``.
+
+    What is refused is told on the page that comes then. Where ``work`` answers, that is the answer.
+    """
+
+    def decorate(work: Work) -> Callable[[_Request], Coroutine[Any, Any, Response[Any]]]:
+        def done(desk: Desk, form: Form) -> Response[Any]:
+            answer: Response[Any] | None = None
+            with desk.keeper.tablet() as tablet:
+                try:
+                    answer = work(desk, tablet, form)
+                except REFUSALS as error:
+                    desk.tell(error)
+            return answer or desk.go(back if isinstance(back, str) else back(form))
+
+        async def handler(request: _Request) -> Response[Any]:
+            return await posted(request, done)
+
+        handler.__name__, handler.__doc__ = work.__name__, work.__doc__
+        return handler
+
+    return decorate
 
 
 def read_form(kind: str, body: bytes) -> Form:

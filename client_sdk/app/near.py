@@ -18,6 +18,7 @@ from markupsafe import Markup
 from client_sdk.app.desk import (
     Desk,
     Form,
+    acts,
     desk_of,
     going_on,
     in_thread,
@@ -26,7 +27,6 @@ from client_sdk.app.desk import (
     size,
 )
 from client_sdk.app.phones import PHONES_MAX, Phones
-from client_sdk.app.syncing import REFUSALS
 from client_sdk.enrolment import read_picture
 from client_sdk.lan_finding import Meetable, own_addresses
 from client_sdk.tablet import Tablet
@@ -95,32 +95,22 @@ def _meeting(desk: Desk) -> dict[str, Any]:
 
 
 @post("/meet/listen")
-async def listen(request: _Request) -> Response[Any]:
+@acts("/meet")
+def listen(desk: Desk, tablet: Tablet, form: Form) -> None:
     """Wait for teammates, with a code on the screen."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        with desk.keeper.tablet():
-            desk.keeper.meeting.listen()
-        return desk.go("/meet")
-
-    return await posted(request, work)
+    desk.keeper.meeting.listen()
 
 
 @post("/meet/look")
-async def look(request: _Request) -> Response[Any]:
+@acts("/meet")
+def look(desk: Desk, tablet: Tablet, form: Form) -> None:
     """Look for teammates who wait."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        with desk.keeper.tablet():
-            desk.keeper.meeting.look()
-        return desk.go("/meet")
-
-    return await posted(request, work)
+    desk.keeper.meeting.look()
 
 
 @post("/meet/stop")
 async def stop(request: _Request) -> Response[Any]:
-    """Wait no longer."""
+    """Wait no longer. Not on the tablet's turn, which the end of a meeting needs."""
 
     def work(desk: Desk, form: Form) -> Response[Any]:
         desk.keeper.meeting.stop()
@@ -131,29 +121,20 @@ async def stop(request: _Request) -> Response[Any]:
 
 
 @post("/meet/call")
-async def call(request: _Request) -> Response[Any]:
+@acts("/meet")
+def call(desk: Desk, tablet: Tablet, form: Form) -> None:
     """Meet one that was found, or whose code was pictured or typed."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        meeting = desk.keeper.meeting
-        found = meeting.found or []
-        chosen, picture = form.one("found"), form.files.get("picture")
-        with desk.keeper.tablet():
-            try:
-                where: str | Meetable
-                if chosen.isdigit() and int(chosen) < len(found):
-                    where = found[int(chosen)]
-                else:
-                    where = read_picture(picture.data) if picture else form.one("code")
-                if where:
-                    meeting.call(where)
-                else:
-                    desk.say("meet-none", "bad")
-            except REFUSALS as error:
-                desk.tell(error)
-        return desk.go("/meet")
-
-    return await posted(request, work)
+    found, chosen = desk.keeper.meeting.found or [], form.one("found")
+    picture = form.files.get("picture")
+    where: str | Meetable
+    if chosen.isdigit() and int(chosen) < len(found):
+        where = found[int(chosen)]
+    else:
+        where = read_picture(picture.data) if picture else form.one("code")
+    if where:
+        desk.keeper.meeting.call(where)
+    else:
+        desk.say("meet-none", "bad")
 
 
 # -- phones -----------------------------------------------------------------------------------
@@ -191,21 +172,12 @@ def _phones(desk: Desk) -> Phones:
 
 
 @post("/phone")
-async def let_in(request: _Request) -> Response[Any]:
+@acts("/phone")
+def let_in(desk: Desk, tablet: Tablet, form: Form) -> None:
     """Let one more phone in, at one of this tablet's addresses."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        phones, host = _phones(desk), form.one("host")
-        if host in own_addresses():
-            with desk.keeper.tablet() as tablet:
-                key = tablet.page_key(host)
-            try:
-                phones.let_in(host, key)
-            except REFUSALS as error:
-                desk.tell(error)
-        return desk.go("/phone")
-
-    return await posted(request, work)
+    phones, host = _phones(desk), form.one("host")
+    if host in own_addresses():
+        phones.let_in(host, tablet.page_key(host))
 
 
 @post("/phone/away")

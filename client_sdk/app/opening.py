@@ -12,7 +12,7 @@ from typing import Any
 from litestar import Request, get, post
 from litestar.response import Response
 
-from client_sdk.app.desk import Desk, Form, desk_of, in_thread, posted
+from client_sdk.app.desk import Desk, Form, acts, desk_of, in_thread, posted
 from client_sdk.app.keeper import HIDDEN_SECONDS_MAX, IDLE_SECONDS_MAX
 from client_sdk.app.syncing import REFUSALS
 from client_sdk.enrolment import read_picture
@@ -186,54 +186,33 @@ def settings_page(request: _Request) -> Response[Any]:
 
 
 @post("/settings/secret")
-async def change_secret(request: _Request) -> Response[Any]:
+@acts("/settings")
+def change_secret(desk: Desk, tablet: Tablet, form: Form) -> None:
     """A new PIN needs the old one."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        if form.one("new") != form.one("again"):
-            desk.say("secrets-differ", "bad")
-            return desk.go("/settings")
-        try:
-            with desk.keeper.tablet() as tablet:
-                tablet.change_secret(form.one("old"), form.one("new"))
-            desk.say("secret-changed")
-        except REFUSALS as error:
-            desk.tell(error)
-        return desk.go("/settings")
-
-    return await posted(request, work)
+    if form.one("new") != form.one("again"):
+        desk.say("secrets-differ", "bad")
+        return
+    tablet.change_secret(form.one("old"), form.one("new"))
+    desk.say("secret-changed")
 
 
 @post("/settings/worker")
-async def add_worker(request: _Request) -> Response[Any]:
+@acts("/settings")
+def add_worker(desk: Desk, tablet: Tablet, form: Form) -> None:
     """Let a teammate unlock this tablet too, with a PIN of their own."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        if form.one("new") != form.one("again"):
-            desk.say("secrets-differ", "bad")
-            return desk.go("/settings")
-        try:
-            with desk.keeper.tablet() as tablet:
-                tablet.add_worker(form.one("old"), form.one("worker"), form.one("new"))
-            desk.say("worker-added", worker=form.one("worker"))
-        except REFUSALS as error:
-            desk.tell(error)
-        return desk.go("/settings")
-
-    return await posted(request, work)
+    if form.one("new") != form.one("again"):
+        desk.say("secrets-differ", "bad")
+        return
+    tablet.add_worker(form.one("old"), form.one("worker"), form.one("new"))
+    desk.say("worker-added", worker=form.one("worker"))
 
 
 @post("/settings/blobs")
-async def let_blobs_wait(request: _Request) -> Response[Any]:
+@acts("/settings")
+def let_blobs_wait(desk: Desk, tablet: Tablet, form: Form) -> None:
     """Photos and sounds wait until they are sent by hand, or go with every sync."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        with desk.keeper.tablet() as tablet:
-            tablet.let_blobs_wait(form.one("wait") == "1")
-        desk.say("kept")
-        return desk.go("/settings")
-
-    return await posted(request, work)
+    tablet.let_blobs_wait(form.one("wait") == "1")
+    desk.say("kept")
 
 
 HANDLERS = [

@@ -16,14 +16,13 @@ from litestar.response import Response
 from client_sdk.app.desk import (
     Desk,
     Form,
+    acts,
     desk_of,
     going_on,
     in_thread,
-    posted,
     sentences,
     size,
 )
-from client_sdk.app.syncing import REFUSALS
 from client_sdk.tablet import Tablet
 from crypto.bundle import MAGIC, read_head
 from sync.carry.stick import Label, saved_name
@@ -74,15 +73,10 @@ def _state(desk: Desk, tablet: Tablet) -> dict[str, Any]:
 
 
 @post("/sync")
-async def sync(request: _Request) -> Response[Any]:
+@acts("/sync")
+def sync(desk: Desk, tablet: Tablet, form: Form) -> None:
     """Start a sync by hand."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        with desk.keeper.tablet():
-            desk.keeper.syncing.start(blobs=form.one("blobs") == "1")
-        return desk.go("/sync")
-
-    return await posted(request, work)
+    desk.keeper.syncing.start(blobs=form.one("blobs") == "1")
 
 
 @post("/sync/signal")
@@ -101,35 +95,28 @@ def signal(request: _Request) -> Response[Any]:
 # -- by stick ---------------------------------------------------------------------------------
 
 
+def _back(form: Form) -> str:
+    """The page the form stood on."""
+    return "/meet" if form.one("from") == "meet" else "/sync"
+
+
 @post("/stick/write")
-async def write_stick(request: _Request) -> Response[Any]:
+@acts(_back)
+def write_stick(desk: Desk, tablet: Tablet, form: Form) -> Response[Any]:
     """A sealed bundle for the district, or for the teammate that is named, which the browser saves
     where the worker says."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        with desk.keeper.tablet() as tablet:
-            try:
-                mate = form.one("mate")
-                receiver = tablet.teammate_of(mate) if mate else tablet.district_replica
-                data = tablet.export_for_teammate(receiver) if mate else tablet.export_bundle()
-            except REFUSALS as error:
-                desk.tell(error)
-                return desk.go(_back(form))
-        head = read_head(data)
-        return _saved(data, saved_name(receiver, Label(head.sender, head.sequence, head.name)))
-
-    return await posted(request, work)
+    mate = form.one("mate")
+    receiver = tablet.teammate_of(mate) if mate else tablet.district_replica
+    data = tablet.export_for_teammate(receiver) if mate else tablet.export_bundle()
+    head = read_head(data)
+    return _saved(data, saved_name(receiver, Label(head.sender, head.sequence, head.name)))
 
 
 @post("/stick/card")
-async def write_card(request: _Request) -> Response[Any]:
+@acts(_back)
+def write_card(desk: Desk, tablet: Tablet, form: Form) -> Response[Any]:
     """This tablet's card, by which a teammate who never met it can make a file for it."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        with desk.keeper.tablet() as tablet:
-            return _saved(tablet.card(), f"{tablet.replica.hex()}.card")
-
-    return await posted(request, work)
+    return _saved(tablet.card(), f"{tablet.replica.hex()}.card")
 
 
 def _saved(data: bytes, name: str) -> Response[Any]:
@@ -141,49 +128,31 @@ def _saved(data: bytes, name: str) -> Response[Any]:
     )
 
 
-def _back(form: Form) -> str:
-    """The page the form stood on."""
-    return "/meet" if form.one("from") == "meet" else "/sync"
-
-
 @post("/stick/read")
-async def read_stick(request: _Request) -> Response[Any]:
+@acts(_back)
+def read_stick(desk: Desk, tablet: Tablet, form: Form) -> Response[Any] | None:
     """Take in a bundle of the district or of a teammate, or a teammate's card: checked whole before
     anything of it is applied."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        upload = form.files.get("stick")
-        if upload is None:
-            desk.say("stick-none", "bad")
-            return desk.go(_back(form))
-        with desk.keeper.tablet() as tablet:
-            try:
-                if not upload.data.startswith(MAGIC):
-                    mate = tablet.learn_card(upload.data)
-                    desk.say("card-known", name=tablet.teammates().get(mate, mate.hex()[:8]))
-                    return desk.go(_back(form))
-                report = tablet.import_bundle(upload.data)
-            except REFUSALS as error:
-                desk.tell(error)
-                return desk.go(_back(form))
-            if report.wipe and tablet.obey(report.wipe).wipe:
-                desk.keeper.forget()
-                return desk.go("/unlock")
-            tablet.prepare_search()
-            tablet.prepare_day()
-            from_mate = report.replica != tablet.district_replica
-        if from_mate:
-            desk.say(
-                "stick-from",
-                name=report.sender,
-                changes=report.changes,
-                records=report.records,
-            )
-        else:
-            desk.say("stick-done", records=report.records)
-        return desk.go(_back(form))
-
-    return await posted(request, work)
+    upload = form.files.get("stick")
+    if upload is None:
+        desk.say("stick-none", "bad")
+        return None
+    if not upload.data.startswith(MAGIC):
+        mate = tablet.learn_card(upload.data)
+        desk.say("card-known", name=tablet.teammates().get(mate, mate.hex()[:8]))
+        return None
+    report = tablet.import_bundle(upload.data)
+    if report.wipe and tablet.obey(report.wipe).wipe:
+        desk.keeper.forget()
+        return desk.go("/unlock")
+    tablet.prepare_search()
+    tablet.prepare_day()
+    if report.replica == tablet.district_replica:
+        desk.say("stick-done", records=report.records)
+    else:
+        name, changes, records = report.sender, report.changes, report.records
+        desk.say("stick-from", name=name, changes=changes, records=records)
+    return None
 
 
 @get("/notices")
@@ -218,20 +187,15 @@ def notices(request: _Request) -> Response[Any]:
 
 
 @post("/notices")
-async def read_all(request: _Request) -> Response[Any]:
+@acts("/notices")
+def read_all(desk: Desk, tablet: Tablet, form: Form) -> None:
     """All that is shown was read."""
-
-    def work(desk: Desk, form: Form) -> Response[Any]:
-        with desk.keeper.tablet() as tablet:
-            for number in form.all("notice"):
-                if number.isdigit():
-                    tablet.mark_read(int(number))
-            for record in form.all("solved"):
-                tablet.mark_solved_read(record)
-            tablet.mark_log_read()
-        return desk.go("/notices")
-
-    return await posted(request, work)
+    for number in form.all("notice"):
+        if number.isdigit():
+            tablet.mark_read(int(number))
+    for record in form.all("solved"):
+        tablet.mark_solved_read(record)
+    tablet.mark_log_read()
 
 
 @get("/photo/{record:str}")
