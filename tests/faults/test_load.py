@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from fixtures.load import Plan, run
-from fixtures.load_figures import BEGIN, END, README, grew_mib, known, table
+from fixtures.load_figures import BEGIN, END, README, growth_of, known, table
 from fixtures.load_report import Report, write
 
 
@@ -33,6 +33,14 @@ def test_the_readme_shows_the_load_figures_of_the_file_and_nothing_was_lost() ->
 
 
 def test_memory_that_grows_after_it_had_warmed_up_is_told_from_memory_that_does_not() -> None:
-    warming = [100.0, 150.0, 190.0, 200.0]
-    assert grew_mib([*warming, *[200.0] * 12]) == 0.0
-    assert grew_mib([*warming, *(200.0 + 5 * n for n in range(12))]) > 30
+    warming = [100.0, 150.0, 190.0, *[200.0] * 147]
+    restless = [200.0 + n % 7 for n in range(450)]
+    for flat in ([200.0] * 450, restless, sorted(restless, reverse=True)):
+        assert not growth_of([*warming, *flat]).beyond(16)
+    # 4 KiB a second, which is a kilobyte or two of each exchange; and what a longer time shows.
+    leaking = [m + n * 12 / 1024 for n, m in enumerate(restless)]
+    assert growth_of([*warming, *leaking]).beyond(16)
+    slow = [200.0 + n % 7 + n * 6 / 1024 for n in range(2700)]
+    assert growth_of([*[150.0] * 900, *slow]).beyond(16)
+    assert str(growth_of([*warming, *leaking])).endswith("MiB an hour")
+    assert growth_of([]).mib == 0.0
