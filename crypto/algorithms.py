@@ -2,7 +2,7 @@
 """Algorithm ids, purposes and the one way a purpose is put before what is signed, hashed or sealed.
 
 Lives here: the leading algorithm byte of every signature, hash, proof and seal, the purpose strings
-that this package uses itself, and `purposed`, which joins a purpose to a message.
+that this package uses itself, and `prefix`, which makes of one what stands before a message.
 Must not live here: any key, any algorithm.
 
 Invariants: an id is never given a second meaning; two purposes never yield the same input, because
@@ -43,13 +43,6 @@ def prefix(purpose: bytes) -> bytes:
     if not _PURPOSE.match(purpose):
         raise ValueError("a purpose is 1 to 48 bytes of a-z, 0-9, '-' and '/'")
     return b"doorstep/" + purpose + b"\x00"
-
-
-def purposed(purpose: bytes, message: bytes) -> bytes:
-    """Return the bytes that are signed, hashed or keyed: the prefix of the purpose, then the
-    message.
-    """
-    return prefix(purpose) + message
 
 
 def purposed_hash(purpose: bytes, message: bytes) -> bytes:

@@ -181,6 +181,10 @@ def test_a_key_cannot_succeed_itself_nor_a_counter_be_negative() -> None:
         issue_succession(TABLET, TABLET, BOX.public, 1, b"")
     with pytest.raises(SuccessionRefused):
         issue_succession(TABLET, NEXT, BOX.public, -1, b"")
+    with pytest.raises(SuccessionRefused):
+        issue_succession(TABLET, NEXT, BOX.public, 1, bytes(65))
+    longest = issue_succession(TABLET, NEXT, BOX.public, 0, bytes(64))
+    assert check_succession(longest, TABLET.public).head == bytes(64)
     for cut in (0, 64, 65, 130, 140):
         with pytest.raises(SuccessionRefused):
             check_succession(

@@ -190,3 +190,17 @@ def test_a_signature_with_any_changed_character_is_refused(at: int, symbol: str)
     if base64.b64decode(altered[4:-1]) != base64.b64decode(value[4:-1]):
         with pytest.raises(RequestRefused):
             check(headers | {"signature": altered})
+
+
+def test_a_nonce_is_taken_up_to_its_limit() -> None:
+    for nonce in (b"n", b"n" * 48):
+        assert check(signed(nonce=nonce)).nonce == nonce
+    for nonce in (b"", b"n" * 49):
+        with pytest.raises(RequestRefused):
+            signed(nonce=nonce)
+
+
+@pytest.mark.parametrize("value", ["garbage", "", "ds=", "ds=::x", "other=:AA==:", "ds=:A:"])
+def test_a_header_that_holds_no_signature_is_refused(value: str) -> None:
+    with pytest.raises(RequestRefused):
+        check(signed() | {"signature": value})

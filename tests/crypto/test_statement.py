@@ -9,7 +9,7 @@ import pytest
 
 from crypto.certificate import STATEMENT_BYTES_MAX
 from crypto.errors import StatementRefused
-from crypto.identity import DeviceKey
+from crypto.identity import SIGNATURE_BYTES, DeviceKey, verify
 from crypto.seal import BoxKey
 from crypto.statement import (
     DAY_MS,
@@ -227,3 +227,11 @@ def test_what_is_signed_and_says_nothing_is_malformed() -> None:
         wiped_replica(b"s" * 65 + b"\xc1" * STATEMENT_BYTES_MAX)
     with pytest.raises(StatementRefused, match="length"):
         wiped_replica(b"s" * 65 + b"\xc1" * (STATEMENT_BYTES_MAX + 1))
+
+
+def test_a_new_root_is_named_by_the_old_and_by_itself() -> None:
+    data = issue_root(ROOT, OTHER, 3, 7)
+    assert check_root(data, ROOT.public) == Root(ROOT.public, OTHER.public, 3, 7)
+    body = data[2 * SIGNATURE_BYTES :]
+    verify(OTHER.public, ROOT_NEW, body, data[:SIGNATURE_BYTES])
+    verify(ROOT.public, ROOT_OLD, body, data[SIGNATURE_BYTES : 2 * SIGNATURE_BYTES])

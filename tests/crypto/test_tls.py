@@ -7,10 +7,22 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from crypto.errors import KeyRefused, PinMismatch
-from crypto.tls import TlsIdentity, check_tls_pin, make_tls_identity, pem_to_der, tls_pin
+from crypto.tls import (
+    TlsIdentity,
+    check_tls_pin,
+    make_tls_identity,
+    pem_to_der,
+    tls_pin,
+    with_password,
+)
 
 NAMES = ["doorstep.local", "192.168.1.20", "::1", "localhost"]
 IDENTITY = make_tls_identity(NAMES)
@@ -98,3 +110,24 @@ def test_what_is_no_certificate_matches_no_pin(certificate: bytes | None) -> Non
 
 def test_the_private_key_is_not_shown() -> None:
     assert "PRIVATE" not in repr(IDENTITY)
+
+
+def test_a_key_under_a_password_opens_with_it_alone() -> None:
+    pem = IDENTITY.private_key_pem.reveal()
+    locked = with_password(pem, b"for a moment")
+    assert locked.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    opened = load_pem_private_key(locked, b"for a moment")
+    assert opened.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) == pem
+    with pytest.raises(ValueError, match="password"):
+        load_pem_private_key(locked, b"another")
+    with pytest.raises(KeyRefused):
+        with_password(b"no key", b"for a moment")
+
+
+def test_an_address_may_stand_in_brackets() -> None:
+    pem = make_tls_identity(["[::1]", "localhost"]).certificate_pem
+    names = x509.load_pem_x509_certificate(pem).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert [str(name) for name in names.value.get_values_for_type(x509.IPAddress)] == ["::1"]
+    assert names.value.get_values_for_type(x509.DNSName) == ["localhost"]
