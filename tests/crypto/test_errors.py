@@ -89,3 +89,14 @@ def test_secrets_are_equal_by_their_bytes_and_to_nothing_else() -> None:
     assert SecretBytes(b"a") == SecretBytes(b"a")
     assert SecretBytes(b"a") != SecretBytes(b"b")
     assert SecretBytes(b"a") != b"a"
+
+
+def test_what_is_left_of_a_wait_and_of_the_tries_is_told_to_people_and_to_logs() -> None:
+    refused, wait = UnlockRefused(3, 120_000), UnlockWait(120_000)
+    assert "3 tries are left" in refused.message("en")
+    assert "还可再试 3 次" in refused.message()
+    for error in (refused, wait):
+        assert "Wait 2 minutes and" in error.message("en")
+        assert "请等待 2 分钟" in error.message()
+        assert error.detail.endswith("wait 120000 ms")
+        assert (error.wait_ms, error.vault) == (120_000, None)

@@ -286,3 +286,35 @@ def test_an_address_that_is_no_ascii_is_refused_and_breaks_nothing() -> None:
         whole += purposed_hash(b"ticket-text", whole)[1:5]
         with pytest.raises(TicketRefused):
             decode_ticket("DOORSTEP-" + base64.b32encode(whole).decode().rstrip("="))
+
+
+def test_a_ticket_comes_back_whatever_its_text_ends_with() -> None:
+    ends = set()
+    for n in range(160):
+        addresses = ("h" * (1 + n % 5) + ":1",)
+        text = encode_ticket(Ticket(addresses, PIN, bytes([n % 128]) * 12, NOW + n))
+        assert decode_ticket(text).addresses == addresses
+        ends.add(text[-1])
+    assert "X" in ends
+
+
+def test_a_secret_has_twelve_bytes_and_no_more_bits_than_are_typed() -> None:
+    assert read_typed_code(typed_code(b"\x7f" + b"\xff" * 11)) == b"\x7f" + b"\xff" * 11
+    for secret in (b"", bytes(11), bytes(13), b"\x80" + bytes(11), b"\xff" * 12):
+        with pytest.raises(TicketRefused):
+            typed_code(secret)
+
+
+def test_the_verifier_of_a_ticket_is_made_of_its_secret_and_its_times() -> None:
+    ticket, verifier = new_ticket(ADDRESSES, PIN, NOW, 5)
+    assert verifier.ticket_id == ticket_id(ticket.secret)
+    assert (verifier.issued_at_ms, verifier.expires_at_ms) == (NOW, NOW + 5)
+    assert ticket.expires_at_ms == NOW + 5
+    t = transcript(ticket_id=verifier.ticket_id)
+    check_enrolment_proof(verifier, t, enrolment_proof(ticket.secret, t))
+    check_server_proof(ticket.secret, t, server_proof(verifier, t))
+
+
+def test_a_commitment_without_a_context_is_one_to_none() -> None:
+    said = (VERIFIER.ticket_id, b"T" * 32, b"B" * 1216, b"n" * 32)
+    assert enrolment_commitment(*said) == enrolment_commitment(*said, b"")

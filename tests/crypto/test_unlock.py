@@ -380,3 +380,13 @@ def test_where_no_key_store_keeps_the_device_secret_a_new_worker_needs_a_passphr
         add_worker(new_vault("file"), MASTER, "w1", PIN, DEVICE, cost=CHEAP)
     vault = add_worker(new_vault("file"), MASTER, "w1", "雨后门前三级石阶很滑", DEVICE, cost=CHEAP)
     assert len(vault.entries) == 1
+
+
+def test_a_worker_is_called_by_one_letter_at_least_and_by_sixty_four_at_most() -> None:
+    for worker in ("w", "x" * 64):
+        vault = add_worker(new_vault("keystore"), MASTER, worker, PIN, DEVICE, cost=CHEAP)
+        assert decode_vault(encode_vault(vault)).workers() == (worker,)
+    (entry,) = vault.entries
+    longer = msgspec.structs.replace(entry, worker="x" * 65)
+    with pytest.raises(VaultRefused):
+        decode_vault(encode_vault(msgspec.structs.replace(vault, entries=(longer,))))
