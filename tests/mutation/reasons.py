@@ -56,7 +56,14 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(SAME_END, r"group\[1\]", r"_is_pattern", r"crypto/pin"),
     Reason(SAME_END, r'"XXXX"', r"check_request", r"crypto/request"),
-    Reason("equivalent: the library takes names of digests in capitals", r'"SHA256"'),
+    Reason(
+        "equivalent: names of digests and encodings may stand in capitals",
+        r'→ .*"(SHA256|ASCII|UTF-8|REPLACE|SURROGATEPASS|LATIN-1)"',
+    ),
+    Reason(SAME_END, r"validate=(False|None)|validate=True\) → .*, \)", r"_read_nonce", r"crypto/"),
+    Reason(SAME_END, r"len\(addresses\) <= count", r"_read_addresses", r"crypto/ticket"),
+    Reason(SAME_END, r"least = ", r"FieldKey.open", r"crypto/field"),
+    Reason(TUNING, r"room -= ", r"parts_of", r"crypto/erasure"),
     Reason(COSTLY, r"SEALED_BYTES_MAX|SIZE_MAX|WHOLE_BYTES_MAX|SERIAL_MAX|COUNTER_MAX"),
     Reason(
         "equivalent: no host has more than ninety characters, so no address more than 96",
