@@ -78,6 +78,9 @@ def remove(tx: Transaction, records: Collection[str], dots: Iterable[Dot]) -> Re
         tx.run("DELETE FROM releases WHERE dot = ?", [d])
     _remove_conflicts(tx, listed, counts)
     homes = _remove_rows(tx, listed, counts)
+    for record in listed:
+        found = "SELECT n FROM lookup WHERE record = ?"
+        tx.run(f"DELETE FROM lookup_words WHERE n IN ({found})", [record])
     for table, name in _BY_RECORD:
         for record in listed:
             gone = tx.run(f"DELETE FROM {table} WHERE record = ?", [record])

@@ -20,6 +20,7 @@ from server.store.console_tables import (
     TABLES_APPROVALS,
     TABLES_CONSOLE,
     TABLES_LOOKUP,
+    TABLES_LOOKUP_WORDS,
     TABLES_PASSKEYS,
 )
 from server.store.field_tables import TABLES_FIELDS, TABLES_HANDED
@@ -155,6 +156,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0017-withdrawals", TABLES_WITHDRAWALS),
     ("0018-told-again", TABLES_TOLD_AGAIN),
     ("0019-logs-below", TABLES_BELOW),
+    ("0020-lookup-words", TABLES_LOOKUP_WORDS),
 )
 
 

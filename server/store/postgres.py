@@ -256,7 +256,7 @@ class PostgresTransaction(ManyRows):
 
 HOLDS_VALUES = tuple(
     "records segments waiting quarantine joined_states conflicts conflict_sides decisions"
-    " conflict_comments notices lookup blob_pieces journal".split()
+    " conflict_comments notices lookup lookup_words blob_pieces journal".split()
 )
 """Tables that hold values of records."""
 

@@ -3,7 +3,8 @@
 
 What lives here: keeping the table ``lookup`` up with the record, a few hundred households at a
 time. What must not: pages. Invariants
-- It is derived from the record; emptied, it fills again.
+- It is derived from the record; emptied, it fills again. ``lookup_words`` has what is searched of
+  each row, and comes and goes with it.
 - Each step is short, and uploads come in between.
 """
 
@@ -44,7 +45,7 @@ def words_of(text: str) -> str:
     syllables = [_syllable(c) for c in text if not c.isspace()]
     full = "".join(syllables).casefold()
     initials = "".join(s[0] for s in syllables if s).casefold()
-    return f"{text.casefold()}\n{full}\n{initials}"
+    return "\n".join(dict.fromkeys((text.casefold(), full, initials)))
 
 
 def asked_of(text: str) -> str:
@@ -74,12 +75,20 @@ def step(store: Store, schema: Schema, homes_max: int = HOMES_PER_STEP) -> int:
         rows = _rows(tx, schema, {int(n): (str(i), str(area)) for n, i, area, _ in homes})
     with store.write() as tx:
         for _, home, _, _ in homes:
+            of_home = "SELECT n FROM lookup WHERE home = ?"
+            tx.run(f"DELETE FROM lookup_words WHERE n IN ({of_home})", [home])
             tx.run("DELETE FROM lookup WHERE home = ?", [home])
         tx.run_many(
-            "INSERT INTO lookup (record, home, area, collection, title, words)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (record) DO UPDATE SET home = excluded.home,"
-            " area = excluded.area, title = excluded.title, words = excluded.words",
-            rows,
+            "INSERT INTO lookup (record, home, area, collection, title)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT (record) DO UPDATE SET home = excluded.home,"
+            " area = excluded.area, title = excluded.title",
+            [row[:5] for row in rows],
+        )
+        tx.run_many(
+            "INSERT INTO lookup_words (n, area, words) SELECT n, area, ? FROM lookup"
+            " WHERE record = ? ON CONFLICT (n) DO UPDATE SET area = excluded.area,"
+            " words = excluded.words",
+            [(row[5], row[0]) for row in rows],
         )
         tx.run(
             "INSERT INTO meta (key, value) VALUES (?, ?)"
@@ -102,7 +111,7 @@ def behind(tx: Transaction) -> int:
 def read_ahead(service: Service) -> None:
     """Let a thread apart go through the table once: the first search for what nobody is called
     reads it from end to end, which takes twice as long where it must still come from the disk."""
-    through = "SELECT max(length(words)) FROM lookup"
+    through = "SELECT max(length(words)) FROM lookup_words"
     results_of(service).get(("lookup",), lambda tx: tx.rows(through), 0.0, kept_ms=SHOWN_MS)
 
 

@@ -197,9 +197,11 @@ class Scoped(ScopedRepair):
         ``holds`` is the store's condition for that (``holds_sql``).
         """
         area, values = self._area_sql("area")
+        # What is searched is read by itself; the rows are fetched of what was found.
         found = self.tx.rows(
-            f"SELECT n, record, home, area, collection, title FROM lookup WHERE n > ?{area}"
-            f" AND {holds} ORDER BY n LIMIT ?",
+            "SELECT l.n, l.record, l.home, l.area, l.collection, l.title FROM"
+            f" (SELECT n FROM lookup_words WHERE n > ?{area} AND {holds} ORDER BY n LIMIT ?) w"
+            " JOIN lookup l ON l.n = w.n ORDER BY l.n",
             [after, *values, words, limit],
         )
         hits = [Hit(*row) for row in found]

@@ -52,6 +52,9 @@ def test_an_erasure_leaves_nothing_in_any_table_and_all_verifies(store: Store) -
     with store.read() as tx:
         for table, column in TABLES.items():
             assert tx.rows(f"SELECT 1 FROM {table} WHERE {column} = ?", [home]) == [], table
+        searched = [str(row[0]) for row in tx.rows("SELECT words FROM lookup_words")]
+        assert searched
+        assert not any(NAME in words for words in searched)
         assert tx.rows("SELECT 1 FROM conflict_sides") == []
         assert tx.rows("SELECT 1 FROM notices") == []
         assert tx.rows("SELECT 1 FROM records WHERE id = ?", [other])
