@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from server.journal import note
 from server.log_access import Reading, note_readings
 from server.service import Service
 from server.store.base import Store, Transaction
@@ -76,6 +77,13 @@ class Seen:
             self._note(part, now_ms)
             told(len(part))
 
+    @staticmethod
+    def keep_export(service: Service, account: str, what: str, lines: int, now_ms: int) -> None:
+        """A line of the journal for a file that is given out, each time, with how many records it
+        lists; waited for in a thread that is no page's."""
+        said = partial(_note_export, service.district.store, account, what, lines, now_ms)
+        service.submit(said).result()
+
     def _parts(
         self, account: str, purpose: str, scopes: Sequence[Scoped], now_ms: int
     ) -> Iterator[tuple[list[Key], list[Reading]]]:
@@ -102,6 +110,11 @@ class Seen:
 def _write(store: Store, reads: list[Reading], now_ms: int) -> None:
     with store.write() as tx:
         note_readings(tx, now_ms, reads)
+
+
+def _note_export(store: Store, account: str, what: str, lines: int, now_ms: int) -> None:
+    with store.write() as tx:
+        note(tx, now_ms, account, "export", what, str(lines))
 
 
 def read_log(

@@ -310,6 +310,8 @@ def _made(service: Service, wanted: _Wanted, store: Store, job: Job) -> Download
         job.done += lines
 
     wanted.seen.keep_apart(service, wanted.account.id, wanted.purpose, [scoped], now_ms, told)
+    what = wanted.purpose.removeprefix("export ")
+    wanted.seen.keep_export(service, wanted.account.id, what, job.lines, now_ms)
     return Download(body, KINDS[kind], f"{sheet.title}-{sheet.days}.{kind}")
 
 
