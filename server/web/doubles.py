@@ -23,13 +23,13 @@ from server.repair_words import REASON_WORDS
 from server.store.base import Transaction
 from server.web.errors import FormRefused
 from server.web.joined import beside
+from server.web.listed import part_of
 from server.web.remembered import Counted, patience, results_of
 from server.web.reports import prepare
 from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.scoped import Scoped
 from sync.joining import FIELDS_OF_JOINING, JOINED_INTO
 
-ROWS = 50
 PROPOSED_MAX = 2_000
 KEPT_MS = 3_600_000
 """Comparing a hundred thousand households takes half a minute: once an hour while one looks."""
@@ -50,21 +50,13 @@ def proposals(visit: Visit, scoped: Scoped, until: float) -> Counted | None:
 def doubles(visit: Visit) -> Result:
     """Likely doubles with their reasons, and what was joined."""
     visit.purpose = "repair"
-    after = visit.query("after")
     with visit.scope() as scoped:
         held = proposals(visit, scoped, patience())
-        left: list[Proposal] = held.result if held else []
-        names = [_name(one) for one in left]
-        left = left[names.index(after) + 1 :] if after in names else left
-        found = scoped.still_doubles(left, ROWS + 1)
+        listed = part_of(held, _name, scoped.still_doubles, visit.query("after"))
         joined = scoped.joined()
-        homes = [h for one in found for h in (one.first, one.second)]
+        homes = [h for one in listed["found"] for h in (one.first, one.second)]
         homes += [h for one in joined for h in one]
-        values = {
-            "ready": held is not None,
-            "counted_ms": held.at_ms if held else None,
-            "found": found[:ROWS],
-            "after": _name(found[ROWS - 1]) if len(found) > ROWS else "",
+        values = listed | {
             "titles": scoped.titles(homes),
             "joined": joined,
             "reason_words": REASON_WORDS,

@@ -17,6 +17,7 @@ from server.own import Write
 from server.repair_words import TO_DO_WORDS, WRONG_WORDS
 from server.store.base import Transaction
 from server.web.errors import FormRefused
+from server.web.listed import part_of
 from server.web.remembered import Counted, patience, results_of
 from server.web.routing import Go, Result, Shown, Visit, act, page
 from server.web.scoped import Scoped
@@ -25,7 +26,6 @@ from sync.change import ADD, REMOVE, Value
 from sync.links import Broken
 from sync.schema import Field
 
-ROWS = 50
 KEPT_MS = 3_600_000
 """All records are gone through: once an hour while somebody looks."""
 
@@ -45,19 +45,11 @@ def broken(visit: Visit, scoped: Scoped, until: float) -> Counted | None:
 def links(visit: Visit) -> Result:
     """Links that lead nowhere any more, each with what to do."""
     visit.purpose = "repair"
-    after = visit.query("after")
     with visit.scope() as scoped:
         held = broken(visit, scoped, patience())
-        left: list[Broken] = held.result if held else []
-        names = [_name(one) for one in left]
-        left = left[names.index(after) + 1 :] if after in names else left
-        found = scoped.still_broken(left, ROWS + 1)
-        values = {
-            "ready": held is not None,
-            "counted_ms": held.at_ms if held else None,
-            "found": found[:ROWS],
-            "after": _name(found[ROWS - 1]) if len(found) > ROWS else "",
-            "titles": scoped.titles([one.home for one in found]),
+        listed = part_of(held, _name, scoped.still_broken, visit.query("after"))
+        values = listed | {
+            "titles": scoped.titles([one.home for one in listed["found"]]),
             "wrong_words": WRONG_WORDS,
             "to_do_words": TO_DO_WORDS,
         }
