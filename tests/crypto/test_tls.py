@@ -76,6 +76,10 @@ def test_the_certificate_holds_whatever_a_tablets_clock_says() -> None:
     assert certificate.not_valid_after_utc.year == 9999
     assert certificate.subject.rfc4514_string() == "CN=Doorstep"
     assert certificate.issuer == certificate.subject
+    for kind in (x509.ExtendedKeyUsage, x509.SubjectAlternativeName):
+        assert not certificate.extensions.get_extension_for_class(kind).critical
+    for kind in (x509.KeyUsage, x509.BasicConstraints):
+        assert certificate.extensions.get_extension_for_class(kind).critical
 
 
 def test_a_certificate_made_anew_for_other_names_keeps_the_pin() -> None:
