@@ -54,6 +54,12 @@ REASONS: tuple[Reason, ...] = (
         r"_is_date",
         r"crypto/pin",
     ),
+    Reason(
+        "equivalent: the leaf that begins an epoch stands behind all that was before it",
+        r"before.size < said.size and",
+        r"_owned_up",
+        r"crypto/logword",
+    ),
     Reason(SAME_END, r"group\[1\]", r"_is_pattern", r"crypto/pin"),
     Reason(SAME_END, r'"XXXX"', r"check_request", r"crypto/request"),
     Reason(
