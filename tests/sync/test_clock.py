@@ -223,3 +223,18 @@ def test_a_copy_of_a_vector_does_not_follow_its_original() -> None:
     second = first.copy()
     first.take_in((at(A, 2),), PLAIN)
     assert second.pack() == at(A, 1)
+
+
+def test_what_a_feed_told_is_remembered_and_what_none_told_is_asked_again() -> None:
+    told, untold, before = (dot(b"r" * 16, n, b"tagg") for n in (3, 2, 1))
+    asked: list[bytes] = []
+
+    def recall(d: bytes) -> tuple[bytes, ...] | None:
+        asked.append(d)
+        return (before,) if d == told else None
+
+    chains = Chains(set(), {}, recall)
+    assert [chains.behind(d) for d in (told, told, untold, untold)] == [(before,)] * 2 + [None] * 2
+    assert asked == [told, untold, untold]
+    assert chains.preds == {told: (before,)}
+    assert Chains(set(), {}).behind(told) is None
