@@ -4,6 +4,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -251,8 +252,14 @@ def test_what_is_left_of_a_store_is_not_taken_for_a_new_one(tmp_path: Path) -> N
         assert path.read_bytes() == left
 
 
+@pytest.fixture
+def plain_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that a unit can name, wherever these tests lie: a path with blanks is refused."""
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+
+
 @pytest.mark.slow
-def test_the_unit_holds_by_systemds_own_judgement(tmp_path: Path) -> None:
+def test_the_unit_holds_by_systemds_own_judgement(tmp_path: Path, plain_program: None) -> None:
     settings = new_district(tmp_path / "d", port=8443)
     folder = tmp_path / "units"
     folder.mkdir()
@@ -282,7 +289,7 @@ def test_the_unit_holds_by_systemds_own_judgement(tmp_path: Path) -> None:
         uninstall(folder)
 
 
-def test_a_path_that_a_unit_cannot_say_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_a_unit_cannot_say_is_refused(tmp_path: Path, plain_program: None) -> None:
     with pytest.raises(ConfigurationWrong):
         unit_text(district_settings(tmp_path / "two words"))
     asked = CliRunner().invoke(main, ["--data-dir", str(tmp_path / "d"), "service", "unit"])
