@@ -68,6 +68,8 @@ def test_a_new_server_is_well_and_every_check_is_named(tmp_path: Path) -> None:
         "withdrawals",
         "field-keys",
     ]
+    readme = (Path(__file__).parents[2] / "server" / "README.md").read_text("utf-8")
+    assert [name for name in checks if f"`{name}`" not in readme] == []
     assert not [one for one in checks.values() if one.grade == "wrong"]
     arguments = ["--data-dir", settings.data_dir, "--lang", "en", "doctor"]
     spoken = CliRunner().invoke(main, arguments)
