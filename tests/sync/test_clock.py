@@ -238,3 +238,12 @@ def test_what_a_feed_told_is_remembered_and_what_none_told_is_asked_again() -> N
     assert asked == [told, untold, untold]
     assert chains.preds == {told: (before,)}
     assert Chains(set(), {}).behind(told) is None
+
+
+def test_a_change_of_the_same_number_in_another_line_stands_behind_nothing_of_it() -> None:
+    replica = b"r" * 16
+    here, there = dot(replica, 3, b"here"), dot(replica, 3, b"else")
+    chains = Chains({replica}, {})
+    assert chains.before(here, here)
+    assert not chains.before(here, there)
+    assert chains.before(dot(replica, 2, b"here"), there)

@@ -101,6 +101,8 @@ def test_equal_stamps_are_ordered_by_replica(field: str) -> None:
         ("calm", "urgent", "open", "open"),
         ("calm", "closed", "open", "closed"),
         ("calm", "unknown", "closed", "unknown"),
+        ("stage", "unknown", "strange", "unknown"),
+        ("calm", "unknown", "strange", "strange"),
     ],
 )
 def test_the_extreme_is_shown_by_number_or_by_the_order_of_labels(

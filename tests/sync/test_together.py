@@ -275,3 +275,19 @@ def test_a_chain_of_openings_ends() -> None:
     )
     out, _ = together(circle, [w("a", "start", n=1)], Store(), MOMENT, new_ids())
     assert len(out) == 4
+
+
+def test_what_is_filled_in_has_its_moment_and_goes_in_as_its_field_merges() -> None:
+    fills = (
+        Fill(why="made", counts={"seen": 2}),
+        Fill(why="met", field="status", values=("met",), sets={"at": "@now"}),
+    )
+    made_of = fields(status="ask", seen="sum", at="latest", home="ask")
+    schema = Schema({"t": collection("t", made_of, fills=fills, one_per=("home",))})
+    key = keyed_id("t", ["h1"])
+    writing = w("t", None, status="met", home="h1")
+    for held, others in (({}, [(COUNT, "seen", 2)]), ({key: Held("t", {"home": "h1"})}, [])):
+        (made,), _ = together(schema, [writing], Store(**held), MOMENT, new_ids())
+        assert made.record == key
+        assert made.sets["at"] == MOMENT.now_ms
+        assert made.others == others
