@@ -78,6 +78,10 @@ MIXED = [
         entry(B, 1, {"f": "z"}, others=[("append", "p", ["y"])]),
         entry(b"c" * 16, 1, {}, others=[("append", "f", [1, 2]), ("count", "f", 4)]),
     ),
+    applied(
+        entry(A, 1, {}, others=[("append", "p", ["x", "y"])]),
+        entry(B, 1, {}, others=[("append", "p", ["z"])]),
+    ),
     applied(entry(A, 1, {}, others=[("add", "u", [1, "1", 10, 2])])),
     applied(entry(A, 1, {}, others=[("remove", "u", ["x"])])),
     applied(entry(A, 1, {}, others=[("void", "", "twice")])),

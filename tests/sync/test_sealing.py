@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crypto.field import FieldKey, Place
-from sync.errors import ChangeInvalid
+from sync.errors import ChangeInvalid, MessageMalformed
+from sync.messages import encode
 from sync.policy import exact_key, same_key
 from sync.sealing import (
     SEALED_TEXT_CHARS_MAX,
     SEALED_TEXT_CHARS_MIN,
+    FieldKeysSaid,
+    decode_said,
     encode_value,
     is_sealed,
     key_named,
@@ -84,3 +87,12 @@ def test_a_text_that_holds_no_more_than_its_mark_is_none() -> None:
     assert sealed_bytes(sealed_text(bytes(25))) == bytes(25)
     with pytest.raises(ChangeInvalid):
         sealed_bytes(sealed_text(bytes(24)))
+
+
+def test_what_a_tablet_says_of_its_keys_comes_back_and_nothing_else_is_read() -> None:
+    said = FieldKeysSaid(b"d" * 16, [KEYS[0].id], [(KEYS[1].id, "r")])
+    assert decode_said(encode(said)) == said
+    assert decode_said(encode(FieldKeysSaid(b""))) == FieldKeysSaid(b"")
+    for data in (b"", b"\xc1", b"\x91\x01", encode(FieldKeysSaid(b"d" * 17))):
+        with pytest.raises(MessageMalformed):
+            decode_said(data)
