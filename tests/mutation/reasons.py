@@ -70,6 +70,8 @@ REASONS: tuple[Reason, ...] = (
     Reason(SAME_END, r"len\(addresses\) <= count", r"_read_addresses", r"crypto/ticket"),
     Reason(SAME_END, r"least = ", r"FieldKey.open", r"crypto/field"),
     Reason(SAME_END, r"one_line\) >= OLDER_PER_REPLICA_MAX", r"_pack_list", r"sync/packing"),
+    Reason(SAME_END, r"len\(causal\) (<= 9|< 10)", r"decode_causal", r"sync/packing"),
+    Reason(SAME_END, r"Chains\(None, state.preds\)", r"_pack_list", r"sync/packing"),
     Reason(TUNING, r"room -= ", r"parts_of", r"crypto/erasure"),
     Reason(COSTLY, r"SEALED_BYTES_MAX|SIZE_MAX|WHOLE_BYTES_MAX|SERIAL_MAX|COUNTER_MAX"),
     Reason(
