@@ -4,6 +4,7 @@
 What lives here: each problem code met by a value, with the words a worker reads.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,15 @@ from sync.change import check_writable
 from sync.collections import SCHEMA
 from sync.errors import ChangeInvalid
 from sync.schema import Collection, Field, Label
-from sync.validation import CODES, DEPTH_MAX, problems, step_problem
+from sync.validation import (
+    CODES,
+    DEPTH_MAX,
+    Problem,
+    no_key,
+    not_sealed,
+    problems,
+    step_problem,
+)
 
 HOUSEHOLD = SCHEMA.collections["household"]
 VISIT = SCHEMA.collections["visit"]
@@ -306,3 +315,17 @@ def test_a_limit_that_is_broken_is_told_with_its_number() -> None:
         (found,) = problems(TOY, {name: value}, creating=False)
         assert number in found.zh
         assert number in found.en
+
+
+@pytest.mark.parametrize(
+    ("say", "code", "words"),
+    [(no_key, "value/no-key", "has no key for"), (not_sealed, "value/not-sealed", "is not sealed")],
+)
+def test_a_sealed_field_is_named_where_it_is_open_or_may_not_be_written(
+    say: Callable[[Collection, str], Problem], code: str, words: str
+) -> None:
+    found = say(TOY, "text")
+    assert (found.field, found.code) == ("text", code)
+    assert "“Text”" in found.en
+    assert words in found.en
+    assert "“文字”" in found.zh
