@@ -218,6 +218,26 @@ def test_a_page_out_of_sight_locks_after_half_a_minute(browser: Browser, pages: 
         assert pages.app.keeper.locked
 
 
+def test_a_camera_that_the_page_opened_has_the_two_minutes_and_no_more(
+    browser: Browser, pages: Serving, held: Held
+) -> None:
+    with tablet_tab(browser) as page:
+        page.clock.install()
+        base = entered(pages, page)
+        page.goto(f"{base}/home/{held.homes[8]}/visit")
+        page.evaluate(
+            "document.querySelector('#photo').dispatchEvent(new Event('click', {bubbles: true}));"
+            "Object.defineProperty(document, 'hidden', {value: true});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        page.clock.fast_forward(60_000)
+        # Whoever leaves empties the page at once.
+        assert page.evaluate("document.body.childElementCount")
+        page.clock.fast_forward(61_000)
+        page.wait_for_url("**/unlock")
+        assert pages.app.keeper.locked
+
+
 def test_going_from_page_to_page_is_no_dark_screen(
     browser: Browser, pages: Serving, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:

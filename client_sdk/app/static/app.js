@@ -15,7 +15,7 @@
     });
 
   // -- the lock -------------------------------------------------------------------------------
-  const IDLE_MS = 120000, HIDDEN_MS = 30000, TELL_MS = 20000;
+  const IDLE_MS = 120000, HIDDEN_MS = 30000, TELL_MS = 20000, PICK_MS = 5000;
   let touched = Date.now(), told = Date.now(), hidden = 0;
   const leave = () => { document.body.replaceChildren(); location.replace(base + "/idle"); };
   const check = () => {
@@ -33,9 +33,12 @@
     setTimeout(check, IDLE_MS);
     for (const kind of ["pointerdown", "keydown", "input"]) addEventListener(kind, touch, { passive: true });
     // A page that is left for the next one is no dark screen: told late, it would lock that one.
-    let left = false;
+    let left = false, picked = 0;
+    // Nor is the camera that a page opened: whoever takes a picture has the two minutes.
+    addEventListener("click", (event) => { if (event.target.type === "file") { picked = Date.now(); ask("/seen", "").catch(() => {}); } }, true);
     addEventListener("pagehide", () => { left = true; });
     const seen = () => {
+      if (document.hidden && Date.now() - picked < PICK_MS) return;
       if (document.hidden && !left) {
         hidden = Date.now();
         ask("/seen", "", "hidden").catch(() => {});
