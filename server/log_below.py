@@ -92,7 +92,7 @@ def _own_word(
     if not ends and [(head.size, head.epoch) for head in shown.heads] == [stand]:
         return echo
     leaves = leaves_of_ends(tx, ends)
-    return [*echo, (WORD, word_of(tx, key, shown, leaves, now_ms))]
+    return [*echo, (WORD, word_of(tx, key, shown, stand, leaves, now_ms))]
 
 
 def _hear_remembered(

@@ -140,9 +140,11 @@ def root_at(tx: Transaction, size: int) -> bytes:
     return with_nodes(tx, lambda node_at: root_of(size, node_at))
 
 
-def signed_head(tx: Transaction, key: DeviceKey, now_ms: int, *, keep: bool = False) -> bytes:
+def signed_head(
+    tx: Transaction, key: DeviceKey, now_ms: int, stand: Stand | None = None, *, keep: bool = False
+) -> bytes:
     """Sign what the log is now; now and then, or with ``keep``, the head stays in the store."""
-    stand = stand_of(tx)
+    stand = stand or stand_of(tx)
     root = root_at(tx, stand.size)
     head = sign_tree_head(key, TreeHead(key.replica, stand.epoch, stand.size, root, now_ms))
     last = tx.rows("SELECT coalesce(max(size), 0) FROM log_heads WHERE epoch = ?", [stand.epoch])

@@ -48,6 +48,7 @@ from crypto.logword import (
 )
 from server.journal import note
 from server.log_tree import (
+    Stand,
     begin_epoch,
     bodies_of,
     root_at,
@@ -133,14 +134,18 @@ def words_for(
     if not receipts and last and all(one == stand for one in last):
         return []
     leaves = leaves_of_ends(tx, ends_of(request.replica, receipts))
-    return [(WORD, word_of(tx, key, shown, leaves, now_ms))]
+    return [(WORD, word_of(tx, key, shown, stand, leaves, now_ms))]
 
 
 def word_of(
-    tx: Transaction, key: DeviceKey, shown: Shown, leaves: Sequence[int], now_ms: int
+    tx: Transaction,
+    key: DeviceKey,
+    shown: Shown,
+    stand: Stand,
+    leaves: Sequence[int],
+    now_ms: int,
 ) -> bytes:
-    """The word on the log as it is now: how it grew from the heads shown, and these leaves."""
-    stand = stand_of(tx)
+    """The word on the log as it stands: how it grew from the heads shown, and these leaves."""
     oldest = min((head.epoch for head in shown.heads), default=stand.epoch)
     turns = [
         int(row[0])
@@ -158,7 +163,7 @@ def word_of(
     grown, of_leaf = with_nodes(tx, paths)
     bodies = bodies_of(tx, [*leaves, *turns])
     proven = {n: Proven(n, bodies[n], path) for n, path in of_leaf.items()}
-    head = signed_head(tx, key, now_ms)
+    head = signed_head(tx, key, now_ms, stand)
     proofs = [proven[n] for n in leaves]
     while True:
         word = encode(Word(head, grown, [proven[n] for n in turns], proofs))
