@@ -15,7 +15,7 @@ from server.history import ChangeReader
 from server.seen_through import Aside, aside_of, seen_through
 from server.store.base import Transaction
 from sync.change import own_tips
-from sync.clock import Dot
+from sync.clock import Dot, counter_of
 
 
 class Recalling:
@@ -27,13 +27,16 @@ class Recalling:
         self._aside: dict[str, dict[Dot, Aside]] = {}
 
     def __call__(self, d: Dot) -> tuple[Dot, ...] | None:
-        """The writer's own dots before this change on its record; None where it is in no feed.
+        """The writer's own dots before this change on its record; None where it is in no feed, or
+        in an archive that is not here and before the feed parted: there one line is the truth.
 
-        Raises LookupError where it lies in an archive that is not here.
+        Raises LookupError where it lies in such an archive behind that point.
         """
         try:
             found = self._reader.find(d)
         except ArchiveMissing as error:
+            if self._is_before_the_fork(d):
+                return None
             raise LookupError("archive") from error
         if found is None:
             return None
@@ -41,3 +44,14 @@ class Recalling:
         if record not in self._aside:
             self._aside[record] = aside_of(self._tx, [record])
         return own_tips(seen_through(found.entry, self._aside[record]))
+
+    def _is_before_the_fork(self, d: Dot) -> bool:
+        """Are the feed's runs one line up to this change? The rows of archived runs tell it too."""
+        replica, counter = d[:16], counter_of(d)
+        twice = self._tx.rows(
+            "SELECT 1 FROM segments a JOIN segments b ON b.replica = a.replica AND b.n > a.n"
+            " AND b.first <= a.last AND b.last >= a.first JOIN replicas r ON r.n = a.replica"
+            " WHERE r.replica = ? AND a.first <= ? AND b.first <= ? LIMIT 1",
+            [replica, counter, counter],
+        )
+        return not twice

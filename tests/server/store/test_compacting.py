@@ -20,6 +20,7 @@ from server.errors import BackupWrong
 from server.feeds import ARCHIVED
 from server.history import read_history
 from server.points import Believed, Choice, Known, all_points, holds
+from server.recalling import Recalling
 from server.store.base import Store, Transaction
 from server.verify import verify_store
 from sync.feed import genesis, next_head
@@ -228,6 +229,10 @@ def test_an_upload_that_begins_or_ends_within_an_archived_run_is_placed_without_
     pen.write(home, phone="2")
     mate.relayed = [pen.segment()]
     mate.push()
+    with store.read() as tx:
+        assert Recalling(tx)(entries[44].dot) is None, "it is before the lines part"
+        with pytest.raises(LookupError):
+            Recalling(tx)(entries[55].dot)
     put_back(files, tmp_path)
     assert len(office.rows("SELECT replica FROM forks")) == 1
     assert office.verify().problems == []
