@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -62,23 +62,34 @@ class ChangeReader:
         for run in reversed(self._opened.values()):
             if (held := run.find(d)) is not None:
                 return held
-        counter = counter_of(d)
+        counter, found = counter_of(d), None
+        for n, run in self._runs(d[:16], counter, counter):
+            self._opened[n] = run
+            found = found or run.find(d)
+            while len(self._opened) > SEGMENTS_KEPT_MAX:
+                self._opened.popitem(last=False)
+        return found
+
+    def upto(self, replica: bytes, counter: int, record: str) -> Iterator[Found]:
+        """The changes of a feed on one record, up to a counter: each change of it is read.
+
+        Raises ArchiveMissing.
+        """
+        for _, run in self._runs(replica, 1, counter):
+            yield from (found for found in run.all() if found.entry.record == record)
+
+    def _runs(self, replica: bytes, first: int, last: int) -> Iterator[tuple[int, _Run]]:
         rows = self._tx.rows(
             "SELECT s.n, s.kind, s.body, s.received_at_ms, s.offset_ms, c.replica, s.contact_ms"
             " FROM segments s JOIN replicas r ON r.n = s.replica"
             " LEFT JOIN replicas c ON c.n = s.carrier"
             " WHERE r.replica = ? AND s.last >= ? AND s.first <= ?",
-            [d[:16], counter, counter],
+            [replica, first, last],
         )
-        found = None
         for n, kind, body, received, offset, carrier, contact in rows:
             came = (received, offset, bytes(carrier or b""), contact)
             stored = whole(self._tx, str(kind), bytes(body))
-            run = self._opened[int(n)] = _Run(*stored_slots(*stored), came)
-            found = found or run.find(d)
-            while len(self._opened) > SEGMENTS_KEPT_MAX:
-                self._opened.popitem(last=False)
-        return found
+            yield int(n), _Run(*stored_slots(*stored), came)
 
 
 class _Run(NamedTuple):
@@ -94,8 +105,15 @@ class _Run(NamedTuple):
         at = counter_of(d) - self.first
         if d[:16] != self.replica or not 0 <= at < len(self.slots) or not self.slots[at][1]:
             return None
-        entry = entry_of(self.replica, self.first + at, *self.slots[at])
-        return Found(entry, *self.came) if entry.dot == d else None
+        found = self._at(at)
+        return found if found.entry.dot == d else None
+
+    def all(self) -> Iterator[Found]:
+        """Its changes, but for those that were erased."""
+        return (self._at(at) for at, (_, raw) in enumerate(self.slots) if raw)
+
+    def _at(self, at: int) -> Found:
+        return Found(entry_of(self.replica, self.first + at, *self.slots[at]), *self.came)
 
 
 class Moment(NamedTuple):
@@ -203,6 +221,8 @@ def known_forks(tx: Transaction) -> frozenset[bytes]:
 def read_history(tx: Transaction, record: str, reader: ChangeReader | None = None) -> History:
     """Walk back from the record's vector, and from what waits or is in quarantine.
 
+    Where a change on the way is missing, what stood before it is looked for in its writer's feed:
+    every writer's line begins in the vector, so that none of the record's changes is passed over.
     Raises NotFound where nothing of this name was ever received.
     """
     reader = reader or ChangeReader(tx)
@@ -219,16 +239,20 @@ def read_history(tx: Transaction, record: str, reader: ChangeReader | None = Non
     todo = list(dots_of(stored.vector) if stored else []) + list(aside)
     found: dict[Dot, Found] = {}
     missing: set[Dot] = set()
+    looked: dict[bytes, int] = {}
     while todo:
         d = todo.pop()
         if d in found or d in missing:
             continue
         change = aside.get(d) or reader.find(d)
-        if change is None or change.entry.record != record:
-            missing.add(d)
+        if change is not None and change.entry.record == record:
+            found[d] = change
+            todo += dots_of(change.entry.change.vector)
             continue
-        found[d] = change
-        todo += dots_of(change.entry.change.vector)
+        missing.add(d)
+        if counter_of(d) > looked.get(d[:16], 0):
+            looked[d[:16]] = counter_of(d)
+            todo += [one.entry.dot for one in reader.upto(d[:16], counter_of(d), record)]
     preds = {d: own_tips(f.entry) for d, f in found.items()}
     if stored:
         preds = {**stored.state.preds, **preds}

@@ -117,6 +117,7 @@ BROKEN = (
     EOFError,
     SyntaxError,
     ValueError,
+    TypeError,
     IndexError,
     struct.error,
     Image.DecompressionBombError,
