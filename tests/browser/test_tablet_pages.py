@@ -7,6 +7,7 @@ One tablet of a generated team serves all tests of this file.
 import io
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -35,6 +36,10 @@ FAR = """() => [...document.querySelectorAll('.bar > *, body > nav a, .unlock .m
   .filter(e => { const box = e.getBoundingClientRect();
     return box.top < 0 || box.left < 0 || box.bottom > innerHeight || box.right > innerWidth; })
   .map(e => `far ${e.outerHTML.slice(0, 90)}`)"""
+# Words of the pages, not of people, that stayed Chinese.
+UNTRANSLATED = """() => [...document.querySelectorAll('legend, label[for], nav a, .bar > *')]
+  .filter(e => /[\\u4e00-\\u9fff]/.test(e.textContent))
+  .map(e => `zh ${e.outerHTML.slice(0, 90)}`)"""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,16 @@ def pages(held: Held) -> Iterator[Serving]:
         yield found
 
 
+@contextmanager
+def speaking(pages: Serving, lang: str) -> Iterator[None]:
+    """The pages in one language, until the end of the block."""
+    pages.app.desk.lang = lang
+    try:
+        yield
+    finally:
+        pages.app.desk.lang = "zh"
+
+
 def entered(pages: Serving, page: Page) -> str:
     """Let the tab in and unlock; where the pages lie."""
     page.goto(pages.start_address())
@@ -57,12 +72,12 @@ def entered(pages: Serving, page: Page) -> str:
     return pages.url + pages.app.gate.base
 
 
-@pytest.mark.parametrize("shape", ["portrait", "landscape"])
+@pytest.mark.parametrize(("shape", "lang"), [("portrait", "zh"), ("landscape", "en")])
 def test_no_page_has_anything_that_axe_finds_or_a_target_under_48_pixels(
-    browser: Browser, pages: Serving, held: Held, shape: str
+    browser: Browser, pages: Serving, held: Held, shape: str, lang: str
 ) -> None:
     found: dict[str, list[str]] = {}
-    with tablet_tab(browser, shape) as page:
+    with tablet_tab(browser, shape) as page, speaking(pages, lang):
         page.goto(pages.start_address())
         page.wait_for_selector("#secret")
         found["unlock"] = [line for rule in (SMALL, FAR) for line in page.evaluate(rule)]
@@ -75,15 +90,17 @@ def test_no_page_has_anything_that_axe_finds_or_a_target_under_48_pixels(
             found[name] = [line for rule in (SMALL, WIDER, FAR) for line in page.evaluate(rule)]
             if shape == "portrait":
                 found[name] += violations(page, rules=AAA)
+            if lang == "en":
+                found[name] += page.evaluate(UNTRANSLATED)
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
-@pytest.mark.parametrize("shape", ["portrait", "landscape"])
+@pytest.mark.parametrize(("shape", "lang"), [("portrait", "en"), ("landscape", "zh")])
 def test_text_at_200_percent_loses_nothing(
-    browser: Browser, pages: Serving, held: Held, shape: str
+    browser: Browser, pages: Serving, held: Held, shape: str, lang: str
 ) -> None:
     found: dict[str, list[str]] = {}
-    with tablet_tab(browser, shape, zoom=2.0) as page:
+    with tablet_tab(browser, shape, zoom=2.0) as page, speaking(pages, lang):
         base = entered(pages, page)
         for name, path in pages_of(held).items():
             page.goto(base + path)
