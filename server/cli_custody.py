@@ -11,16 +11,6 @@ import click
 from server.cli_words import spoken, state_of, when
 from server.words import pick
 
-WORDS = {
-    "above": "上级 ‖ server above",
-    "city": "市级 ‖ city",
-    "province": "省级 ‖ province",
-    "backup": "备份 ‖ backup",
-    "above-backup": "上级的备份 ‖ backup of the server above",
-    "city-backup": "市级的备份 ‖ backup of the city",
-    "province-backup": "省级的备份 ‖ backup of the province",
-}
-
 
 @click.group()
 def _group() -> None:
@@ -41,7 +31,7 @@ def add_to(main: click.Group) -> None:
 def custody(context: click.Context, /, record: str) -> None:
     """Custody of a record's changes."""
     from server.custody import custody_of
-    from server.custody_places import last_backup
+    from server.custody_places import WORDS, last_backup
     from server.errors import NotFound
     from server.office import reading
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from crypto.identity import DeviceKey
 from crypto.statement import PLACES_MAX, Held, issue_held
 from server.custody_places import BACKUP, last_backup, upstream_kind
-from server.history import read_history
+from server.history import History, read_history
 from server.reach import beyond
 from server.store.base import Transaction
 from sync.clock import counter_of
@@ -86,9 +86,13 @@ class Seen(NamedTuple):
 
 def custody_of(tx: Transaction, me: bytes, record: str) -> list[Seen]:
     """All changes of a record held here, in the order of their history, with their places."""
+    return custody_in(tx, me, read_history(tx, record))
+
+
+def custody_in(tx: Transaction, me: bytes, history: History) -> list[Seen]:
+    """The same, of a history that was read."""
     out = []
     held: dict[bytes, list[Place]] = {}
-    history = read_history(tx, record)
     for moment in history.moments:
         found = moment.found
         replica, counter = found.entry.dot[:16], counter_of(found.entry.dot)
@@ -113,6 +117,26 @@ def custody_of(tx: Transaction, me: bytes, record: str) -> list[Seen]:
             )
         )
     return out
+
+
+def held_beyond(tx: Transaction, me: bytes, device: str) -> tuple[int, dict[str, int]]:
+    """How many changes of a tablet are here, of its newest keys; and kind of place → how many."""
+    keys = "SELECT replica FROM device_keys WHERE device = ? ORDER BY since_ms DESC LIMIT ?"
+    total, beyond_here = 0, dict[str, int]()
+    for (replica,) in tx.rows(keys, [device, KEYS_MAX]):
+        own = bytes(replica)
+        last = "SELECT max(last) FROM segments WHERE replica = ?"
+        here = int(tx.rows(last, [tx.number_of(own)])[0][0] or 0)
+        places = places_of(tx, me, [own])
+        servers = {holder: kind for kind, holder, *_ in places if kind != BACKUP}
+        held: dict[str, int] = {}
+        for kind, holder, _, upto, _ in places:
+            name = _named(kind, servers.get(holder, ""))
+            held[name] = max(held.get(name, 0), min(upto, here))
+        total += here
+        for name, count in held.items():
+            beyond_here[name] = beyond_here.get(name, 0) + count
+    return total, beyond_here
 
 
 def _named(kind: str, server: str) -> str:

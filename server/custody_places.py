@@ -14,6 +14,16 @@ from server.uplinks import UPSTREAM
 ABOVE, CITY, PROVINCE, BACKUP = "above", "city", "province", "backup"
 """Kinds of places beyond the district."""
 BACKED_UP_SEQ, BACKED_UP_AT_MS = "backed_up_seq", "backed_up_at_ms"
+WORDS = {
+    "above": "上级 ‖ server above",
+    "city": "市级 ‖ city",
+    "province": "省级 ‖ province",
+    "backup": "备份 ‖ backup",
+    "above-backup": "上级的备份 ‖ backup of the server above",
+    "city-backup": "市级的备份 ‖ backup of the city",
+    "province-backup": "省级的备份 ‖ backup of the province",
+}
+"""What people call each kind of place, that of a backup with whose it is."""
 _CITY_DIGITS, _PROVINCE_DIGITS = 6, 4
 
 

@@ -66,6 +66,7 @@ def board(visit: Visit) -> Answered:
             "below": [a for a in scoped.areas_below(area) if len(a.code) <= 12],
             "progress": progress_of(scoped.tx),
             "ready": ready(scoped),
+            "until": visit.query("until"),
             "open_conflicts": scoped.conflict_counts_by_area(area).get("open", 0),
         }
         if values["ready"]:
@@ -90,7 +91,6 @@ def _figures(visit: Visit, scoped: Scoped, area: str) -> dict[str, Any]:
         "grids": [row for row in grids.rows if row.values["due"]][:GRIDS_MAX] if grids else None,
         "level": level,
         "linked": lambda **more: urlencode({k: v for k, v in more.items() if v}),
-        "until": visit.query("until"),
         "counted_ms": min((one.at_ms for one in found_all), default=None),
         "again": any(one.again for one in found_all),
         "counting": sum(one is None for one in held),

@@ -14,6 +14,7 @@ from crypto.errors import CryptoError
 from server.accounts import READ
 from server.audit_words import value_words
 from server.blobs import blob_state, get_piece
+from server.custody_places import last_backup, upstream_kind
 from server.errors import BlobUnknown, NotFound
 from server.history import History, Stored
 from server.web.graph import picture
@@ -50,6 +51,7 @@ def record(visit: Visit) -> Result:
             "voided": bool(stored and stored.voided),
             "graph": picture(history, scoped.names, scoped.schema, visit.lang),
             "moments": _moments(visit, scoped, history),
+            "beyond": any(last_backup(scoped.tx)) or upstream_kind(scoped.tx) is not None,
             "fields": _fields(visit, scoped, history, stored),
             "missing": len(history.missing),
             "at": at,
@@ -112,7 +114,8 @@ def _opened(scoped: Scoped, stored: Stored, name: str) -> Any:
 def _moments(visit: Visit, scoped: Scoped, history: History) -> list[dict[str, Any]]:
     """Every change as text, newest first."""
     out = []
-    for n, one in enumerate(history.moments, 1):
+    held = scoped.custody(history, visit.service.district.key.replica)
+    for n, (one, custody) in enumerate(zip(history.moments, held, strict=True), 1):
         change = one.entry.change
         tablet = scoped.names.tablet(one.dot[:16])
         out.append(
@@ -120,6 +123,8 @@ def _moments(visit: Visit, scoped: Scoped, history: History) -> list[dict[str, A
                 "n": n,
                 "who": scoped.names.worker(change.worker),
                 "tablet": tablet,
+                "carrier": custody.carrier,
+                "places": custody.places,
                 "at_ms": change.stamp_ms + change.clock_ms,
                 "received_ms": one.found.received_at_ms,
                 "fate": one.fate,

@@ -33,6 +33,7 @@ from server.audit_words import (
     span,
     value_words,
 )
+from server.custody_places import WORDS as PLACE_WORDS
 from server.words import fill, pick
 from sync.schema import Schema
 
@@ -95,6 +96,7 @@ def _environment() -> Environment:
         "STATE_WORDS": STATE_WORDS,
         "POLICY_WORDS": POLICY_WORDS,
         "FATE_WORDS": FATE_WORDS,
+        "PLACE_WORDS": PLACE_WORDS,
         "size": size,
         "ROLE_WORDS": ROLE_WORDS,
     }

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from server.audit import Filter, Page, count_conflicts, list_conflicts
 from server.audit_show import Conflict, row_of, show_conflict
+from server.custody import Seen, custody_in, held_beyond
 from server.errors import NotFound
+from server.history import History
 from server.resolving import Quarantined, quarantined
 from server.web.scoped_base import Read, end_of
 from server.web.scoped_repair import ScopedRepair
@@ -133,6 +135,16 @@ class Scoped(ScopedRepair):
         self.check_conflict(n)
         found = self.tx.rows("SELECT dot FROM conflict_sides WHERE conflict = ? AND told = 0", [n])
         return {bytes(row[0]) for row in found}
+
+    # ---- custody ---------------------------------------------------------------------------------
+
+    def custody(self, history: History, me: bytes) -> list[Seen]:
+        """Who carried each change of a record here, and where it is beside this server."""
+        return custody_in(self.tx, me, history)
+
+    def held_beyond(self, device: str, me: bytes) -> tuple[int, dict[str, int]]:
+        """Changes of a tablet here, and kind of place → how many of them. Raises NotFound."""
+        return held_beyond(self.tx, me, str(self.tablet(device)["id"]))
 
     # ---- quarantine ------------------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ def tablet(visit: Visit) -> Result:
             "team": scoped.team(one["team"]),
             "lost": scoped.lost(one["id"], visit.now_ms),
             "homes": scoped.held_by(one["id"]),
+            "beyond": scoped.held_beyond(one["id"], visit.service.district.key.replica),
             "little": FREE_BYTES_LITTLE,
             "state_names": STATE_NAMES,
             "copy_name": next(
