@@ -115,6 +115,8 @@ def test_from_the_request_to_the_certificate(
     a, b = tmp_path / "a", tmp_path / "b"
     home, stick = prepared(tree, tmp_path)
     until(lambda: city.shown(home) != {})
+    for tier in (district, city):
+        until(lambda tier=tier: pictures(tier) == (1, 1))
     for found in (on_server(district, PLANTED), on_server(city, PLANTED)):
         assert all(found.values()), found
     assert all(on_tablet(a, keys, [*PLANTED, LATE[0]]).values())
@@ -156,10 +158,20 @@ def test_from_the_request_to_the_certificate(
 
     until(lambda: facts_complete(district, case, tmp_path))
     for tier in (district, city):
+        assert pictures(tier) == (0, 0)
         assert tier.verify() == []
         tier.cli("verify")
         tier.cli("log", "verify")
     assert not any(on_server(city, [*PLANTED, *LATE]).values())
+
+
+def pictures(tier: Tier) -> tuple[int, int]:
+    """Attachments that a server holds whole, and their pieces."""
+    sql = (
+        "SELECT (SELECT count(*) FROM blobs WHERE complete = 1), (SELECT count(*) FROM blob_pieces)"
+    )
+    ((whole, pieces),) = tier.rows(sql)
+    return whole, pieces
 
 
 def facts_complete(tier: Tier, case: str, tmp_path: Path) -> bool:
