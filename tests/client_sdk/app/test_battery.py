@@ -4,16 +4,20 @@
 import re
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from client_sdk.app import desk
 from client_sdk.app.keeper import HIDDEN_SECONDS_MAX, IDLE_SECONDS_MAX
 from fixtures.tablet_app import Held, Visitor, served
+from fixtures.waiting import until
 from tests.client_sdk.app.conftest import Seconds
 
 QUIET_SECONDS = 1.0
 WAKINGS_MAX = 3
 """In a second of rest; uvicorn's own loop would wake up ten times."""
+SECONDS_MAX = 20.0
+"""In none of so many seconds does a loop that looks around rest."""
 
 
 def wakings(threads: list[threading.Thread]) -> int:
@@ -27,6 +31,13 @@ def wakings(threads: list[threading.Thread]) -> int:
     return counted
 
 
+def is_quiet(threads: list[threading.Thread]) -> bool:
+    """Did threads rest for a second?"""
+    count = wakings(threads)
+    time.sleep(QUIET_SECONDS)
+    return wakings(threads) - count <= WAKINGS_MAX
+
+
 def test_an_app_that_nobody_asks_sleeps_locked_and_unlocked(held: Held) -> None:
     before = set(threading.enumerate())
     with served(held.keeper()) as pages, Visitor(pages) as worker:
@@ -34,11 +45,8 @@ def test_an_app_that_nobody_asks_sleeps_locked_and_unlocked(held: Held) -> None:
             do()
             mine = [one for one in threading.enumerate() if one not in before]
             assert mine
-            # What an answer leaves behind is done at once; then there is nothing to do.
-            time.sleep(0.2)
-            count = wakings(mine)
-            time.sleep(QUIET_SECONDS)
-            assert wakings(mine) - count <= WAKINGS_MAX
+            # What an answer leaves behind is done some time; then there is nothing to do.
+            assert until(partial(is_quiet, mine), SECONDS_MAX)
 
 
 def test_it_wakes_up_in_time_to_lock_by_itself(held: Held, seconds: Seconds) -> None:
@@ -50,12 +58,8 @@ def test_it_wakes_up_in_time_to_lock_by_itself(held: Held, seconds: Seconds) -> 
         seconds.now += IDLE_SECONDS_MAX - 0.1
         keeper.hide()
         seconds.now += HIDDEN_SECONDS_MAX
-        for _ in range(400):
-            if not keeper.is_open:
-                break
-            time.sleep(0.05)
+        until(lambda: not keeper.is_open)
         assert keeper.locked
-        assert not keeper.is_open
 
 
 def test_the_script_asks_again_only_while_something_runs() -> None:

@@ -11,6 +11,7 @@ import pytest
 from client_sdk.app.keeper import Keeper
 from client_sdk.pace import TEXT_BYTES_MAX, text_cut
 from fixtures.tablet_app import Visitor, served
+from fixtures.waiting import WAIT_SECONDS_MAX
 from fixtures.world import HOUSEHOLD, InProcess, World
 
 pytestmark = pytest.mark.slow
@@ -37,15 +38,18 @@ def test_a_sync_says_how_far_it_is_in_changes_and_bytes_and_work_goes_on(tmp_pat
             # As a real line does, it lets the pages have their turn while it waits.
             with tablet.waiting():
                 reached.set()
-                assert go.wait(20)
+                assert go.wait(WAIT_SECONDS_MAX)
         return data
 
     line.alter = answer
     with served(Keeper(tmp_path / "t1")) as pages, Visitor(pages) as worker:
         pages.app.keeper.take(tablet)
         worker.post("/sync", {"blobs": ""})
-        assert reached.wait(20)
+        assert reached.wait(WAIT_SECONDS_MAX)
         state = worker.get("/sync/progress")
+        name = HOUSEHOLD["head_name"]
+        hits = worker.post("/search", {"q": name}).text
+        go.set()
         assert state.headers["doorstep-running"] == "1"
         found = FAR.search(state.text)
         assert found, re.sub("<[^>]+>", " ", state.text)
@@ -53,10 +57,8 @@ def test_a_sync_says_how_far_it_is_in_changes_and_bytes_and_work_goes_on(tmp_pat
         assert 0 < sent < to_send == HOMES
         assert 0 < kb < kb_to_send
         assert "可以继续记录" in state.text
-        name = HOUSEHOLD["head_name"]
-        assert name in worker.post("/search", {"q": name}).text
-        go.set()
-        pages.app.keeper.syncing.wait(20)
+        assert name in hits
+        pages.app.keeper.syncing.wait(WAIT_SECONDS_MAX)
         done = worker.get("/sync")
         assert f"上传 {HOMES} 条" in done.text
         assert worker.get("/sync/progress").headers["doorstep-running"] == "0"
