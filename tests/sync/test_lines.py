@@ -127,6 +127,17 @@ def test_who_has_the_state_tells_the_lines_apart_without_any_feed() -> None:
             assert values(settled) == ["settled"]
 
 
+def test_feeds_are_asked_too_where_a_state_brings_the_other_line() -> None:
+    ours = line(LONG)
+    (late,) = line(1, ours[0], "copy")
+    held, _ = merged(None, ours)
+    other, _ = merged(None, [ours[0], late])
+    feeds = Feeds(ours, [late])
+    kept, _ = merged(held, [], feeds, [other])
+    assert feeds.asked
+    assert values(kept) == ["copy2", f"x{LONG}"]
+
+
 def test_a_copy_that_first_writes_the_record_later_begins_a_line_of_its_own() -> None:
     ours = line(LONG)
     late = entry(A, 5, {"a": "copy"})
