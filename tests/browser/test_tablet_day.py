@@ -30,6 +30,7 @@ from crypto.unlock import encode_vault
 from fixtures.browser import CHROMIUM, CHROMIUM_ARGS, WAIT_MS
 from fixtures.district import Process, add_team, district_process, make_ticket
 from fixtures.pictures_tablet import SCALE, SHAPES
+from fixtures.waiting import WAIT_SECONDS_MAX
 from server import enrolment
 from server.office import reading
 from server.views import query
@@ -70,10 +71,13 @@ class App:
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None and self.process.stdout:
-            self.process.send_signal(how)
-            self.process.wait(30)
-            self.process.stdout.close()
-            self.process = None
+            process, self.process = self.process, None
+            process.send_signal(how)
+            try:
+                process.wait(WAIT_SECONDS_MAX)
+            finally:
+                process.kill()
+                process.stdout.close()
 
 
 class Hand:
@@ -183,7 +187,7 @@ def sync(page: Page, wanted: str) -> None:
     """Press the button and wait for a sentence."""
     page.locator("nav a >> nth=3").tap()
     page.locator("#sync form .main").tap()
-    page.wait_for_selector(wanted, timeout=30_000)
+    page.wait_for_selector(wanted)
 
 
 @pytest.fixture
@@ -242,8 +246,8 @@ def enrols(page: Page, address: str, server: Process) -> None:
     page.fill("#again", SECRET)
     page.locator("form.narrow > button.main").tap()
     officer_confirms(server, ticket, page)
-    page.wait_for_selector("#sync", timeout=30_000)
-    page.wait_for_selector("text=同步完成", timeout=30_000)
+    page.wait_for_selector("#sync")
+    page.wait_for_selector("text=同步完成")
 
 
 def counts_taps(page: Page) -> None:
@@ -275,7 +279,7 @@ def is_killed_in_the_middle(page: Page, app: App) -> None:
     page.locator(".act .main").tap()
     page.locator("label.chip:has(input[name=outcome][value=met])").tap()
     page.locator("[data-record]").tap()
-    page.wait_for_selector("text=停止 0:0")
+    page.wait_for_selector(r"text=/停止 \d+:\d/")
     page.locator("[data-record]").tap()
     page.wait_for_selector("text=附件已存好")
     page.locator("[data-gps]").tap()
@@ -382,7 +386,7 @@ def server_dies_in_the_middle(page: Page, server: Process) -> None:
     finally:
         server.kill()
     page.locator("nav a >> nth=3").tap()
-    page.wait_for_selector("text=连接不上服务器", timeout=30_000)
+    page.wait_for_selector("text=连接不上服务器")
     assert page.inner_text(".strip .owed") == owed
 
 

@@ -54,12 +54,15 @@ def test_a_link_that_was_down_comes_back_by_itself_and_nothing_is_lost(
 ) -> None:
     street, district = tree["street"], tree["district"]
     district.process.stop()
-    caller = street.process.caller()
-    for number in range(20):
-        caller.write("zx", "household", f"h{number}", {"area": "440103019003", "phone": "1"})
-    caller.close()
-    until(lambda: street.rows("SELECT code FROM links") == [("server/link-down",)])
-    district.process.start()
+    try:
+        caller = street.process.caller()
+        for number in range(20):
+            caller.write("zx", "household", f"h{number}", {"area": "440103019003", "phone": "1"})
+        caller.close()
+        until(lambda: street.rows("SELECT code FROM links") == [("server/link-down",)])
+    finally:
+        # The other tests here need it too.
+        district.process.start()
     until(lambda: all(tree["province"].shown(f"h{n}") for n in range(20)))
 
 
