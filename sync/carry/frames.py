@@ -117,7 +117,6 @@ BROKEN = (
     EOFError,
     SyntaxError,
     ValueError,
-    TypeError,
     IndexError,
     struct.error,
     Image.DecompressionBombError,
