@@ -10,8 +10,9 @@ import pytest
 from crypto.errors import LogRefused
 from crypto.identity import DeviceKey
 from crypto.log import append, check_tree_head, inclusion_path, leaf_hash, root_of
-from crypto.logword import read_leaf
+from crypto.logword import FORKED, read_leaf
 from server.journal import note
+from server.linking import Linking
 from server.log_export import (
     ALTERED,
     KEY,
@@ -28,6 +29,9 @@ from server.log_tree import root_at, stand_of, with_nodes
 from server.store.base import Store
 from tests.server.pens import Office, Pen
 from tests.server.store.test_district import office_on
+from tests.server.test_trust import Made, made, put_under
+
+assert made  # a fixture of its own name
 
 LEAVES = 140
 
@@ -161,3 +165,27 @@ def test_leaves_and_proofs_in_the_store_are_those_of_the_plain_tree(store: Store
     assert all(a < b for a, b in pairwise(sizes))
     kinds = {read_leaf(body)[1] for body in bodies}
     assert kinds == {"run", "note"}
+
+
+def test_the_log_of_a_server_below_is_remembered_and_held_against_it(
+    store: Store, made: Made
+) -> None:
+    above, below = office_on(store).district, made("below")
+    hand = put_under(below, above, "")
+    for _ in range(2):
+        below.write("gsy", "household", None, {"phone": "1"})
+        Linking(below, above.key.replica).run(hand)
+        with below.store.read() as tx:
+            stand = stand_of(tx)
+        with store.read() as tx:
+            ((head,),) = tx.rows("SELECT head FROM log_seen")
+            said = check_tree_head(bytes(head), below.key.public)
+            assert (said.size, said.epoch) == stand
+            assert tx.rows("SELECT 1 FROM log_evidence") == []
+    # Another log under the same key: what was remembered is in neither.
+    with below.store.write() as tx:
+        tx.run("UPDATE log_nodes SET hash = ?", [bytes(32)])
+    below.write("gsy", "household", None, {"phone": "2"})
+    Linking(below, above.key.replica).run(hand)
+    with store.read() as tx:
+        assert tx.rows("SELECT finding FROM log_evidence") == [(FORKED,)]
