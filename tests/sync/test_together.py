@@ -9,7 +9,7 @@ from typing import Any
 
 from sync.behaviour import Fill, Follows, Opens, Step
 from sync.change import ADD, APPEND, COUNT, REMOVE, VOID
-from sync.effects import Moment, Writing, keyed_id
+from sync.effects import Moment, Writing, filled, keyed_id
 from sync.schema import Collection, Field, Label, Schema
 from sync.together import Held, Together, together
 
@@ -291,3 +291,14 @@ def test_what_is_filled_in_has_its_moment_and_goes_in_as_its_field_merges() -> N
         assert made.record == key
         assert made.sets["at"] == MOMENT.now_ms
         assert made.others == others
+
+
+def test_of_two_that_fill_in_one_field_the_first_does() -> None:
+    fills = (
+        Fill(why="one", field="status", sets={"text": "first"}, counts={"seen": 1}),
+        Fill(why="two", field="status", sets={"text": "second"}, counts={"seen": 5}),
+    )
+    made_of = fields(status="ask", text="ask", seen="sum")
+    schema = Schema({"t": collection("t", made_of, fills=fills)})
+    found = filled(schema, w("t", "r", status="met"), {}, MOMENT)
+    assert found == w("t", "r", (COUNT, "seen", 1), status="met", text="first")

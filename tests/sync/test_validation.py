@@ -82,6 +82,7 @@ GOOD: list[tuple[str, Any]] = [
     ("moment", -(2**63)),
     ("rank", "high"),
     ("code", "123"),
+    ("rows", ["12345"]),
     ("code", ""),
     ("rows", ["a", "b"]),
     ("rows", [nested(DEPTH_MAX - 1)]),
