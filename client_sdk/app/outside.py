@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get, post
-from litestar.params import FromPath
 from litestar.response import Response
 
 from client_sdk.app.desk import (
@@ -198,19 +197,6 @@ def read_all(desk: Desk, tablet: Tablet, form: Form) -> None:
     tablet.mark_log_read()
 
 
-@get("/photo/{record:str}")
-@in_thread
-def photo(request: _Request, record: FromPath[str]) -> Response[Any]:
-    """A photo or signature; one that is not here is fetched."""
-    desk = desk_of(request)
-
-    def work(tablet: Tablet) -> Response[Any]:
-        media_type = str(tablet.read(record)["media_type"] or "application/octet-stream")
-        return Response(tablet.attachment_bytes(record), media_type=media_type)
-
-    return desk.with_tablet(work)
-
-
 HANDLERS = [
     sync_page,
     progress,
@@ -221,5 +207,4 @@ HANDLERS = [
     read_stick,
     notices,
     read_all,
-    photo,
 ]

@@ -26,7 +26,17 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath
 from litestar.response import Response
 
-from client_sdk.app import custody, entry, household, near, opening, outside, today, visit
+from client_sdk.app import (
+    attached,
+    custody,
+    entry,
+    household,
+    near,
+    opening,
+    outside,
+    today,
+    visit,
+)
 from client_sdk.app.desk import BODY_BYTES_MAX, Desk, desk_of, sentences
 from client_sdk.app.gate import Gate
 from client_sdk.app.keeper import Keeper
@@ -106,7 +116,7 @@ def _fault(request: _Request, error: Exception) -> Response[Any]:
 
 PAGES = [
     handler
-    for module in (opening, today, household, visit, entry, outside, near, custody)
+    for module in (opening, today, household, visit, entry, attached, outside, near, custody)
     for handler in module.HANDLERS
 ]
 """Every route of the app but its static files."""

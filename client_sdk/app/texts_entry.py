@@ -23,6 +23,10 @@ ENTRY: dict[str, tuple[str, str]] = {
     "last-visits": ("最近三次走访", "The last three visits"),
     "no-visits": ("还没有走访。", "No visits yet."),
     "photos": ("照片和录音", "Photos and sounds"),
+    "not-shown": (
+        "这种文件不在平板上显示，内容原样留着。",
+        "A file of this kind is not shown here; it is kept as it came.",
+    ),
     "enter-new": ("新增", "Add"),
     "all-fields": ("全部栏目、更改", "All fields, correct"),
     "voided": ("已作废：{reason}", "Void: {reason}"),

@@ -45,6 +45,8 @@
         setTimeout(check, HIDDEN_MS);
       } else if (!document.hidden) { check(); hidden = 0; touch(); }
     };
+    // Whoever listens touches nothing either; a sound ends.
+    for (const sound of document.querySelectorAll("audio")) sound.addEventListener("timeupdate", touch);
     document.addEventListener("visibilitychange", seen);
     if (document.hidden) seen();
     // A page that comes back out of the browser's memory may have been locked meanwhile.

@@ -409,7 +409,25 @@ def test_a_photo_taken_during_a_visit_belongs_to_it_before_it_is_written(
     (photo,) = tablet_of(pages).listed(home, "attachment")["attachment"]
     assert photo.values["about_record"] == draft
     assert photo.values["blob_bytes"] <= media.PHOTO_BYTES_MAX
-    assert worker.get(f"/photo/{photo.id}").headers["content-type"] == "image/jpeg"
+    # It is shown on a page, which locks, and never by itself.
+    shown = worker.get(f"/photo/{photo.id}")
+    assert 'data-open="1"' in shown.text
+    assert f'/photo/{photo.id}/data"' in shown.text
+    assert worker.get(f"/photo/{photo.id}/data").headers["content-type"] == "image/jpeg"
+
+
+def test_an_attachment_that_calls_itself_a_page_is_not_shown_as_one(
+    worker: Visitor, pages: Serving, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pages.app.keeper.tablet() as tablet:
+        # The declaration refuses it here; another's tablet may have had none.
+        monkeypatch.setattr(tablet._entering, "_checked", False)
+        bad = b"<html><form action='//evil'>PIN</form>"
+        made = tablet.attach(bad, household=held.homes[2], media_type="text/html")
+    assert "不在平板上显示" in worker.get(f"/photo/{made}").text
+    data = worker.get(f"/photo/{made}/data")
+    assert data.headers["content-type"] == "application/octet-stream"
+    assert data.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_photo_never_lies_in_a_temporary_file(
