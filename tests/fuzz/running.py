@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 
 SECONDS_PER_CASE_MAX = 5.0
-"""No outside bytes may hold a parser longer; a shared machine may well stop for a second."""
+"""Of the processor: no outside bytes may hold a parser longer, however much else a machine does."""
 MEMORY_BYTES_MAX = 64 * 1024 * 1024
 """What one case may ask for above what the process had when its target began."""
 FAULTS_KEPT_MAX = 5
 
 
 class Hang(BaseException):
-    """Raised by the alarm: no parser may catch it by catching Exception."""
+    """Raised by the timer: no parser may catch it by catching Exception."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,14 @@ def _rang(number: int, frame: FrameType | None) -> None:
 def run(target: Target, seed: int, cases: int, first: int = 0, until: float = math.inf) -> Told:
     """Feed ``cases`` cases, none after the clock ``until`` (``time.monotonic``).
 
-    Must run in the main thread, since an alarm bounds each.
+    Must run in the main thread, since a timer bounds each.
     """
     told = Told(target.name)
 
     def passed() -> None:
         told.passed += 1
 
-    before = signal.signal(signal.SIGALRM, _rang)
+    before = signal.signal(signal.SIGPROF, _rang)
     try:
         with _memory_bound():
             for number in range(first, first + cases):
@@ -98,8 +98,8 @@ def run(target: Target, seed: int, cases: int, first: int = 0, until: float = ma
                     break
                 _one(target, seed, number, told, passed)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
     return told
 
 
@@ -110,7 +110,7 @@ class _Judge:
         self.target, self.told, self.number, self.data = target, told, number, data
 
     def __enter__(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, SECONDS_PER_CASE_MAX)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_CASE_MAX)
 
     def __exit__(
         self,
@@ -118,7 +118,7 @@ class _Judge:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         told = self.told
         if error is None:
             told.accepted += 1
