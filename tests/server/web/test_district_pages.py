@@ -124,6 +124,27 @@ def test_where_a_change_is_by_now_is_told_of_the_record_and_of_its_tablet(
     assert ">备份<" in rows[1]
 
 
+def test_wrong_clocks_and_forked_tablets_are_listed_with_what_to_do(
+    world: World, supervisor: Visitor
+) -> None:
+    before = supervisor.get("/repair").text
+    for words in ("改回自动时间", "这台平板被复制或恢复过"):
+        assert words not in before
+    with world.local.service.district.store.write() as tx:
+        tx.run("UPDATE devices SET offset_ms = ? WHERE name = '平板二'", [-7_200_000])
+        tx.run(
+            "INSERT INTO forks (replica, seq, at_ms) SELECT k.replica, 0, 0 FROM device_keys k"
+            " JOIN devices d ON d.id = k.device WHERE d.name = '平板一'"
+        )
+    page = supervisor.get("/repair").text
+    clocks, forks = page.split("时钟不准的平板</h2>")[1].split("分叉的平板</h2>")
+    assert "改回自动时间" in clocks
+    assert re.search(r">平板二</a>：慢 2 小时<", clocks)
+    assert "平板一" not in clocks
+    assert "这台平板被复制或恢复过" in forks
+    assert ">平板一</a>" in forks
+
+
 def test_a_record_is_shown_as_it_was_after_any_of_its_changes(supervisor: Visitor) -> None:
     for at, phone in ((1, "12600000001"), (2, "12600005001"), (3, "12600005002")):
         page = supervisor.get(f"/records/h1?at={at}").text
