@@ -95,6 +95,28 @@ FOUND = {
 {"do":"write","by":"t1","record":"household/h3","op":"set","number":20,"fields":["ask"]}
 {"do": "sync", "by": "t1", "way": ""}
 """,
+    # Seed 525: what stood behind a change that was known from a state alone was not found by going
+    # back from the record, and an erasure left it in its feed.
+    "an erasure of what stands behind a change that is missing": """
+{"do": "write", "by": "t3", "record": "household/h5", "op": "set", "number": 56, "fields": ["ask"]}
+{"do": "meet", "from": "t3", "to": "t4"}
+{"do": "write", "by": "t2", "record": "household/h5", "op": "add", "number": 99, "elements": ["b"]}
+{"do": "sync", "by": "t2", "way": ""}
+{"do": "sync", "by": "t4", "way": ""}
+{"do": "write", "by": "t2", "record": "household/h5", "op": "set", "number": 129, "fields": ["ask"]}
+{"do": "link", "of": "d2", "way": ""}
+{"do": "sync", "by": "t0", "way": ""}
+{"do": "sync", "by": "t2", "way": ""}
+{"do": "sync", "by": "t1", "way": "pull"}
+{"do": "link", "of": "d1", "way": "", "line": "lost", "round": 1}
+{"do": "sync", "by": "t3", "way": ""}
+{"do": "meet", "from": "t3", "to": "t1"}
+{"do": "link", "of": "d1", "way": "", "line": "lost", "round": 1}
+{"do": "meet", "from": "t1", "to": "t0"}
+{"do": "sync", "by": "t0", "way": "push"}
+{"do": "erase", "at": "d1"}
+{"do": "link", "of": "d2", "way": ""}
+""",
 }
 
 
