@@ -72,6 +72,14 @@ REASONS: tuple[Reason, ...] = (
     Reason(SAME_END, r"one_line\) >= OLDER_PER_REPLICA_MAX", r"_pack_list", r"sync/packing"),
     Reason(SAME_END, r"len\(causal\) (<= 9|< 10)", r"decode_causal", r"sync/packing"),
     Reason(SAME_END, r"Chains\(None, state.preds\)", r"_pack_list", r"sync/packing"),
+    Reason(SAME_END, r"at_ms (< 1|<= 0) else", r"day_of", r"sync/effects"),
+    Reason(LONG_WAY, r"", r"^_problems$", r"sync/limits"),
+    Reason(
+        "equivalent: merging looks at no kind of a field, and histories only merge",
+        r'"kind"|"any"',
+        r"plain_schema",
+        r"sync/schema",
+    ),
     Reason(TUNING, r"room -= ", r"parts_of", r"crypto/erasure"),
     Reason(COSTLY, r"SEALED_BYTES_MAX|SIZE_MAX|WHOLE_BYTES_MAX|SERIAL_MAX|COUNTER_MAX"),
     Reason(
