@@ -58,7 +58,7 @@ mutation: setup ## bugs that a machine makes in sync and crypto, and the quick t
 demo: setup ## a server and 15 tablets on loopback: a day offline, an evening sync
 	@$(RUN) -m fixtures.demo $(ARGS)
 
-pictures: setup system ## pictures of every page into pictures/ (ARGS: words in their names)
+pictures: setup system ## pictures of every page into pictures/ (ARGS: words in their names; --shown: those of the README)
 	@$(RUN) -m fixtures.pictures $(ARGS)
 
 console: setup ## what every page of the console costs in a large district (ARGS: words in addresses)
