@@ -530,3 +530,34 @@ def test_a_state_that_is_known_does_not_keep_the_next_from_being_joined() -> Non
     batch.settle()
     assert batch.touched["r"].joined == [other.dot]
     assert batch.touched["r"].body == {"a": 2, "b": 3}
+
+
+def test_what_moves_a_record_or_is_of_a_forked_replica_is_for_the_full_rules() -> None:
+    mine = Desk()
+    born = mine.change({"a": 1, "household": "h1"})
+    moved = mine.change({"household": "h2"}, vector=born.dot, stamp=(1_001, 0))
+    assert settled([born, moved], {}).touched["r"].full is not None
+    edit = mine.change({"a": 2}, vector=born.dot, stamp=(1_001, 0))
+    causal, body = full_rules(born)
+    for forks, quick in ((set[bytes](), True), ({b"A" * 16}, False)):
+        batch = Batch(SCHEMA, forks, {"r": ("thing", causal)})
+        batch.offer(edit)
+        for record in batch.wanting():
+            batch.give_body(record, body)
+        batch.settle()
+        assert (batch.touched["r"].full is None) is quick
+
+
+def test_a_change_that_names_another_of_its_own_number_is_of_a_fork() -> None:
+    mine, copy = Desk(), Desk()
+    first = mine.change({"a": 1})
+    second = copy.change({"b": 2}, vector=first.dot, stamp=(1_001, 0))
+    assert settled([first, second], {}).forks == {b"A" * 16}
+
+
+def test_an_edit_overwrites_equal_values_of_two_writers_wherever_the_rest_stands() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    for one, two in (({"a": 1}, {"a": 1, "b": 2}), ({"a": 1, "b": 2}, {"a": 1})):
+        a = mine.change(one, stamp=(1_000, 0))
+        b = hers.change(two, stamp=(2_000, 0))
+        upon_stored(a, b, mine.change({"a": 5}, vector=a.dot + b.dot, stamp=(3_000, 0)))
