@@ -38,7 +38,8 @@ REASONS: tuple[Reason, ...] = (
         "equivalent: both have one length by what stands before; strict= says so to the reader",
         r"strict=True.* → .*(strict=(False|None)|, \))",
     ),
-    Reason(AS_FALSE, r'= ?(False|b""|"")(?=[ ,)]).* → .*= ?None\b|, b""[,)].* → .*, None[,)]'),
+    Reason(AS_FALSE, r'(?!default)\b(\w+) ?= ?(False|b""|"")(?=[ ,)]).* → .*\b\1 ?= ?None\b'),
+    Reason(AS_FALSE, r', b""[,)].* → .*, None[,)]'),
     Reason(AS_FALSE, r"(missing_ok|allow_extra_data|check_hostname).* → .*None"),
     Reason(AS_FALSE, r'default="".* → .*None|or "".* → .*XXXX', module=r"sync/(effects|fieldwork)"),
     Reason("equivalent: HKDF without a salt is HKDF with none", r"salt=None", "", r"crypto/"),
@@ -98,7 +99,12 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(LONG_WAY, r"", r"^(_compiled|_type_of|_one|_pattern|_whole|Limits\.)", r"sync/limits"),
     Reason(LONG_WAY, r"", r"^(entries_of|vector_of)$", r"sync/(change|packing)"),
-    Reason(LONG_WAY, r"HOME_FIELD|\bplain\b|d\[:17\]", r"_(packed|quick)_edit$", r"sync/batch"),
+    Reason(
+        LONG_WAY,
+        r"type\(None\)|→ .*plain and len\(row\) \S+ \d and bool|d\[:17\]",
+        r"_(packed|quick)_edit$",
+        r"sync/batch",
+    ),
     Reason(LONG_WAY, r"births", r"slot$", r"sync/batch"),
     Reason(LONG_WAY, r"→ found = None$", r"_packed_edit$", r"sync/batch"),
     Reason(
@@ -108,7 +114,12 @@ REASONS: tuple[Reason, ...] = (
         r"sync/batch",
     ),
     Reason(LONG_WAY, r"older|listed", r"^apart$", r"sync/touched"),
-    Reason(TUNING, r"", r"^(_compressor|_decompressor|_dictionary|pack)$", r"sync/compression"),
+    Reason(
+        TUNING,
+        r"^(?!.* and False)",
+        r"^(_compressor|_decompressor|_dictionary|pack)$",
+        "compression",
+    ),
     Reason(TUNING, r"WIDE_HOMES"),
     Reason(
         "equivalent: how much of a code may be blurred, and how it is drawn; any reader reads it",
@@ -124,7 +135,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         "equivalent: a slice that is longer by what is equal anyway compares the same",
-        r"\[1[67]:2[45]\]|\[:1[67]\]|at \+ 2\) \* DOT_BYTES",
+        r"→ .*(\[1[67]:25\]|at \+ 25\]|\[17:2[45]\]|\[:17\]|at \+ 2\) \* DOT_BYTES)",
         module=r"sync/(clock|record|touched|batch|packing)",
     ),
     Reason(
