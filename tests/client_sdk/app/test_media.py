@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photos, sounds and signatures on the pages: small, without what they tell, never by themselves."""
+"""Photos, sounds and signatures on the pages: small, telling nothing unasked, never alone."""
 
 import io
 from pathlib import Path
