@@ -3,7 +3,7 @@
 Doorstep had a C compiler, else in Python.
 
 What lives here: the choice, made once at import; it is no setting. Invariant: both give the same,
-byte for byte, and every test passes with either. Why there are two: see
+byte for byte: a test holds them together where there is a compiler. Why there are two: see
 ``decisions/0016-a-compiled-kernel.md``.
 """
 

@@ -35,6 +35,9 @@ PICTURE_PIXELS_MAX = 24_000_000
 """A camera's largest picture; one byte for each is unpacked."""
 FRAMES_MAX = 256
 """Pictures of one animation that are looked at: three times what a bundle needs."""
+BLOCKS_A_FRAME_MAX = 8
+"""Blocks of an animation for each of its frames: one says how long it is shown, one is itself."""
+FRAME, EXTENSION = b",", b"!"
 
 
 def codes_of(whole: bytes, frame_bytes: int = FRAME_BYTES) -> list[Any]:
@@ -97,6 +100,7 @@ def read_frames(data: bytes) -> list[Piece]:
         raise TooLarge("picture")
     out: list[Piece] = []
     try:
+        _check_frames(data)
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "GIF")) as image:
             if image.width * image.height > PICTURE_PIXELS_MAX:
                 raise TooLarge("picture")
@@ -110,6 +114,39 @@ def read_frames(data: bytes) -> list[Piece]:
     except BROKEN as error:
         raise PieceRefused("not a picture") from error
     return out
+
+
+def _check_frames(data: bytes) -> None:
+    """Refuse an animation one of whose frames reaches beyond its screen.
+
+    The library makes room for such a frame while it looks for the next, whatever its size. Raises
+    PieceRefused, struct.error or IndexError. Source: GIF89a, sections 18 to 24.
+    """
+    if data[:4] != b"GIF8":
+        return
+    wide, high, packed = struct.unpack_from("<HHB", data, 6)
+    at = 13 + _colours_bytes(packed)
+    for _ in range(FRAMES_MAX * BLOCKS_A_FRAME_MAX):
+        kind = data[at : at + 1]
+        if kind == FRAME:
+            left, top, across, down, packed = struct.unpack_from("<HHHHB", data, at + 1)
+            if left + across > wide or top + down > high:
+                raise PieceRefused("a frame beyond its picture")
+            at += 11 + _colours_bytes(packed)
+        elif kind == EXTENSION:
+            at += 2
+        else:
+            # The end; or nothing that begins a frame, which the library finds out itself.
+            return
+        while data[at]:
+            at += 1 + data[at]
+        at += 1
+    raise TooLarge("animation")
+
+
+def _colours_bytes(packed: int) -> int:
+    """The bytes of a table of colours, by the field that says whether there is one."""
+    return 3 << (packed & 7) + 1 if packed & 0x80 else 0
 
 
 BROKEN = (

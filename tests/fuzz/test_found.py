@@ -30,7 +30,7 @@ from server.store.sqlite import SqliteStore
 from server.trust import Trust
 from server.xlsform import exported, imported
 from sync.carry.errors import PieceRefused, TooLarge
-from sync.carry.frames import read_frames
+from sync.carry.frames import animation_of, read_frames
 from sync.carry.line import Answer, held_bytes, numbers_in
 from sync.collections import SCHEMA
 from sync.consenting import is_child
@@ -246,3 +246,13 @@ def test_an_answer_that_is_not_made_of_numbers_is_refused(body):
         numbers_in(Answer(200, {}, body), 3)
     with pytest.raises(MessageMalformed):
         held_bytes(Answer(200, {"doorstep-received": "9" * 400}, body))
+
+
+def test_an_animation_whose_frame_reaches_beyond_its_screen_is_refused_before_room_is_made():
+    good = animation_of(b"x" * 900)
+    assert len(read_frames(good)) == 2
+    at = good.rindex(b"\x2c" + bytes(4))
+    wide = struct.pack("<H", 60_000)
+    wrong = good[: at + 5] + wide + wide + good[at + 9 :]
+    with pytest.raises(PieceRefused, match="beyond its picture"):
+        read_frames(wrong)
