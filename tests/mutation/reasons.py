@@ -81,6 +81,12 @@ REASONS: tuple[Reason, ...] = (
         r"plain_schema",
         r"sync/schema",
     ),
+    Reason(
+        "equivalent: an unknown rank is below all that are known, by one or by two",
+        r'"level"\), -2\)',
+        r"in_zones",
+        r"sync/fieldwork",
+    ),
     Reason(TUNING, r"room -= ", r"parts_of", r"crypto/erasure"),
     Reason(COSTLY, r"SEALED_BYTES_MAX|SIZE_MAX|WHOLE_BYTES_MAX|SERIAL_MAX|COUNTER_MAX"),
     Reason(
