@@ -20,8 +20,10 @@ from pathlib import Path
 import sqlcipher3
 
 from client_sdk.errors import PeerUnknown, TabletError
+from crypto.logword import FRAUD
 from fixtures.conformance_parts import Template
 from fixtures.judge import SET, VOID, Model, Shown
+from server.log_words import evidence_in
 from server.verify import verify_store
 from sync.errors import SyncError
 from tests.simulation.looking import Looking
@@ -351,6 +353,10 @@ class World(Looking):
         with district.store.read() as tx:
             verdict = verify_store(tx, SCHEMA, district.key.public)
             audited = set(tx.rows("SELECT DISTINCT record, field FROM conflicts"))
+            accused = {found.finding for found in evidence_in(tx)} & FRAUD
+        # All servers here are honest: some are set back, and own up to it.
+        if accused:
+            self.complaints.append(f"{node.name} holds {sorted(accused)} against an honest log")
         if not verdict.holds:
             self.complaints.append(f"verify at {node.name}: {verdict}")
         for record, shown in shows.items():
