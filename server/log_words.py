@@ -13,6 +13,7 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from crypto.errors import CryptoError, LogRefused
@@ -63,6 +64,8 @@ from server.uplinks import Link
 from sync.decoding import MALFORMED
 from sync.messages import PROTOCOL, Known, Reply, Request, Statement, decode_known
 
+HEADS_KNOWN = 256
+"""Heads whose signature need not be checked again: those of the requests of a minute."""
 EVIDENCE_KEPT_MAX = 200
 """Pieces of evidence of one store: one is enough to act upon."""
 EVIDENCE_TOLD_MAX = 4
@@ -82,13 +85,20 @@ def shown_in(key: DeviceKey, statements: Iterable[Statement]) -> Shown:
     for kind, data in statements:
         if kind != SHOWN or len(out.data) == SHOWN_MAX:
             continue
-        try:
-            head = check_tree_head(data, key.public)
-        except LogRefused:
-            continue
-        out.data.append(data)
-        out.heads.append(head)
+        head = _signed_by(key.public, data)
+        if head is not None:
+            out.data.append(data)
+            out.heads.append(head)
     return out
+
+
+@lru_cache(HEADS_KNOWN)
+def _signed_by(public: bytes, data: bytes) -> TreeHead | None:
+    """A head that this key signed; None for anything else. One request is asked of twice."""
+    try:
+        return check_tree_head(data, public)
+    except LogRefused:
+        return None
 
 
 def own_up(tx: Transaction, key: DeviceKey, statements: Iterable[Statement], now_ms: int) -> None:

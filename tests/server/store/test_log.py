@@ -185,6 +185,8 @@ def test_the_log_of_a_server_below_is_remembered_and_held_against_it(
     # Another log under the same key: what was remembered is in neither.
     with below.store.write() as tx:
         tx.run("UPDATE log_nodes SET hash = ?", [bytes(32)])
+        ((peaks,),) = tx.rows("SELECT peaks FROM log_state")
+        tx.run("UPDATE log_state SET peaks = ?", [bytes(len(bytes(peaks)))])
     below.write("gsy", "household", None, {"phone": "2"})
     Linking(below, above.key.replica).run(hand)
     with store.read() as tx:
