@@ -15,8 +15,7 @@ from typing import Any
 from server.accounts import TABLETS
 from server.errors import NotFound
 from server.field_handing import allow_server, askers, withdraw_server
-from server.people import teams
-from server.web.errors import FormRefused, RightMissing
+from server.web.errors import FormRefused
 from server.web.routing import Go, Result, Visit, act
 from server.web.scoped import Scoped
 
@@ -25,19 +24,10 @@ GIVE, KEEP = "give", "keep"
 
 def asked_here(visit: Visit, scoped: Scoped) -> dict[str, Any] | None:
     """This server's own id and who asks; None for an account that does not answer for all teams."""
-    if not _answers_for_all(scoped):
+    if not scoped.answers_for_all():
         return None
     trust = visit.service.district.trust
     return {"own": trust.me.hex(), "askers": askers(scoped.tx, trust)}
-
-
-def _answers_for_all(scoped: Scoped) -> bool:
-    try:
-        for team in teams(scoped.tx):
-            scoped.own_team(team.id)
-    except (NotFound, RightMissing):
-        return False
-    return True
 
 
 @act("/servers/{server:str}/keys", TABLETS, sure=True)
@@ -45,7 +35,7 @@ def hand(visit: Visit) -> Result:
     """Let a server have the keys of households that move to it, or no further ones."""
     server, what = visit.param("server"), visit.text("what", 8)
     with visit.writing() as scoped:
-        if not _answers_for_all(scoped):
+        if not scoped.answers_for_all():
             raise NotFound("server")
         if what == GIVE:
             allow_server(scoped.tx, server, visit.account.id, visit.now_ms)
