@@ -36,7 +36,7 @@ from server.reports.background import KeepingUp
 from server.service import Service
 from server.serving_address import ADDRESS_NAME
 from server.settings import Settings
-from server.web.rendering import make_ready
+from server.web.rendering import FIRST, make_ready
 from sync.schema import Schema
 
 PAGES_READY_AFTER_SECONDS = 60
@@ -134,9 +134,10 @@ def listen(settings: Settings) -> socket.socket:
 async def _make_pages_ready() -> None:
     """Compile the console's templates: the first of each page would otherwise wait for that.
 
-    Not at once: a server that starts again has tablets waiting, and this takes a second of the
+    Not all at once: a server that starts again has tablets waiting, and this takes a second of the
     processor.
     """
+    await asyncio.to_thread(make_ready, FIRST)
     await asyncio.sleep(PAGES_READY_AFTER_SECONDS)
     await asyncio.to_thread(make_ready)
 
