@@ -36,11 +36,13 @@ from server.reports.background import KeepingUp
 from server.service import Service
 from server.serving_address import ADDRESS_NAME
 from server.settings import Settings
-from server.web.rendering import FIRST, make_ready
+from server.web.rendering import FIRST, make_ready, template_names
 from sync.schema import Schema
 
 PAGES_READY_AFTER_SECONDS = 60
 """The templates are compiled when the tablets that waited for a start have been heard."""
+PAGES_APART_SECONDS = 0.3
+"""Between two of them: who asks for a page meanwhile waits for one at most."""
 KEEP_ALIVE_SECONDS = 75
 COLLECT_AFTER_OBJECTS = 200_000
 """Objects between two looks for cycles: some uploads, a few dozen megabytes at most."""
@@ -139,7 +141,9 @@ async def _make_pages_ready() -> None:
     """
     await asyncio.to_thread(make_ready, FIRST)
     await asyncio.sleep(PAGES_READY_AFTER_SECONDS)
-    await asyncio.to_thread(make_ready)
+    for name in template_names():
+        await asyncio.to_thread(make_ready, [name])
+        await asyncio.sleep(PAGES_APART_SECONDS)
 
 
 class Serving:

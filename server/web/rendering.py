@@ -158,12 +158,15 @@ FIRST = (
 """What whoever comes first opens."""
 
 
-def make_ready(names: Sequence[str] = ()) -> int:
-    """Compile these templates, or all; how many."""
-    names = names or ENVIRONMENT.list_templates()
+def template_names() -> list[str]:
+    """All templates."""
+    return ENVIRONMENT.list_templates()
+
+
+def make_ready(names: Sequence[str]) -> None:
+    """Compile these templates."""
     for name in names:
         ENVIRONMENT.get_template(name)
-    return len(names)
 
 
 def render(template: str, values: dict[str, Any]) -> bytes:
