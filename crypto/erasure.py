@@ -29,6 +29,9 @@ READINGS_HELD: Final = "readings-held"
 how far the district holds that."""
 CERTIFICATE: Final = b"erasure-certificate"
 CASE_BYTES: Final = 16
+COUNTER_MAX: Final = 2**48
+"""The greatest number of a change in its feed: no tablet writes so many, and every store holds
+it."""
 CHANGE_BYTES: Final = 12
 """One change of a feed as an erasure names it: counter (8), tag (4)."""
 ROOM_BYTES: Final = STATEMENT_BYTES_MAX - SIGNATURE_BYTES - 256
@@ -171,6 +174,7 @@ def _check_erasure(erasure: Erasure, public: bytes) -> None:
             len(replica) == REPLICA_BYTES and packed and len(packed) % CHANGE_BYTES == 0
             for replica, packed in erasure.changes
         )
+        and all(1 <= counter <= COUNTER_MAX for _, counter, _ in erasure.dots())
     )
 
 

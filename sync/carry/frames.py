@@ -33,11 +33,12 @@ PICTURE_BYTES_MAX = 32 * 1024 * 1024
 """One picture or animation that is read."""
 PICTURE_PIXELS_MAX = 24_000_000
 """A camera's largest picture; one byte for each is unpacked."""
+ANIMATION_PIXELS_MAX = 4_000_000
+"""One picture of an animation: ten times what a code on a screen has. The library holds several."""
 FRAMES_MAX = 256
 """Pictures of one animation that are looked at: three times what a bundle needs."""
-BLOCKS_A_FRAME_MAX = 8
-"""Blocks of an animation for each of its frames: one says how long it is shown, one is itself."""
-FRAME, EXTENSION = b",", b"!"
+FRAME, EXTENSION, TRAILER = b",", b"!", b";"
+"""What begins a block of an animation, and what ends it."""
 
 
 def codes_of(whole: bytes, frame_bytes: int = FRAME_BYTES) -> list[Any]:
@@ -117,17 +118,18 @@ def read_frames(data: bytes) -> list[Piece]:
 
 
 def _check_frames(data: bytes) -> None:
-    """Refuse an animation one of whose frames reaches beyond its screen.
+    """Refuse an animation that is too large, or one of whose frames reaches beyond its screen.
 
     The library makes room for such a frame while it looks for the next, whatever its size. Raises
-    PieceRefused, struct.error or IndexError. Source: GIF89a, sections 18 to 24.
+    TooLarge, PieceRefused, struct.error or IndexError. Source: GIF89a, sections 18 to 24.
     """
     if data[:4] != b"GIF8":
         return
     wide, high, packed = struct.unpack_from("<HHB", data, 6)
+    if wide * high > ANIMATION_PIXELS_MAX:
+        raise TooLarge("animation")
     at = 13 + _colours_bytes(packed)
-    for _ in range(FRAMES_MAX * BLOCKS_A_FRAME_MAX):
-        kind = data[at : at + 1]
+    while (kind := data[at : at + 1]) not in (b"", TRAILER):
         if kind == FRAME:
             left, top, across, down, packed = struct.unpack_from("<HHHHB", data, at + 1)
             if left + across > wide or top + down > high:
@@ -136,12 +138,12 @@ def _check_frames(data: bytes) -> None:
         elif kind == EXTENSION:
             at += 2
         else:
-            # The end; or nothing that begins a frame, which the library finds out itself.
-            return
+            # The library passes over what begins nothing, and so finds frames behind it.
+            at += 1
+            continue
         while data[at]:
             at += 1 + data[at]
         at += 1
-    raise TooLarge("animation")
 
 
 def _colours_bytes(packed: int) -> int:

@@ -15,7 +15,7 @@ from client_sdk.enrolment import PICTURE_PIXELS_MAX, read_declarations, read_pic
 from client_sdk.errors import EnrolmentFailed, MeetingRefused
 from client_sdk.lan_finding import read_code
 from crypto.certificate import check_revocation
-from crypto.erasure import check_readings_held
+from crypto.erasure import CASE_BYTES, Erasure, check_erasure, check_readings_held
 from crypto.errors import LogRefused, PinMismatch, RevocationRefused, StatementRefused, VaultRefused
 from crypto.identity import DeviceKey
 from crypto.log import TreeHead, check_tree_head, leaf_hash, sign_tree_head
@@ -254,5 +254,22 @@ def test_an_animation_whose_frame_reaches_beyond_its_screen_is_refused_before_ro
     at = good.rindex(b"\x2c" + bytes(4))
     wide = struct.pack("<H", 60_000)
     wrong = good[: at + 5] + wide + wide + good[at + 9 :]
-    with pytest.raises(PieceRefused, match="beyond its picture"):
+    for behind in (b"", b"\0\1\2"):
+        with pytest.raises(PieceRefused, match="beyond its picture"):
+            read_frames(wrong[:at] + behind + wrong[at:])
+
+
+def test_an_animation_of_more_than_a_screen_is_refused_before_room_is_made():
+    good = animation_of(b"x" * 900)
+    wrong = good[:6] + struct.pack("<HH", 5_000, 4_000) + good[10:]
+    with pytest.raises(TooLarge):
         read_frames(wrong)
+
+
+@pytest.mark.parametrize("counter", [0, 2**48 + 1, 2**64 - 1])
+def test_an_erasure_of_a_change_that_no_feed_can_have_is_refused(counter):
+    changes = [(KEY.replica, counter.to_bytes(8, "big") + b"tag.")]
+    said = Erasure(bytes(CASE_BYTES), KEY.replica, 1, "request", "", ["r"], changes)
+    body = msgspec.msgpack.encode(said)
+    with pytest.raises(StatementRefused):
+        check_erasure(KEY.sign(b"erasure", body) + body, KEY.public)
