@@ -13,9 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
+from server.archive_errors import ArchiveMissing
 from server.blanks import take_out
+from server.errors import NotFound
+from server.history import ChangeReader, read_history
 from server.store.base import Transaction
 from server.store.rows import HomeRow
 from server.views import quoted
@@ -60,17 +64,27 @@ class Removed(NamedTuple):
     dots: set[Dot]
 
 
-def vectors_of(tx: Transaction, records: Collection[str]) -> set[Dot]:
-    """The tips of records as they are held."""
+def changes_of(tx: Transaction, records: Collection[str]) -> set[Dot]:
+    """All changes that are known here of records: their tips, and what the feeds have behind them.
+
+    Another server's erasure names what that server knew; here there may be more. Behind an archive
+    that is not here nothing is found.
+    """
     found = tx.rows_in("SELECT causal FROM records WHERE id IN (?*)", list(records))
-    return {d for (causal,) in found for d in dots_of(vector_of(bytes(causal)))}
+    out = {d for (causal,) in found for d in dots_of(vector_of(bytes(causal)))}
+    reader = ChangeReader(tx)
+    for record in records:
+        with suppress(NotFound, ArchiveMissing):
+            history = read_history(tx, record, reader)
+            out |= {moment.dot for moment in history.moments} | set(history.missing)
+    return out
 
 
 def remove(tx: Transaction, records: Collection[str], dots: Iterable[Dot]) -> Removed:
     """Take records away, and the content of these changes out of their feeds."""
     counts = dict.fromkeys(COUNTS, 0)
     listed = sorted(records)
-    known = set(dots) | vectors_of(tx, listed)
+    known = set(dots) | changes_of(tx, listed)
     texts = [str(row[0]) for row in tx.rows_in("SELECT body FROM records WHERE id IN (?*)", listed)]
     aside = tx.rows_in("SELECT dot FROM quarantine WHERE record IN (?*)", listed)
     known |= {bytes(row[0]) for row in aside}
