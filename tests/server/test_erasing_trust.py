@@ -8,6 +8,7 @@ from crypto.erasure import ERASURE, Erasure, issue_erasure
 from crypto.identity import DeviceKey
 from server.district import District
 from server.erasing_plan import plan_erasure
+from server.feeds import open_stored
 from server.linking import Linking
 from server.verify import verify_store
 from sync.collections import SCHEMA
@@ -73,6 +74,21 @@ def test_what_the_upstream_has_erased_goes_below_at_the_next_exchange(made: Made
     assert (holds(above), holds(below)) == ([], [])
     with above.store.read() as tx:
         assert tx.rows("SELECT done_at_ms IS NOT NULL FROM erasure_places") == [(1,)]
+
+
+def test_what_the_server_that_erased_did_not_know_of_goes_too(made: Made) -> None:
+    below, above = made("below"), made("above")
+    put_under(below, above, BELOW)
+    for phone in "123":
+        above.write("w", "household", "h1", {"phone": phone, "area": BELOW})
+    # It knew that the record is there, and none of its changes.
+    assert take(above, order(below.key, "h1", BELOW)) == 1
+    assert held(above) == set()
+    assert holds(above) == []
+    with above.store.read() as tx:
+        runs = tx.rows("SELECT kind, body FROM segments")
+    left = [e for kind, body in runs for e in open_stored(kind, bytes(body)) if e.record == "h1"]
+    assert left == []
 
 
 def test_a_run_erased_before_it_went_up_is_taken_with_its_blanks(made: Made) -> None:
