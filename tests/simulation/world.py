@@ -47,6 +47,7 @@ class World(Looking):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
         self.fired: Counter[str] = Counter()
+        self.set_back: set[str] = set()
         self.did: Counter[str] = Counter()
         self.model = Model()
         self.complaints: list[str] = []
@@ -243,6 +244,7 @@ class World(Looking):
         if server.acknowledged_at_backup is None:
             return
         server.restore()
+        self.set_back.add(step["of"])
         self.fired["restore server"] += 1
         lives = {name: node.life for name, node in self.tablets.items()}
         lives[FIRST] = self.first_forgotten(server.name)
@@ -353,11 +355,13 @@ class World(Looking):
         with district.store.read() as tx:
             verdict = verify_store(tx, SCHEMA, district.key.public)
             audited = set(tx.rows("SELECT DISTINCT record, field FROM conflicts"))
-            accused = {found.finding for found in evidence_in(tx)} & FRAUD
+            found = {one.server for one in evidence_in(tx) if one.finding in FRAUD}
         # All servers here are honest. One whose disk was set back unawares may have signed a second
         # log before it was shown the first and owned up: to two tablets that meet, that is a fork.
-        if accused and not self.fired["restore server"]:
-            self.complaints.append(f"{node.name} holds {sorted(accused)} against an honest log")
+        accused = found - {self.servers[name].district.key.replica for name in self.set_back}
+        if accused:
+            names = sorted(one.hex()[:8] for one in accused)
+            self.complaints.append(f"{node.name} holds a fraud against {names}, honest logs")
         if not verdict.holds:
             self.complaints.append(f"verify at {node.name}: {verdict}")
         for record, shown in shows.items():
