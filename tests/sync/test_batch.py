@@ -383,19 +383,3 @@ def test_a_copy_that_writes_another_field_is_taken_for_a_fork() -> None:
     first = mine.change({"a": 3}, vector=born.dot, stamp=(2_000, 0))
     second = mine.change({"b": 4}, vector=born.dot, stamp=(3_000, 0))
     assert settled([born, first, second], {}).forks == {b"A" * 16}
-
-
-def test_an_edit_beside_elements_of_a_set_keeps_them() -> None:
-    mine, hers = Desk(), Desk(b"B" * 16)
-    born = mine.change({"a": 1})
-    added = mine.change(
-        {"b": 2}, vector=born.dot, others=[["add", "tags", ["x"]]], stamp=(1_001, 0)
-    )
-    stored: dict[str, tuple[str, bytes, dict[str, Any]]] = {}
-    causal, body = full_rules(born, added)
-    stored["r"] = ("thing", causal, body)
-    edit = hers.change({"b": 3}, vector=added.dot, stamp=(1_002, 0))
-    slot = settled([edit], stored).touched["r"]
-    assert (slot.causal_bytes(), slot.body) == full_rules(born, added, edit)
-    assert slot.body is not None
-    assert slot.body["tags"] == ["x"]

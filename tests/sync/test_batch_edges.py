@@ -9,6 +9,22 @@ from tests.sync.histories import SCHEMA
 from tests.sync.test_batch import Desk, full_rules, settled
 
 
+def test_an_edit_beside_elements_of_a_set_keeps_them() -> None:
+    mine, hers = Desk(), Desk(b"B" * 16)
+    born = mine.change({"a": 1})
+    added = mine.change(
+        {"b": 2}, vector=born.dot, others=[["add", "tags", ["x"]]], stamp=(1_001, 0)
+    )
+    stored: dict[str, tuple[str, bytes, dict[str, Any]]] = {}
+    causal, body = full_rules(born, added)
+    stored["r"] = ("thing", causal, body)
+    edit = hers.change({"b": 3}, vector=added.dot, stamp=(1_002, 0))
+    slot = settled([edit], stored).touched["r"]
+    assert (slot.causal_bytes(), slot.body) == full_rules(born, added, edit)
+    assert slot.body is not None
+    assert slot.body["tags"] == ["x"]
+
+
 def test_a_replica_whose_name_stands_across_two_dots_is_not_taken_for_one_that_wrote() -> None:
     mine, hers = Desk(), Desk(b"B" * 4 + bytes(12))
     first = mine.change({"a": 1})
