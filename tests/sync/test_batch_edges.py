@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A batch at its edges: what leaves the quick path, and what is told of it."""
 
+from typing import Any
+
 from sync.batch import Batch
 from sync.change import Entry
 from sync.packing import decode_causal, pack_state, unpack_state, vector_of
