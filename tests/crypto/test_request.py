@@ -141,6 +141,8 @@ def test_a_client_may_order_its_parameters_and_components_as_it_likes() -> None:
         (';alg="ed25519"', ';alg="ed25519";sf="1"'),
         (';tag="doorstep/' + SERVER.replica.hex() + '"', ""),
         ('tag="doorstep/', 'tag="doorstap/'),
+        (';nonce="AAECAwQFBgcICQoLDA0ODw"', ""),
+        (f';keyid="{KEY.replica.hex()}"', ""),
         ('nonce="AAECAwQFBgcICQoLDA0ODw"', 'nonce=""'),
         ('nonce="AAECAwQFBgcICQoLDA0ODw"', 'nonce="AAECAwQFBgcICQoLDA0ODx"'),
         ('nonce="AAECAwQFBgcICQoLDA0ODw"', 'nonce="AAECAwQFBgcICQoLDA0ODw=="'),

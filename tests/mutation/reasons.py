@@ -41,7 +41,7 @@ REASONS: tuple[Reason, ...] = (
     Reason(AS_FALSE, r'(?!default)\b(\w+) ?= ?(False|b""|"")(?=[ ,)]).* → .*\b\1 ?= ?None\b'),
     Reason(AS_FALSE, r', b""[,)].* → .*, None[,)]'),
     Reason(AS_FALSE, r"(missing_ok|allow_extra_data|check_hostname).* → .*None"),
-    Reason(AS_FALSE, r'default="".* → .*None|or "".* → .*XXXX', module=r"sync/(effects|fieldwork)"),
+    Reason(AS_FALSE, r'default="".* → .*None', module=r"sync/(effects|fieldwork)"),
     Reason("equivalent: HKDF without a salt is HKDF with none", r"salt=None", "", r"crypto/"),
     Reason(
         "equivalent: no vault with all it may hold is that large",
@@ -62,7 +62,7 @@ REASONS: tuple[Reason, ...] = (
         r"crypto/logword",
     ),
     Reason(SAME_END, r"group\[1\]", r"_is_pattern", r"crypto/pin"),
-    Reason(SAME_END, r'"XXXX"', r"check_request", r"crypto/request"),
+    Reason(SAME_END, r'"keyid", "XXXX"', r"check_request", r"crypto/request"),
     Reason(
         "equivalent: names of digests and encodings may stand in capitals",
         r'→ .*"(SHA256|ASCII|UTF-8|REPLACE|SURROGATEPASS|LATIN-1)"',
