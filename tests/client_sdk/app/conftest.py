@@ -28,10 +28,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Held:
 
 @pytest.fixture
 def held(made: Held, tmp_path: Path) -> Held:
-    """A copy of the tablet: the device secret lies under the folder's name, so it moves along."""
-    folder = tmp_path / "tablet"
+    """A copy of the tablet: the device secret lies under the folder's name, so it moves along.
+
+    The teammate is copied too: one that met another test's tablet knows a chain that this one never
+    wrote, and this one would rightly go on as a new replica.
+    """
+    assert made.mate
+    folder, mate = tmp_path / "tablet", tmp_path / "mate"
     shutil.copytree(made.folder, folder)
+    shutil.copytree(made.mate[0], mate)
     found = copy.copy(made)
+    found.mate = (mate, made.mate[1])
     found.keyring = made.keyring.moved(made.folder, folder)
     found.folder = folder
     return found

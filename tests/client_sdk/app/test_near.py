@@ -3,12 +3,10 @@
 are, news and warnings."""
 
 import io
-import shutil
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -55,12 +53,11 @@ def quiet(meeting: Meeting) -> Meeting:
 
 
 @pytest.fixture
-def mate(tmp_path: Path, held: Held) -> Iterator[Tablet]:
+def mate(held: Held) -> Iterator[Tablet]:
     """A teammate's tablet of the same district, which has news of one household."""
     assert held.mate
     folder, key = held.mate
-    shutil.copytree(folder, tmp_path / "mate")
-    with Tablet.open_with(tmp_path / "mate", key, worker="w-mate") as tablet:
+    with Tablet.open_with(folder, key, worker="w-mate") as tablet:
         yield tablet
 
 
