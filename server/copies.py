@@ -18,6 +18,7 @@ import msgspec
 
 from crypto.certificate import Certificate
 from crypto.identity import SIGNATURE_BYTES
+from server.erasing_places import ask_like
 from server.journal import note
 from server.store.base import Transaction
 from sync.errors import MessageMalformed
@@ -77,6 +78,7 @@ def new_copy(tx: Transaction, device: str, replica: bytes, now_ms: int) -> str:
         " revocation, last_contact_ms, box_public, ? FROM devices WHERE id = ?",
         [copy, root[1][: NAME_CHARACTERS_MAX - len(ending)] + ending, now_ms, root[0], device],
     )
+    ask_like(tx, copy, device, now_ms)
     note(tx, now_ms, "", "device-copied", device, copy)
     return copy
 

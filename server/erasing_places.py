@@ -119,6 +119,16 @@ def ask_again(tx: Transaction, place: str, erasures: Collection[int]) -> None:
         )
 
 
+def ask_like(tx: Transaction, place: str, other: str, now_ms: int) -> None:
+    """Ask a place whatever ``other`` was asked: a copy may hold all that its original held,
+    whatever either of them answered before they were told apart."""
+    tx.run(
+        "INSERT INTO erasure_places (part, place, kind, asked_at_ms, seq)"
+        " SELECT part, ?, kind, ?, seq FROM erasure_places WHERE place = ? ON CONFLICT DO NOTHING",
+        [place, now_ms, other],
+    )
+
+
 def ask_behind(tx: Transaction, place: str, seq: int) -> None:
     """What a place answered of later erasures than the sequence up to which who speaks for it now
     was served no longer counts: it was another copy, or this one before it was set back."""

@@ -117,6 +117,25 @@ FOUND = {
 {"do": "erase", "at": "d1"}
 {"do": "link", "of": "d2", "way": ""}
 """,
+    # Seed 1829: two copies were told apart after an erasure; the new name of the one was on no list
+    # of those who are asked, and it kept what was erased.
+    "a copy that gets a name of its own after an erasure": """
+{"do":"write","by":"t3","record":"household/h5","op":"set","number":32,"fields":["latest","note"]}
+{"do": "upgrade", "of": "t1"}
+{"do": "sync", "by": "t4", "way": ""}
+{"do":"write","by":"t1","record":"household/h5","op":"add","number":50,"elements":["c","d"]}
+{"do": "sync", "by": "t3", "way": ""}
+{"do": "link", "of": "d2", "way": "push", "line": "doubled", "round": 1}
+{"do": "erase", "at": "city"}
+{"do": "clone", "of": "t1", "to": "t3"}
+{"do": "write", "by": "t1", "record": "household/h1", "op": "set", "number": 88, "fields": ["ask"]}
+{"do": "link", "of": "d1", "way": ""}
+{"do": "sync", "by": "t1", "way": "", "line": "lost", "round": 1, "bit": 733953944}
+{"do": "sync", "by": "t5", "way": ""}
+{"do": "meet", "from": "t5", "to": "t4"}
+{"do": "meet", "from": "t3", "to": "t4"}
+{"do": "sync", "by": "t4", "way": ""}
+""",
 }
 
 
