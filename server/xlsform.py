@@ -12,8 +12,10 @@ kept (``forms.py``). Invariants
 from __future__ import annotations
 
 import io
+import math
 import re
 import zlib
+from contextlib import suppress
 from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
@@ -254,13 +256,26 @@ def _kept(row: dict[str, Any]) -> dict[str, Any]:
         if value not in (None, ""):
             out[key] = value
     if "items_max" in out:
-        out["items_max"] = int(float(out["items_max"]))
+        out["items_max"] = _count(out["items_max"])
     for name in ("searched", "sealed"):
         if name in out:
             out[name] = str(out[name]).casefold() in ("true", "1", "yes")
     if "order" in out:
         out["order"] = tuple(str(out["order"]).split())
     return out
+
+
+def _count(text: object) -> int:
+    """A count as a sheet has it: a cell of numbers holds 40 as 40.0. Raises ImportRefused."""
+    return int(_number(text))
+
+
+def _number(text: object) -> float:
+    """Raises ImportRefused for what is no number, or none that ends."""
+    with suppress(ValueError):
+        if math.isfinite(found := float(str(text))):
+            return found
+    raise ImportRefused(f"no number: {str(text)[:40]}")
 
 
 def _conditions(row: dict[str, Any], given: dict[str, Any]) -> list[str]:
@@ -272,7 +287,7 @@ def _conditions(row: dict[str, Any], given: dict[str, Any]) -> list[str]:
         given["pattern"], rest = found[1], rest[: found.start()]
     for key, form in (("minimum", _AT_LEAST), ("maximum", _AT_MOST), ("chars_max", _LENGTH)):
         if found := form.search(rest):
-            given[key] = int(found[1]) if key == "chars_max" else float(found[1])
+            given[key] = _count(found[1]) if key == "chars_max" else _number(found[1])
             rest = rest.replace(found[0], "")
     if re.sub(r"\band\b|\s", "", rest):
         left.append(f"constraint {text}")

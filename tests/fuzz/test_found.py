@@ -9,6 +9,7 @@ import zlib
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import msgspec
+import openpyxl
 import pytest
 
 from client_sdk.enrolment import PICTURE_PIXELS_MAX, read_declarations, read_picture
@@ -202,6 +203,26 @@ def workbook(sheet: bytes) -> bytes:
 def test_a_workbook_with_a_broken_sheet_is_refused(sheet):
     with pytest.raises(ImportRefused):
         imported(workbook(sheet))
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("doorstep_items_max", "inf"),
+        ("doorstep_items_max", "nan"),
+        ("doorstep_items_max", "forty"),
+        ("constraint", ". >= 1.2.3"),
+        ("constraint", f". <= {'9' * 5000}"),
+    ],
+)
+def test_a_form_whose_number_is_none_is_refused(column, said):
+    book = openpyxl.load_workbook(io.BytesIO(exported(SCHEMA.collections["consent"])))
+    sheet = book["survey"]
+    sheet.cell(2, [cell.value for cell in sheet[1]].index(column) + 1).value = said
+    out = io.BytesIO()
+    book.save(out)
+    with pytest.raises(ImportRefused, match="no number"):
+        imported(out.getvalue())
 
 
 def test_declarations_that_are_none_are_refused():
