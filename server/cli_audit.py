@@ -189,6 +189,8 @@ def audit_show(context: click.Context, /, number: int | str) -> None:
 @click.argument("number", type=ConflictName())
 @option("--choose", default=None, text="采用第几个值 ‖ take the value of this number")
 @option("--value", default=None, text="另写一个值 ‖ write another value")
+@option("--empty", is_flag=True, text="都不对，清空此字段 ‖ none is right: leave the field empty")
+@option("--void", "voided", is_flag=True, text="整条记录作废 ‖ void the whole record")
 @REASON
 @BY
 @SEEN
@@ -197,34 +199,37 @@ def audit_resolve(
     context: click.Context,
     /,
     number: int | str,
-    choose: str | None,
-    value: str | None,
     reason: str,
     by: str,
     seen: str,
+    **how: Any,
 ) -> None:
     """Resolve."""
     from server.audit_errors import DecisionIncomplete
     from server.audit_show import show_conflict
     from server.audit_words import value_words
     from server.office import writing
+    from server.voiding import VOIDED, standing
     from sync.labels import value_of
 
     state = state_of(context)
-    if (choose is None) == (value is None):
-        raise DecisionIncomplete("--choose / --value")
+    choose, value, voided = how["choose"], how["value"], how["voided"]
+    if [choose is not None, value is not None, how["empty"], voided].count(True) != 1:
+        raise DecisionIncomplete("--choose / --value / --empty / --void")
     with writing(state.settings) as desk:
         if isinstance(number, str):
+            if voided:  # It lies between several records: which should not be is not said.
+                raise DecisionIncomplete("--choose / --value / --empty")
             decide_joined(state, desk, "resolve_joined", number, (by, reason, seen), choose, value)
             return
         with desk.store.read() as tx:
             found = show_conflict(tx, desk.schema, number)
-        arguments: dict[str, Any] = {
-            "conflict": number,
-            "officer": by,
-            "reason": reason,
-            "seen": seen or found.seen,
-        }
+        arguments: dict[str, Any] = {"conflict": number, "officer": by, "reason": reason}
+        arguments["seen"] = seen or found.seen
+        if voided:
+            decided(desk, "void", arguments | {"choice": standing(found)})
+            state.say(VOIDED, n=number)
+            return
         if choose is not None:
             arguments["choice"] = _choice(choose, [side.dot.hex() for side in found.sides])
         else:

@@ -27,6 +27,7 @@ from server.joined_conflicts import settling
 from server.own import Write
 from server.resolving import check_words, release, resolve, undo
 from server.store.base import Transaction
+from server.voiding import void
 from sync.change import Value
 from sync.policy import siblings_of
 from sync.schema import Schema
@@ -129,6 +130,7 @@ def _check_value(schema: Schema, field: str, value: Value) -> None:
 DECISIONS = {
     "resolve": resolve,
     "undo": undo,
+    "void": void,
     "release": release,
     "resolve_joined": resolve_joined,
     "undo_joined": undo_joined,

@@ -11,18 +11,32 @@ What lives here: those two changes, one upon the other. What must not: what a vo
 
 from __future__ import annotations
 
-from server.audit_show import row_of
+from server.audit_show import Conflict, row_of
 from server.district import District
 from server.effecting import Office
 from server.resolving import Decided, held_as_seen, resolve
 from server.store.base import Transaction
 from sync.change import VOID
+from sync.policy import same_key
+
+VOIDED = "冲突 {n} 已裁定，整条记录已作废 ‖ Conflict {n} is settled, and its record is void"
+"""What the officer is told when it is done."""
+
+
+def standing(found: Conflict) -> str:
+    """The value by which a conflict is settled when its record is voided: that which is shown now.
+
+    Its dot in hex, as ``void`` takes it.
+    """
+    live = [side for side in found.sides if side.live] or list(found.sides)
+    shown = [side for side in live if same_key(side.value) == same_key(found.shown)]
+    return (shown or live)[0].dot.hex()
 
 
 def void(
     district: District, conflict: int, *, officer: str, reason: str, seen: str, choice: str
 ) -> Decided:
-    """Settle a conflict by the value ``choice`` (hex) that is shown, and void its record.
+    """Settle a conflict by the value ``choice`` (``standing``), and void its record.
 
     ``seen`` is ``Conflict.seen`` as the officer looked at it. Raises what ``resolve`` raises;
     RecordChanged also where somebody wrote after the decision: then the record is not void.

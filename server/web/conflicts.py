@@ -24,7 +24,7 @@ from server.audit_words import (
 from server.errors import NotFound
 from server.history import Stored
 from server.resolving import resolve, undo
-from server.voiding import void
+from server.voiding import VOIDED, standing, void
 from server.web import care
 from server.web.differences import marked
 from server.web.effects import effects_of
@@ -296,18 +296,15 @@ def decide(visit: Visit) -> Result:
 
 def _void(visit: Visit, found: Conflict, after: int | None) -> Result:
     """Settle it by what is shown, and void the record."""
-    live = [side for side in found.sides if side.live] or found.sides
-    shown_ones = [side for side in live if same_key(side.value) == same_key(found.shown)]
     void(
         visit.service.district,
         found.n,
         officer=visit.account.id,
         reason=visit.text("reason"),
         seen=_seen(visit),
-        choice=(shown_ones or live)[0].dot.hex(),
+        choice=standing(found),
     )
-    said = "冲突 {n} 已裁定，整条记录已作废 ‖ Conflict {n} is settled, and its record is void"
-    return _on(visit, found.n, after, said)
+    return _on(visit, found.n, after, VOIDED)
 
 
 def _on(visit: Visit, number: int, after: int | None, said: str) -> Go:

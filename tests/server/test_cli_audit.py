@@ -4,6 +4,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,6 +13,7 @@ from fixtures.district import district_process, district_settings, new_district
 from server.app import opened_district
 from server.cli import main
 from sync.collections import SCHEMA
+from sync.messages import decode_notice
 from tests.server.pens import Office, Pen
 
 Doorstep = Callable[..., Result]
@@ -79,6 +81,38 @@ def test_an_auditor_lists_shows_resolves_and_undoes(doorstep: Doorstep, home: st
     assert "audit/incomplete" in doorstep("audit", "resolve", "1", "--reason", "x", fails=1).stderr
 
 
+def test_a_record_is_voided_or_a_field_emptied_and_whose_value_goes_is_told(
+    doorstep: Doorstep, home: str, folder: Path
+) -> None:
+    def decided(*how: str, fails: int = 0, lang: str = "en") -> Result:
+        return doorstep("audit", "resolve", "1", *how, "--by", "gsy", fails=fails, lang=lang)
+
+    def held(sql: str) -> list[tuple[Any, ...]]:
+        with opened_district(district_settings(folder)) as (made, _), made.store.read() as tx:
+            return tx.rows(sql)
+
+    void = "SELECT voided FROM records"
+    both = decided("--void", "--empty", "--reason", "x", fails=1)
+    assert "audit/incomplete" in both.stderr
+    stale = decided("--void", "--reason", "x", "--seen", "0" * 16, fails=1)
+    assert "audit/record-changed" in stale.stderr
+    assert held(void) == [(0,)]
+    done = decided("--void", "--reason", "这一户不存在").stdout
+    assert "Conflict 1 is settled, and its record is void" in done
+    assert "audit/settled" in decided("--void", "--reason", "x", fails=1).stderr
+    assert held(void) == [(1,)]
+    told = [decode_notice(row[0]) for row in held("SELECT body FROM notices")]
+    assert [(n.yours, n.kept, n.reason, n.kept_by) for n in told] == [
+        ("13800138001", "13800138002", "这一户不存在", "gsy")
+    ]
+    assert "这一户不存在" in doorstep("audit", "show", "1").stdout
+    doorstep("audit", "undo", "1", "--reason", "邻居说人在")
+    assert held(void) == [(0,)]
+    emptied = decided("--empty", "--reason", "都是空号", lang="zh").stdout
+    assert "冲突 1 已裁定为“（空）”" in emptied
+    assert "It holds" in doorstep("verify").stdout
+
+
 def test_a_history_is_drawn_and_every_value_explained(doorstep: Doorstep, home: str) -> None:
     out = doorstep("audit", "history", home).stdout
     assert out.count("●") == 3
@@ -114,8 +148,13 @@ def test_decisions_go_through_the_server_that_has_the_store(
         decide = ("audit", "resolve", "1", "--value", "13800138009", "--reason", "问过")
         assert "13800138009" in doorstep(*decide).stdout
         assert "audit/settled" in doorstep(*decide, fails=1).stderr
+        doorstep("audit", "undo", "1", "--reason", "打错了")
+        void = doorstep("audit", "resolve", "1", "--void", "--reason", "没有这一户", lang="zh")
+        assert "整条记录已作废" in void.stdout
         assert "It holds" in doorstep("verify").stdout
         assert process.stop() == 0
+    with opened_district(district_settings(folder)) as (district, _), district.store.read() as tx:
+        assert tx.rows("SELECT voided FROM records WHERE id = ?", [home]) == [(1,)]
     assert "by an officer" in doorstep("audit", "list").stdout
 
 

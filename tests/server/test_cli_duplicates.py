@@ -148,6 +148,9 @@ def test_an_auditor_finds_settles_and_undoes_what_a_join_set_against_each_other(
     old = doorstep(*settle, "rang it", "--seen", digest, fails=1)
     assert "changed since" in old.output
     doorstep("audit", "undo", "one/phone", "--reason", "nothing yet", fails=1)
+    # It lies between two households: which of them should not be is not said.
+    between = doorstep("audit", "resolve", "one/phone", "--void", "--reason", "x", fails=1)
+    assert "audit/incomplete" in between.output
     assert "12612345678" in doorstep(*settle, "rang it").stdout
     doorstep(*settle, "twice", fails=1)
     listed = doorstep("audit", "list", "--joined", "--field", "phone").stdout
