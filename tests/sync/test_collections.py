@@ -98,6 +98,11 @@ def test_a_field_named_for_a_unit_declares_that_unit(
     assert unit is None or field.unit == unit
 
 
+def test_fields_count_in_units_that_people_know_or_in_none() -> None:
+    units = {"", "bytes", "d", "fen", "h", "kg", "min", "mmHg", "ms", "°", "°C"}
+    assert {field.unit for _, _, field in FIELDS} == units
+
+
 @pytest.mark.parametrize("collection", COLLECTIONS, ids=[c.name for c in COLLECTIONS])
 def test_every_record_names_its_home_or_is_one_with_an_area(collection: Collection) -> None:
     field = collection.fields.get(HOME_FIELD)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compression: the cap holds whatever a frame says, and the dictionary serves the small."""
 
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+
 import pytest
 import zstandard
 from hypothesis import given
@@ -20,6 +23,14 @@ from sync.errors import LimitExceeded, MessageMalformed, SyncError
 @given(st.binary(max_size=400), st.sampled_from([REPLY_LEVEL, UPLOAD_LEVEL]))
 def test_what_is_packed_comes_back(data: bytes, level: int) -> None:
     assert unpack(pack(data, level), len(data)) == data
+
+
+def test_what_the_dictionary_holds_comes_back_in_a_thread_that_never_unpacked() -> None:
+    words = files("sync").joinpath("dictionary_v1.bin").read_bytes()[-2_000:]
+    packed = pack(words)
+    assert len(packed) < 100
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(unpack, packed, len(words)).result() == words
 
 
 @pytest.mark.parametrize("size", [0, 1, DICTIONARY_FOR_BYTES_MAX, 300_000])

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from sync.behaviour import CREATED, Fill, Follows, Opens
-from sync.change import ADD, REMOVE
+from sync.change import ADD, COUNT, REMOVE
 from sync.collections import SCHEMA
 from sync.effects import (
     Moment,
@@ -103,6 +103,15 @@ def test_the_first_moment_is_kept() -> None:
     accepted = Writing("need", "n", {"status": "accepted"}, [])
     found = filled(SCHEMA, accepted, {"status": "open", "accepted_at_ms": 3}, MOMENT)
     assert "accepted_at_ms" not in found.sets
+
+
+def test_what_one_rule_fills_in_stands_against_the_next() -> None:
+    first = Fill(why="x", field="risk", values=("high",), sets={"note": "first"}, counts={"n": 1})
+    fills = (first, msgspec.structs.replace(first, sets={"note": "second"}, counts={"n": 2}))
+    finding = msgspec.structs.replace(GRAVE.collections["finding"], fills=fills)
+    writing = Writing("finding", "f", {"risk": "high"}, [])
+    found = filled(Schema({"finding": finding}), writing, {}, MOMENT)
+    assert (found.sets["note"], found.others) == ("first", [(COUNT, "n", 1)])
 
 
 def test_an_opening_needs_no_link_and_keeps_an_open_record_as_it_is() -> None:

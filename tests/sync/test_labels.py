@@ -178,6 +178,12 @@ def test_a_cell_is_read_as_its_field_asks_and_left_as_it_stands_where_it_cannot_
     assert (found, type(found)) == (value, type(value))
 
 
+def test_a_choice_whose_words_are_those_of_others_is_read_as_itself() -> None:
+    both = Choice("both", Label(zh="米饭/不吃", en="Rice none"))
+    dishes = Field(kind="choice", policy="union", choices=(*MEALS, both))
+    assert value_of(dishes, "米饭/不吃、rice none、不吃/米饭") == ["both", "both", "none", "rice"]
+
+
 @pytest.mark.parametrize(
     ("name", "zh", "en"),
     [

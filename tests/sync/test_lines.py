@@ -11,7 +11,7 @@ from sync.change import Change, Entry, encode_change, entry_of, own_tips
 from sync.clock import Chains, Dot
 from sync.packing import OLDER_PER_REPLICA_MAX, decode_causal, pack_state, unpack_state
 from sync.policy import Shown, show
-from sync.record import PARTED_MAX, RecordState
+from sync.record import PARTED_MAX, RecordState, spot_forks
 from tests.conftest import SEED
 from tests.sync.histories import SCHEMA, Store, World, as_model, expected
 
@@ -198,6 +198,40 @@ def test_without_any_feed_one_line_is_assumed_until_a_state_tells_more() -> None
     assert values(held) == [f"x{LONG}"]
     told, _ = merged(merged(None, ours)[0], [late], Feeds(ours, [late]))
     assert values(merged(held, [], None, [told], set())[0]) == ["copy2", f"x{LONG}"]
+
+
+def listed(*preds: tuple[int, ...]) -> RecordState:
+    """A state whose list has these dots of A, by number, each with those before it."""
+    state = RecordState()
+    for counter, *before in preds:
+        state.preds[numbered(counter)] = tuple(map(numbered, before))
+    state.vector.take_in((numbered(9),), Chains(set(), state.preds))
+    return state
+
+
+def numbered(counter: int, tag: bytes = b"here") -> Dot:
+    return A + counter.to_bytes(8, "big") + tag
+
+
+def forked(state: RecordState, *named: Dot) -> bool:
+    forks = set[bytes]()
+    spot_forks(state, list(named), forks)
+    return forks == {A}
+
+
+def test_a_list_that_is_whole_lacks_what_another_line_wrote_before_its_first() -> None:
+    assert forked(listed((5,), (9, 5)), numbered(3))
+    assert forked(listed((9,)), numbered(3))
+    assert forked(listed(), numbered(3))
+    assert not forked(listed((5,), (9, 5)), numbered(5), numbered(10))
+
+
+def test_a_list_that_is_cut_says_nothing_of_what_is_older_than_its_first() -> None:
+    cut = listed((5, 4), (9, 5))
+    assert not forked(cut, numbered(3))
+    assert not forked(cut, numbered(4), numbered(4, b"gone"))
+    assert forked(cut, numbered(5, b"gone"))
+    assert forked(cut, numbered(6))
 
 
 def test_a_list_of_two_lines_has_an_end() -> None:
