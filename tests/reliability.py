@@ -209,14 +209,17 @@ def joined(runs: list[Json], one: Json) -> list[Json]:
 
 
 def taken(mine: Json, theirs: Json) -> Json:
-    """The runs of both: where both have one of a commit and day, the one that went on longer."""
+    """The runs of both: where both have one of a commit and day from the same seed on, the one that
+    went on longer."""
+
+    def begun(run: Json) -> tuple[str, str, int]:
+        return run["commit"], run["date"], run["seeds"][0][0]
+
     out: Json = {name: list(runs) for name, runs in mine.items()}
     for name, runs in theirs.items():
         here = out.setdefault(name, [])
         for one in runs:
-            same = [
-                n for n, r in enumerate(here) if all(r[k] == one[k] for k in ("commit", "date"))
-            ]
+            same = [n for n, r in enumerate(here) if begun(r) == begun(one)]
             if not same:
                 here.append(one)
             elif here[same[0]]["seeds"][-1] < one["seeds"][-1]:

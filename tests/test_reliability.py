@@ -61,6 +61,12 @@ def test_what_another_tree_counted_is_taken_once() -> None:
     assert taken(runs, mine) == taken(runs, theirs) == runs
 
 
+def test_two_runs_of_one_commit_from_different_seeds_are_both_kept() -> None:
+    both = {"simulation": [one_run(0, 4), one_run(10, 14)]}
+    assert taken(both, both) == both
+    assert taken({"simulation": [one_run(0, 4)]}, both) == both
+
+
 def one_run(first: int, last: int, commit: str = "c", runs: int = 1) -> dict[str, object]:
     figures = {"simulation_runs": runs, "simulation_faults": {"crash": 2}}
     made = {"figures": figures, "seeds": [[first, last]], "commit": commit}
