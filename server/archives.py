@@ -18,8 +18,8 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,10 +27,10 @@ import sqlcipher3
 from msgspec.msgpack import encode
 
 from server.archive_errors import ArchiveMissing
-from server.blanks import without
 from server.errors import BackupWrong
-from server.feeds import segment_of
+from server.feeds import segment_of, without
 from server.key_files import sync_folder
+from server.store.base import Transaction
 from sync.clock import Dot, counter_of
 from sync.compression import REPLY_LEVEL, pack
 
@@ -63,6 +63,12 @@ def archive_name(district: str, at_ms: int) -> str:
     return f"{district}-archive-{at_ms}.db"
 
 
+def archives_of(tx: Transaction) -> dict[str, bytes]:
+    """The archives that this store rests on, each with its key."""
+    found = tx.rows("SELECT name, key FROM archives ORDER BY name")
+    return {str(name): bytes(key) for name, key in found}
+
+
 class ArchiveFiles:
     """The archives of one store. ``folders``: where they lie; the first that has a file is read."""
 
@@ -80,6 +86,22 @@ class ArchiveFiles:
         """Where an archive lies."""
         found = [folder / file for folder in self.folders] if _NAMED.fullmatch(file) else []
         return [path for path in found if path.is_file()]
+
+    def here(self, file: str) -> bool:
+        """Does an archive lie in one of the folders?"""
+        return bool(self.places(file))
+
+    def runs(self, file: str, key: bytes) -> Iterator[tuple[str, bytes]]:
+        """Kind and body of each of its runs, as they stand in the file. Raises ArchiveMissing."""
+        places = self.places(file)
+        if not places:
+            raise ArchiveMissing(file)
+        try:
+            with closing(_connect(places[0], key, "ro")) as connection:
+                for kind, body in connection.execute("SELECT kind, body FROM runs ORDER BY n"):
+                    yield str(kind), bytes(body)
+        except sqlcipher3.DatabaseError:
+            raise ArchiveMissing(file) from None
 
     def read(self, file: str, key: bytes, n: int) -> tuple[str, bytes]:
         """Kind and body of a run. Raises ArchiveMissing."""
@@ -158,21 +180,22 @@ class ArchiveFiles:
 
     # ---- erasing ---------------------------------------------------------------------------------
 
-    def blank(self, gone: set[Dot], keys: dict[str, bytes]) -> None:
+    def blank(self, gone: set[Dot], keys: dict[str, bytes]) -> set[str]:
         """Take the content of these changes out of these archives, in every folder; for good.
 
-        Raises OSError, sqlcipher3.Error.
+        Returns which of them are rid of it: one that is not here, or cannot be written, is not.
         """
         wanted: dict[bytes, set[Dot]] = {}
         for d in gone:
             wanted.setdefault(d[:16], set()).add(d)
-        for file, key in sorted(keys.items()) if wanted else ():
-            for path in self.places(file):
-                with closing(_connect(path, key, "rw")) as connection:
-                    connection.execute("BEGIN IMMEDIATE")
-                    for replica, some in sorted(wanted.items()):
-                        _blank_runs(connection, replica, some)
-                    connection.execute("COMMIT")
+        done: set[str] = set()
+        for file, key in sorted(keys.items()):
+            places = self.places(file)
+            with suppress(sqlcipher3.Error):
+                for path in places:
+                    _blank_file(path, key, wanted)
+                done |= {file} if places else set()
+        return done
 
 
 def _fill(path: Path, key: bytes, runs: Sequence[Stored]) -> None:
@@ -216,6 +239,14 @@ def _connect(path: Path, key: bytes, mode: str) -> sqlcipher3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _blank_file(path: Path, key: bytes, wanted: dict[bytes, set[Dot]]) -> None:
+    with closing(_connect(path, key, "rw")) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for replica, some in sorted(wanted.items()):
+            _blank_runs(connection, replica, some)
+        connection.execute("COMMIT")
 
 
 def _blank_runs(connection: sqlcipher3.Connection, replica: bytes, dots: set[Dot]) -> None:

@@ -10,17 +10,16 @@ why (``erasing.py``), records. Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.msgpack import encode
 
 from server.archive_errors import ArchiveMissing
-from server.feeds import ARCHIVED, segment_of, whole
+from server.feeds import ARCHIVED, archive_of, segment_of, whole, without
 from server.store.base import Transaction
-from sync.change import Entry, entry_of
+from sync.change import Entry
 from sync.clock import Dot, counter_of
 from sync.compression import REPLY_LEVEL, pack
-from sync.feed import Partial, Segment, Slot, unpack_segment
 
 
 def are_erased(tx: Transaction, replica: bytes, blanks: Sequence[tuple[int, bytes]]) -> bool:
@@ -36,6 +35,11 @@ def are_erased(tx: Transaction, replica: bytes, blanks: Sequence[tuple[int, byte
     return all((counter, digest[:4]) in found for counter, digest in blanks)
 
 
+def named_of(tx: Transaction, dots: Iterable[Dot]) -> set[Dot]:
+    """Those of these dots that a statement names already."""
+    return {d for d in dots if are_erased(tx, d[:16], [(counter_of(d), d[24:])])}
+
+
 def erased_dots(tx: Transaction, cases: Sequence[int] | None = None) -> set[Dot]:
     """The dots of all changes that are erased, or of those that these cases name."""
     asked = "SELECT replica, counter, tag FROM erased_changes"
@@ -49,16 +53,41 @@ def erased_dots(tx: Transaction, cases: Sequence[int] | None = None) -> set[Dot]
     }
 
 
-def take_out(tx: Transaction, dots: Iterable[Dot]) -> list[Entry]:
+def take_out(tx: Transaction, dots: Iterable[Dot], away: set[str]) -> list[Entry]:
     """Take the content of these changes out of the runs held; what it was.
 
     Archives are overwritten after the commit (``erasing_keeping.py``): the store names what is to
-    go from them.
+    go from them. Those that have some of it and are not here are added to ``away``.
     """
+    gone: list[Entry] = []
+    for n, kind, body, some in _runs_with(tx, dots):
+        if kind == ARCHIVED:
+            try:
+                gone += without(segment_of(*whole(tx, kind, body)), some)[1]
+            except ArchiveMissing:
+                away.add(archive_of(body).file)
+            continue
+        source, taken = without(segment_of(kind, body), some)
+        if taken:
+            gone += taken
+            tx.run(
+                "UPDATE segments SET kind = 'partial', body = ? WHERE n = ?",
+                [pack(encode(source), REPLY_LEVEL), n],
+            )
+    return gone
+
+
+def archives_with(tx: Transaction, dots: Iterable[Dot]) -> set[str]:
+    """The archives that runs with these changes lie in."""
+    found = _runs_with(tx, dots)
+    return {archive_of(body).file for _, kind, body, _ in found if kind == ARCHIVED}
+
+
+def _runs_with(tx: Transaction, dots: Iterable[Dot]) -> Iterator[tuple[int, str, bytes, set[Dot]]]:
+    """The stored runs of each writer that these changes may be in: number, kind, body, changes."""
     wanted: dict[bytes, set[Dot]] = {}
     for d in dots:
         wanted.setdefault(d[:16], set()).add(d)
-    gone: list[Entry] = []
     for replica, some in sorted(wanted.items()):
         counters = sorted(counter_of(d) for d in some)
         rows = tx.rows(
@@ -67,44 +96,5 @@ def take_out(tx: Transaction, dots: Iterable[Dot]) -> list[Entry]:
             [tx.number_of(replica), counters[0], counters[-1]],
         )
         for n, first, last, kind, body in rows:
-            if not any(first <= counter <= last for counter in counters):
-                continue
-            if kind == ARCHIVED:
-                gone += _archived_content(tx, bytes(body), some)
-                continue
-            source, taken = without(segment_of(str(kind), bytes(body)), some)
-            if taken:
-                gone += taken
-                tx.run(
-                    "UPDATE segments SET kind = 'partial', body = ? WHERE n = ?",
-                    [pack(encode(source), REPLY_LEVEL), int(n)],
-                )
-    return gone
-
-
-def _archived_content(tx: Transaction, body: bytes, dots: set[Dot]) -> list[Entry]:
-    """What these changes say in an archive; nothing where it is not here."""
-    try:
-        return without(segment_of(*whole(tx, ARCHIVED, body)), dots)[1]
-    except ArchiveMissing:
-        return []
-
-
-def without(source: Segment | Partial, dots: set[Dot]) -> tuple[Partial, list[Entry]]:
-    """A run with blanks for these changes, and what stood there."""
-    if isinstance(source, Segment):
-        entries = {counter_of(e.dot): e for e in unpack_segment(source)}
-        slots = [Slot(b"", entries[c].salt, entries[c].raw) for c in sorted(entries)]
-    else:
-        entries = {}
-        slots = list(source.slots)
-        for counter, slot in enumerate(slots, source.first):
-            if slot.raw:
-                entries[counter] = entry_of(source.replica, counter, slot.salt, slot.raw)
-    taken = []
-    for counter, entry in entries.items():
-        if entry.dot in dots:
-            slots[counter - source.first] = Slot(entry.digest)
-            taken.append(entry)
-    partial = Partial(source.replica, source.first, source.before, slots, source.signature)
-    return partial, taken
+            if any(first <= counter <= last for counter in counters):
+                yield int(n), str(kind), bytes(body), some

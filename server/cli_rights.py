@@ -186,7 +186,7 @@ def plan(
     by: str,
 ) -> None:
     """Plan."""
-    from server.erasing_certificate import STAYS_WORDS
+    from server.erasing_certificate import AWAY_WORDS, STAYS_WORDS
     from server.erasing_mentions import BEFORE, MENTION
     from server.erasing_plan import Chosen, plan_erasure
     from server.field_keys import FieldKeys
@@ -209,6 +209,8 @@ def plan(
             why=pick(STAYS_WORDS.get(one.why, one.why), state.lang),
             detail=one.detail,
         )
+    for name in sorted(found.case.away):
+        state.say("{name}: {why}", name=name, why=pick(AWAY_WORDS, state.lang))
     if any(one.why in (MENTION, BEFORE) for one in found.kept):
         state.say("隐去：加 --redact 记录 ‖ To take the name out of one: --redact RECORD")
 
@@ -234,6 +236,8 @@ def now(
     by: str,
 ) -> None:
     """Erase."""
+    from server.erasing_archives import away_for
+    from server.erasing_certificate import AWAY_WORDS
     from server.office import writing
     from server.words import pick
 
@@ -243,11 +247,15 @@ def now(
         click.confirm(pick(asked, state.lang), abort=True)
     with writing(state.settings) as desk:
         case = desk.erase([subject, basis, reason, by, list(also), list(redact)])
+        with desk.store.read() as tx:
+            away = away_for(tx, case)
     state.say(
         "已删除，案号 {case}。平板在下次联系时删除 ‖ "
         "Erased: case {case}. Tablets follow at their next contact",
         case=case.hex(),
     )
+    for name in away:
+        state.say("{name}: {why}", name=name, why=pick(AWAY_WORDS, state.lang))
 
 
 @spoken(erase, "status", "各案进展 ‖ How each case stands.")
@@ -279,7 +287,7 @@ def status(context: click.Context, /) -> None:
                 one.subject,
                 one.records,
                 f"{one.done}/{one.places}",
-                "✓" if one.pages else "…",
+                "✓" if one.pages and not one.away else " ".join(["…", *one.away]),
                 when(one.at_ms + BACKUPS_GONE_MS),
             )
             for one in found

@@ -23,7 +23,7 @@ import sqlcipher3
 
 from crypto.errors import CryptoError
 from crypto.identity import verify
-from server.archives import ArchiveFiles, Stored, archive_name
+from server.archives import ArchiveFiles, Stored, archive_name, archives_of
 from server.blanks import erased_dots
 from server.custody_places import last_backup, upstream_kind
 from server.errors import BackupWrong
@@ -247,12 +247,6 @@ def _let_go(
                 note(tx, at_ms, who, "archive", name, "")
                 tx.run("INSERT INTO archives VALUES (?, ?, ?, ?)", archive)
     return done
-
-
-def archives_of(tx: Transaction) -> dict[str, bytes]:
-    """The archives that this store rests on, each with its key."""
-    found = tx.rows("SELECT name, key FROM archives ORDER BY name")
-    return {str(name): bytes(key) for name, key in found}
 
 
 class Compacting:

@@ -7,7 +7,7 @@ only reads, and tells numbers, never of whom.
 
 from __future__ import annotations
 
-from server.compacting import archives_of
+from server.archives import archives_of
 from server.doctor_rights import rights_findings
 from server.findings import Finding
 from server.settings import Settings

@@ -14,7 +14,7 @@ which records a request comes to (``erasing_plan.py``), HTTP. Invariants
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -35,9 +35,10 @@ from crypto.erasure import (
     statement_digest,
 )
 from crypto.errors import CryptoError
-from server.blanks import are_erased, erased_dots
-from server.erasing_places import ask_again, ask_places, told_to
-from server.erasing_rows import remove
+from server.blanks import erased_dots, named_of
+from server.erasing_archives import Content, wait_for
+from server.erasing_places import ask_again, ask_places, homes_of, keep_part, told_to
+from server.erasing_rows import remove, remove_blobs
 from server.errors import RecordErased
 from server.feeds import Run
 from server.journal import note
@@ -57,7 +58,8 @@ _load = msgspec.json.Decoder(dict[str, int]).decode
 class Case(NamedTuple):
     """What is to be erased: which records and dots, for whom, why, by whose order.
 
-    ``kept`` are sentences' parts about what stays: (what, why) by stable words and ids.
+    ``kept`` are sentences' parts about what stays: (what, why) by stable words and ids; ``away``
+    are archives that could not be looked into.
     """
 
     subject: str
@@ -68,6 +70,7 @@ class Case(NamedTuple):
     records: frozenset[str]
     dots: frozenset[Dot]
     kept: tuple[tuple[str, str], ...] = ()
+    away: frozenset[str] = frozenset()
 
 
 class Erasing:
@@ -111,9 +114,10 @@ class Erasing:
         district = self._district
         now_ms, number = district.clock(), os.urandom(CASE_BYTES)
         with district.writing() as tx:
-            homes, writers = _homes_of(tx, case.records), {d[:16] for d in case.dots}
+            homes, writers = homes_of(tx, case.records), {d[:16] for d in case.dots}
             gone = remove(tx, case.records, case.dots)
             n = self._add(tx, number, case, gone.counts, now_ms)
+            wait_for(tx, n, gone.away | case.away, now_ms)
             head = Erasure(number, district.key.replica, now_ms, case.basis, case.area, [], [])
             parts = self._say(tx, n, head, case.records, gone.dots, now_ms)
             ask_places(tx, parts, homes, writers, case.area, b"", now_ms)
@@ -158,7 +162,7 @@ class Erasing:
         numbers = []
         for part in parts_of(head, sorted(records), by_writer):
             data = issue_erasure(self._district.key, part)
-            numbers.append(_keep_part(tx, n, part, data, now_ms))
+            numbers.append(keep_part(tx, n, part, data, now_ms))
             self._remember(part)
         return numbers
 
@@ -200,23 +204,65 @@ class Erasing:
         ):
             cases.setdefault(int(n), set()).add(str(record))
         ask_again(tx, sender, cases)
-        district = self._district
         of_record = {entry.record: entry for entry in late}
         for n, records in sorted(cases.items()):
-            number, basis, area, counts = tx.rows(
-                "SELECT id, basis, area, counts FROM erasures WHERE n = ?", [n]
-            )[0]
-            dots = {e.dot for e in late if e.record in records} - _known(tx, gone.dots)
-            if not dots:
-                continue
-            told = _load(counts)
-            told["late"] = told.get("late", 0) + len(dots)
-            self._note_more(tx, n, told)
-            me = district.key.replica
-            head = Erasure(bytes(number), me, now_ms, str(basis), str(area), [], [])
-            parts = self._say(tx, n, head, records & of_record.keys(), dots, now_ms)
-            ask_places(tx, parts, set(), {d[:16] for d in dots}, str(area), b"", now_ms, like=n)
-            note(tx, now_ms, "", "erasure-late", bytes(number).hex(), str(len(dots)))
+            wait_for(tx, n, gone.away, now_ms)
+            dots = {e.dot for e in late if e.record in records} - named_of(tx, gone.dots)
+            if dots:
+                some = records & of_record.keys()
+                case = self._say_more(tx, n, some, dots, {"late": len(dots)}, now_ms)
+                note(tx, now_ms, "", "erasure-late", case, str(len(dots)))
+
+    def _say_more(
+        self,
+        tx: Transaction,
+        n: int,
+        records: Collection[str],
+        dots: Collection[Dot],
+        more: dict[str, int],
+        now_ms: int,
+    ) -> str:
+        """Sign what else is erased under a case, for all who were told of it; the case in hex."""
+        number, basis, area, counts = tx.rows(
+            "SELECT id, basis, area, counts FROM erasures WHERE n = ?", [n]
+        )[0]
+        before = _load(counts)
+        both = {name: before.get(name, 0) + count for name, count in more.items()}
+        self._note_more(tx, n, before | both)
+        me = self._district.key.replica
+        head = Erasure(bytes(number), me, now_ms, str(basis), str(area), [], [])
+        parts = self._say(tx, n, head, records, dots, now_ms)
+        ask_places(tx, parts, set(), {d[:16] for d in dots}, str(area), b"", now_ms, like=n)
+        return bytes(number).hex()
+
+    # ---- archives that were away -----------------------------------------------------------------
+
+    def found_in(
+        self, tx: Transaction, archive: str, found: Mapping[int, Content], now_ms: int
+    ) -> None:
+        """Erase what an archive that is back still holds, by case; nothing more waits for a look
+        into it. The file itself is overwritten after the commit (``erasing_keeping.py``)."""
+        waiting = {
+            int(n)
+            for (n,) in tx.rows(
+                "SELECT erasure FROM erasure_archives WHERE archive = ? AND searched_at_ms IS NULL",
+                [archive],
+            )
+        }
+        for n in sorted(waiting | found.keys()):
+            content = found.get(n, Content(set(), set()))
+            more = {"changes": len(content.dots), "files": remove_blobs(tx, content.blobs)}
+            new = content.dots - named_of(tx, content.dots)
+            case = self._say_more(tx, n, [], new, more, now_ms)
+            tx.run(
+                "INSERT INTO erasure_archives (erasure, archive, away_at_ms, searched_at_ms,"
+                " changes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (erasure, archive) DO UPDATE SET"
+                " searched_at_ms = excluded.searched_at_ms, changes = erasure_archives.changes"
+                " + excluded.changes, done_at_ms = NULL",
+                [n, archive, now_ms, now_ms, len(content.dots)],
+            )
+            note(tx, now_ms, "", "erasure-archive", case, f"{archive} {len(content.dots)}")
+        _tell_others(tx)
 
     # ---- other servers' erasures -----------------------------------------------------------------
 
@@ -268,7 +314,7 @@ class Erasing:
     def _follow(
         self, tx: Transaction, said: Erasure, data: bytes, now_ms: int
     ) -> tuple[int, int, int]:
-        homes = _homes_of(tx, said.records)
+        homes = homes_of(tx, said.records)
         dots = {r + c.to_bytes(8, "big") + tag for r, c, tag in said.dots()}
         gone = remove(tx, said.records, dots)
         found = tx.rows("SELECT n, counts FROM erasures WHERE id = ?", [said.case])
@@ -291,10 +337,11 @@ class Erasing:
             )
             n = int(tx.rows("SELECT n FROM erasures WHERE id = ?", [said.case])[0][0])
             note(tx, now_ms, "", "erasure-followed", said.case.hex(), said.issuer.hex())
-        part = _keep_part(tx, n, said, data, now_ms)
+        wait_for(tx, n, gone.away, now_ms)
+        part = keep_part(tx, n, said, data, now_ms)
         self._remember(said)
         # What only this store knew of these records is erased too, under this server's own word.
-        extra = gone.dots - dots - _known(tx, gone.dots)
+        extra = gone.dots - dots - named_of(tx, gone.dots)
         me = self._district.key
         head = msgspec.structs.replace(said, issuer=me.replica, at_ms=now_ms)
         more = self._say(tx, n, head, [], extra, now_ms) if extra else []
@@ -330,38 +377,6 @@ class Erasing:
                 " AND part IN (SELECT n FROM erasure_parts WHERE digest = ?)",
                 [self._district.clock(), data, key.device, said.statement],
             )
-
-
-def _keep_part(tx: Transaction, n: int, part: Erasure, data: bytes, now_ms: int) -> int:
-    """Store one statement and what it names; its number."""
-    digest = statement_digest(data)
-    tx.run(
-        "INSERT INTO erasure_parts (erasure, at_ms, digest, area, body) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        [n, now_ms, digest, part.area, data],
-    )
-    tx.run_many(
-        "INSERT INTO erased VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(record, n) for record in part.records],
-    )
-    tx.run_many(
-        "INSERT INTO erased_changes VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [(replica, counter, tag, n) for replica, counter, tag in part.dots()],
-    )
-    return int(tx.rows("SELECT n FROM erasure_parts WHERE digest = ?", [digest])[0][0])
-
-
-def _known(tx: Transaction, dots: Iterable[Dot]) -> set[Dot]:
-    """Those of these dots that a statement names already."""
-    return {d for d in dots if are_erased(tx, d[:16], [(counter_of(d), d[24:])])}
-
-
-def _homes_of(tx: Transaction, records: Collection[str]) -> set[str]:
-    found = tx.rows_in(
-        "SELECT h.id FROM records r JOIN homes h ON h.n = r.home WHERE r.id IN (?*)", list(records)
-    )
-    also = tx.rows_in("SELECT home FROM also WHERE record IN (?*)", list(records))
-    return {str(row[0]) for row in [*found, *also]} | set(records)
 
 
 def _tell_others(tx: Transaction) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from crypto.erasure import issue_certificate
 from crypto.identity import DeviceKey
 from server.backup_keys import dead_before_ms
+from server.erasing_archives import waits_of
 from server.erasing_places import ASKED, DONE, REVOKED, WIPED, places_of
 from server.errors import NotFound
 from server.log_tree import signed_head
@@ -68,6 +69,13 @@ KEPT_WORDS = (
 )
 
 
+AWAY_WORDS = (
+    "归档文件不在：其中从前的修改还没有删除，放回后由服务器自动删除 ‖ this archive is away:"
+    " what it holds from before is not erased yet; the server does so once the file is put back"
+)
+BACK_WORDS = "归档文件当时不在，放回后已从中删除 ‖ this archive was away; put back, erased from it"
+
+
 class Summary(NamedTuple):
     """One case in a list."""
 
@@ -80,6 +88,7 @@ class Summary(NamedTuple):
     done: int
     places: int
     pages: bool
+    away: tuple[str, ...]
 
 
 def cases(tx: Transaction, limit: int = 200) -> list[Summary]:
@@ -94,8 +103,9 @@ def cases(tx: Transaction, limit: int = 200) -> list[Summary]:
         done = sum(p.state in (DONE, WIPED) for p in places)
         records = int(_load(counts).get("records", 0))
         case = bytes(number).hex()
+        away = tuple(one["name"] for one in waits_of(tx, int(n)) if one["done_at_ms"] is None)
         out.append(
-            Summary(case, at_ms, who, basis, subject, records, done, len(places), bool(pages))
+            Summary(case, at_ms, who, basis, subject, records, done, len(places), bool(pages), away)
         )
     return out
 
@@ -140,6 +150,8 @@ def facts_of(tx: Transaction, key: DeviceKey, prefix: str, now_ms: int) -> dict[
         )
     ]
     parts = tx.rows("SELECT digest FROM erasure_parts WHERE erasure = ? ORDER BY n", [n])
+    archives = waits_of(tx, int(n))
+    here = bool(pages) and all(one["done_at_ms"] for one in archives)
     open_places = [p for p in places if p["state"] not in (DONE, WIPED)]
     return {
         "case": case,
@@ -158,7 +170,8 @@ def facts_of(tx: Transaction, key: DeviceKey, prefix: str, now_ms: int) -> dict[
         "log_head": signed_head(tx, key, now_ms, keep=True).hex(),
         "pages_overwritten_at_ms": pages,
         "places": places,
-        "complete": not open_places and bool(pages),
+        "archives": archives,
+        "complete": not open_places and here,
         "not_erased": [{"record": record, "why": why} for record, why in _load(kept)],
         "backups_gone_by_ms": int(at_ms) + BACKUPS_GONE_MS,
         "backups_gone": dead_before_ms(tx) > int(at_ms),
@@ -197,7 +210,15 @@ def sentences(facts: dict[str, Any], lang: str, when: Any) -> list[str]:
         at = place["done_at_ms"] or place["last_contact_ms"]
         state = say(STATE_WORDS[place["state"]])
         out.append(f"{place['name']}: {state} {when(at) if at else ''}".rstrip())
+    # Certificates signed by older programs know of no archives.
+    archives = facts.get("archives", ())
+    out += [
+        f"{one['name']}: {say(BACK_WORDS)}: {one['changes']}   {when(one['done_at_ms'])}"
+        for one in archives
+        if one["done_at_ms"]
+    ]
     out.append(say("没有删除的 ‖ What was not erased") + ":")
+    out += [f"  {one['name']}: {say(AWAY_WORDS)}" for one in archives if not one["done_at_ms"]]
     for one in facts["not_erased"]:
         kind, _, detail = one["why"].partition(": ")
         word = STAYS_WORDS.get(kind, kind)

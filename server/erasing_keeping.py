@@ -6,19 +6,19 @@ erasing. Invariants
 - A store that was set back behind an erasure hears of it again before anybody reads it: the signed
   statements stand in ``erasures`` in the data folder too.
 - Answers kept for sticks that were made before an erasure go: they may hold states of it.
+- The store's own pages wait for no archive; an archive that is back is seen to at the next look.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from crypto.erasure import ERASURE
-from server.archives import ArchiveFiles
-from server.blanks import erased_dots
 from server.bundles import FOLDER
-from server.compacting import archives_of
 from server.district import District
+from server.erasing_archives import is_back, look_through, overwrite, waiting_cases
 from server.erasing_mentions import redact
 from server.erasing_plan import Chosen, plan_erasure, plan_records
 from server.key_files import sync_folder
@@ -30,6 +30,8 @@ from server.store.base import Transaction
 NAME = "erasures"
 KEEPING_LOOK_SECONDS = 2.0
 """What was erased lies in the write-ahead log for no longer; looking costs one short query."""
+ARCHIVE_AGAIN_MS = 60_000
+"""An archive that is there and cannot be overwritten (read-only, damaged) is tried again then."""
 RETAIN_HOURS_MS = 24 * 3_600_000
 RETAINED_AT = "retained_at_ms"
 _SIZE_BYTES = 4
@@ -81,14 +83,23 @@ def hear_outside(district: District, data: Path) -> int:
 
 
 def settle(district: District, data: Path) -> bool:
-    """Overwrite what is left on pages and in files; False where it is to be tried again."""
+    """Overwrite what is left on pages and in files; False where something is left: it is to be
+    tried again, or an archive is away."""
+    look_through(district)
     keep_outside(district, data)
     with district.store.read() as tx:
         waiting = tx.rows("SELECT n, at_ms FROM erasures WHERE pages_at_ms IS NULL")
-    if not waiting:
-        return True
-    if not _overwrite_archives(district, [int(n) for n, _ in waiting]):
+        cases = {int(n) for n, _ in waiting} | set(waiting_cases(tx))
+    if cases:
+        overwrite(district, cases)
+    if waiting and not _overwrite_store(district, data, waiting):
         return False
+    with district.store.read() as tx:
+        return not waiting_cases(tx)
+
+
+def _overwrite_store(district: District, data: Path, waiting: Sequence[Sequence[Any]]) -> bool:
+    """Overwrite the pages of the store, and let go of answers from before."""
     newest = max(int(at_ms) for _, at_ms in waiting)
     for answer in (data / FOLDER).glob("answer-*"):
         if answer.stat().st_mtime * 1000 <= newest + 1000:
@@ -100,17 +111,6 @@ def settle(district: District, data: Path) -> bool:
         for n, _ in waiting:
             tx.run("UPDATE erasures SET pages_at_ms = ? WHERE n = ?", [now_ms, n])
     return True
-
-
-def _overwrite_archives(district: District, cases: list[int]) -> bool:
-    """Take what these cases erased out of the archives; False where one of them is not here."""
-    files = district.store.archives
-    with district.store.read() as tx:
-        named, gone = archives_of(tx), erased_dots(tx, cases)
-    if not isinstance(files, ArchiveFiles):
-        return not named
-    files.blank(gone, named)
-    return all(files.places(name) for name in named)
 
 
 def erase_here(district: District, data: Path, *asked: Any) -> bytes:
@@ -136,22 +136,26 @@ def erase_here(district: District, data: Path, *asked: Any) -> bytes:
 
 
 class Keeping:
-    """The job: soon after an erasure, and once a day for what its time is over for."""
+    """The job: soon after an erasure, when an archive is back that was away then, and once a day
+    for what its time is over for."""
 
     name = "erasures"
 
     def __init__(self, data: Path) -> None:
         self._data = data
+        self._archives_at_ms = 0
 
     def is_due(self, tx: Transaction, now_ms: int) -> bool:
         """Is something to be overwritten, or was nothing looked for today?"""
         if tx.rows("SELECT 1 FROM erasures WHERE pages_at_ms IS NULL LIMIT 1"):
             return True
+        if now_ms >= self._archives_at_ms and is_back(tx):
+            return True
         found = tx.rows("SELECT value FROM meta WHERE key = ?", [RETAINED_AT])
         return now_ms - (int(found[0][0]) if found else 0) >= RETAIN_HOURS_MS
 
     def work(self, service: Service) -> None:
-        """Retention where it is time, then the pages."""
+        """Retention where it is time, then the pages and archives."""
         district = service.district
         with district.store.read() as tx:
             found = tx.rows("SELECT value FROM meta WHERE key = ?", [RETAINED_AT])
@@ -166,3 +170,6 @@ class Keeping:
             if erased:
                 log("retention", records=erased)
         settle(district, self._data)
+        with district.store.read() as tx:
+            if is_back(tx):
+                self._archives_at_ms = district.clock() + ARCHIVE_AGAIN_MS

@@ -67,12 +67,17 @@ class Mention(NamedTuple):
 
 
 class Looking:
-    """Looks for one case's words in records, sealed values of this server's own included."""
+    """Looks for one case's words in records, sealed values of this server's own included.
 
-    def __init__(self, tx: Transaction, fields: FieldKeys | None, going: Iterable[Row]) -> None:
+    ``away``: archives that could not be looked into are added to it.
+    """
+
+    def __init__(
+        self, tx: Transaction, fields: FieldKeys | None, going: Iterable[Row], away: set[str]
+    ) -> None:
         self._tx = tx
         self._fields = fields
-        self._reader = ChangeReader(tx)
+        self._reader = ChangeReader(tx, away)
         self.words = self._words(list(going))
 
     def _words(self, going: Sequence[Row]) -> list[str]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where what is erased may still lie: tablets and servers that are told, until each has answered.
 
-What lives here: who is to be told, what has not been answered, how each stands. What must not:
-erasing. Invariant: a place stays on the list until it has answered under its own signature, or is
+What lives here: what was said, who is to be told, what has not been answered, how each stands.
+What must not: erasing. Invariant: a place stays on the list until it has answered under its own signature, or is
 known to have wiped itself.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
+from crypto.erasure import Erasure, statement_digest
 from server.store.base import Transaction
 from server.trust import TABLET
 
@@ -31,6 +32,34 @@ class Place(NamedTuple):
     contact_ms: int | None
     done_at_ms: int | None
     proofs: tuple[bytes, ...]
+
+
+def keep_part(tx: Transaction, n: int, part: Erasure, data: bytes, now_ms: int) -> int:
+    """Store one statement and what it names; its number."""
+    digest = statement_digest(data)
+    tx.run(
+        "INSERT INTO erasure_parts (erasure, at_ms, digest, area, body) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        [n, now_ms, digest, part.area, data],
+    )
+    tx.run_many(
+        "INSERT INTO erased VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(record, n) for record in part.records],
+    )
+    tx.run_many(
+        "INSERT INTO erased_changes VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(replica, counter, tag, n) for replica, counter, tag in part.dots()],
+    )
+    return int(tx.rows("SELECT n FROM erasure_parts WHERE digest = ?", [digest])[0][0])
+
+
+def homes_of(tx: Transaction, records: Collection[str]) -> set[str]:
+    """The households that these records belong to or belonged to, and the records themselves."""
+    found = tx.rows_in(
+        "SELECT h.id FROM records r JOIN homes h ON h.n = r.home WHERE r.id IN (?*)", list(records)
+    )
+    also = tx.rows_in("SELECT home FROM also WHERE record IN (?*)", list(records))
+    return {str(row[0]) for row in [*found, *also]} | set(records)
 
 
 def ask_places(

@@ -119,7 +119,8 @@ def plan_erasure(
         if record in holds or rows[record].home in holds
     ]
     going = wanted - {one.record for one in kept}
-    looking = Looking(tx, fields, [rows[r] for r in sorted(going)])
+    away: set[str] = set()
+    looking = Looking(tx, fields, [rows[r] for r in sorted(going)], away)
     held = {one.record for one in kept}
     found_in = [looking.in_record(one) for one in rows.values() if one.record not in going]
     mentions = [one for one in found_in if one is not None]
@@ -128,7 +129,7 @@ def plan_erasure(
     kept += _staying(mentions, {one.record: one for one in redactions})
     going |= {one.record for one in redactions if one.how == REPLACED}
     case = Case(subject, basis, reason, who, row.area, frozenset(going), frozenset(), ())
-    plan = _planned(tx, schema, rows, going, kept, case)
+    plan = _planned(tx, schema, rows, going, kept, case, away)
     return plan._replace(redactions=tuple(redactions), words=tuple(looking.words), rows=rows)
 
 
@@ -197,7 +198,7 @@ def plan_records(
     areas = [one.area for one in rows.values()]
     area = _common(areas)
     case = Case("", basis, reason, who, area, frozenset(going), frozenset(), ())
-    return _planned(tx, schema, rows, going, kept, case)
+    return _planned(tx, schema, rows, going, kept, case, set())
 
 
 def _planned(
@@ -207,8 +208,9 @@ def _planned(
     going: Collection[str],
     kept: list[Kept],
     case: Case,
+    away: set[str],
 ) -> Plan:
-    reader = ChangeReader(tx)
+    reader = ChangeReader(tx, away)
     dots: set[Dot] = set()
     planned = []
     for record in sorted(going):
@@ -218,7 +220,8 @@ def _planned(
         title = title_of(schema, one.collection, one.body)
         planned.append(Planned(record, one.collection, title, len(history.moments)))
     stays = tuple((one.record, f"{one.why}: {one.detail}") for one in kept)
-    return Plan(case._replace(dots=frozenset(dots), kept=stays), planned, kept)
+    told = case._replace(dots=frozenset(dots), kept=stays, away=frozenset(away))
+    return Plan(told, planned, kept)
 
 
 def _rows(tx: Transaction, where: str, values: list[Any]) -> list[Row]:

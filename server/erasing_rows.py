@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
-from server.archive_errors import ArchiveMissing
 from server.blanks import take_out
 from server.errors import NotFound
 from server.history import ChangeReader, read_history
@@ -58,23 +57,25 @@ _BLOB = re.compile(r"[0-9a-f]{64}")
 
 
 class Removed(NamedTuple):
-    """What went: how much of each kind, and the dots that were in feeds or are known to be."""
+    """What went: how much of each kind, and the dots that were in feeds or are known to be;
+    ``away`` are the archives in which there may be more."""
 
     counts: dict[str, int]
     dots: set[Dot]
+    away: set[str]
 
 
-def changes_of(tx: Transaction, records: Collection[str]) -> set[Dot]:
+def changes_of(tx: Transaction, records: Collection[str], away: set[str]) -> set[Dot]:
     """All changes that are known here of records: their tips, and what the feeds have behind them.
 
-    Another server's erasure names what that server knew; here there may be more. Behind an archive
-    that is not here nothing is found.
+    Another server's erasure names what that server knew; here there may be more. What is found
+    does not end at an archive that is not here: that is added to ``away``.
     """
     found = tx.rows_in("SELECT causal FROM records WHERE id IN (?*)", list(records))
     out = {d for (causal,) in found for d in dots_of(vector_of(bytes(causal)))}
-    reader = ChangeReader(tx)
+    reader = ChangeReader(tx, away)
     for record in records:
-        with suppress(NotFound, ArchiveMissing):
+        with suppress(NotFound):
             history = read_history(tx, record, reader)
             out |= {moment.dot for moment in history.moments} | set(history.missing)
     return out
@@ -84,7 +85,8 @@ def remove(tx: Transaction, records: Collection[str], dots: Iterable[Dot]) -> Re
     """Take records away, and the content of these changes out of their feeds."""
     counts = dict.fromkeys(COUNTS, 0)
     listed = sorted(records)
-    known = set(dots) | changes_of(tx, listed)
+    away: set[str] = set()
+    known = set(dots) | changes_of(tx, listed, away)
     texts = [str(row[0]) for row in tx.rows_in("SELECT body FROM records WHERE id IN (?*)", listed)]
     aside = tx.rows_in("SELECT dot FROM quarantine WHERE record IN (?*)", listed)
     known |= {bytes(row[0]) for row in aside}
@@ -107,11 +109,11 @@ def remove(tx: Transaction, records: Collection[str], dots: Iterable[Dot]) -> Re
             [record],
         )
     _remove_homes(tx, homes)
-    taken = take_out(tx, known)
+    taken = take_out(tx, known, away)
     counts["changes"] = len(taken)
     texts += [entry.raw.decode("utf-8", "replace") for entry in taken]
-    counts["files"] = _remove_blobs(tx, texts)
-    return Removed(counts, known)
+    counts["files"] = remove_blobs(tx, blobs_in(texts))
+    return Removed(counts, known, away)
 
 
 def _remove_conflicts(tx: Transaction, records: list[str], counts: dict[str, int]) -> None:
@@ -173,10 +175,15 @@ def _remove_homes(tx: Transaction, homes: list[int]) -> None:
             tx.run("DELETE FROM facts_home WHERE n = ?", [n])
 
 
-def _remove_blobs(tx: Transaction, texts: Iterable[str]) -> int:
-    """Delete the attachments that these contents name: their keys went with them."""
-    named = sorted({name for text in texts for name in _BLOB.findall(text)})
-    found = [str(row[0]) for row in tx.rows_in("SELECT name FROM blobs WHERE name IN (?*)", named)]
+def blobs_in(texts: Iterable[str]) -> set[str]:
+    """What may be the name of an attachment in these contents."""
+    return {name for text in texts for name in _BLOB.findall(text)}
+
+
+def remove_blobs(tx: Transaction, named: Collection[str]) -> int:
+    """Delete the attachments that erased contents name: their keys went with them."""
+    asked = "SELECT name FROM blobs WHERE name IN (?*)"
+    found = [str(row[0]) for row in tx.rows_in(asked, sorted(named))]
     for name in found:
         tx.run("DELETE FROM blob_pieces WHERE name = ?", [name])
         tx.run("DELETE FROM blobs WHERE name = ?", [name])

@@ -7,6 +7,7 @@ merging. Invariants
   fork keeps both branches.
 - Of a run that lies in an archive the row stays, with a mark of each head along it: where an upload
   stands, and which points of a feed are held, is answered without the archive.
+- What is erased is read out of no archive, whether that was overwritten yet or not.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from server.archive_errors import ArchiveMissing
+from server.archive_errors import ArchiveMissing, ArchiveWaits
 from server.store.base import Transaction
 from server.store.rows import SegmentRow
 from sync.change import Entry, change_digest, entry_of
-from sync.clock import counter_of
+from sync.clock import Dot, counter_of
 from sync.compression import REPLY_LEVEL, pack, unpack
 from sync.errors import FeedGap
 from sync.feed import (
@@ -28,6 +29,7 @@ from sync.feed import (
     Block,
     Partial,
     Segment,
+    Slot,
     build_segment,
     genesis,
     next_head,
@@ -187,9 +189,11 @@ def marks_of(source: Segment | Partial) -> bytes:
 
 
 def whole(tx: Transaction, kind: str, body: bytes) -> tuple[str, bytes]:
-    """Kind and body of a stored run as it was received, out of its archive where it lies in one.
+    """Kind and body of a stored run as it was received, out of its archive where it lies in one;
+    with blanks for what is erased, whatever that archive still holds.
 
-    Raises ArchiveMissing where that archive is not here, or does not hold this run.
+    Raises ArchiveMissing where that archive is not here, or does not hold this run; ArchiveWaits
+    where what it holds of erased records was not looked for yet.
     """
     if kind != ARCHIVED:
         return kind, body
@@ -198,9 +202,31 @@ def whole(tx: Transaction, kind: str, body: bytes) -> tuple[str, bytes]:
     if not key:
         raise ArchiveMissing(row.file)
     found = tx.archives.read(row.file, bytes(key[0][0]), row.n)
-    if marks_of(segment_of(*found)) != row.marks:
+    source = segment_of(*found)
+    if marks_of(source) != row.marks:
         raise ArchiveMissing(row.file)
-    return found
+    if tx.rows(
+        "SELECT 1 FROM erasure_archives WHERE archive = ? AND searched_at_ms IS NULL LIMIT 1",
+        [row.file],
+    ):
+        raise ArchiveWaits(row.file)
+    return _as_erased(tx, source) or found
+
+
+def _as_erased(tx: Transaction, source: Segment | Partial) -> tuple[str, bytes] | None:
+    """A run without what an erasure names of it; None where all of that is out of it already."""
+    found = tx.rows(
+        "SELECT counter, tag FROM erased_changes WHERE replica = ? AND counter >= ?"
+        " AND counter <= ?",
+        [source.replica, source.first, source.last],
+    )
+    if isinstance(source, Partial):
+        found = [row for row in found if source.slots[int(row[0]) - source.first].raw]
+    if not found:
+        return None
+    gone = {source.replica + int(c).to_bytes(8, "big") + bytes(tag) for c, tag in found}
+    left, taken = without(source, gone)
+    return ("partial", pack(_encode(left), REPLY_LEVEL)) if taken else None
 
 
 def archive_of(body: bytes) -> Archived:
@@ -244,6 +270,26 @@ def segment_of(kind: str, body: bytes) -> Segment | Partial:
     if kind == "segment":
         return _segment.decode(body)
     return _partial.decode(unpack(body, PARTIAL_BYTES_MAX))
+
+
+def without(source: Segment | Partial, dots: set[Dot]) -> tuple[Partial, list[Entry]]:
+    """A run with blanks for these changes, and what stood there."""
+    if isinstance(source, Segment):
+        entries = {counter_of(e.dot): e for e in unpack_segment(source)}
+        slots = [Slot(b"", entries[c].salt, entries[c].raw) for c in sorted(entries)]
+    else:
+        entries = {}
+        slots = list(source.slots)
+        for counter, slot in enumerate(slots, source.first):
+            if slot.raw:
+                entries[counter] = entry_of(source.replica, counter, slot.salt, slot.raw)
+    taken = []
+    for counter, entry in entries.items():
+        if entry.dot in dots:
+            slots[counter - source.first] = Slot(entry.digest)
+            taken.append(entry)
+    partial = Partial(source.replica, source.first, source.before, slots, source.signature)
+    return partial, taken
 
 
 def row_of(

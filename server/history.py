@@ -16,8 +16,9 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from server.archive_errors import ArchiveMissing
 from server.errors import NotFound
-from server.feeds import stored_slots, whole
+from server.feeds import archive_of, stored_slots, whole
 from server.set_aside import thaw
 from server.store.base import Transaction
 from sync.change import Entry, entry_of, own_tips
@@ -48,10 +49,15 @@ class Found(NamedTuple):
 
 
 class ChangeReader:
-    """Finds changes by their dots; keeps the segments it opened last."""
+    """Finds changes by their dots; keeps the segments it opened last.
 
-    def __init__(self, tx: Transaction) -> None:
+    ``away``: archives that are not here are added to it and passed over; without it they are
+    refused.
+    """
+
+    def __init__(self, tx: Transaction, away: set[str] | None = None) -> None:
         self._tx = tx
+        self._away = away
         self._opened: OrderedDict[int, _Run] = OrderedDict()
 
     def find(self, d: Dot) -> Found | None:
@@ -88,7 +94,13 @@ class ChangeReader:
         )
         for n, kind, body, received, offset, carrier, contact in rows:
             came = (received, offset, bytes(carrier or b""), contact)
-            stored = whole(self._tx, str(kind), bytes(body))
+            try:
+                stored = whole(self._tx, str(kind), bytes(body))
+            except ArchiveMissing:
+                if self._away is None:
+                    raise
+                self._away.add(archive_of(bytes(body)).file)
+                continue
             yield int(n), _Run(*stored_slots(*stored), came)
 
 

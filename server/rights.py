@@ -92,10 +92,12 @@ def everything(
     person: str,
     now_ms: int,
     opened: Opened = lambda collection, record, state: state,
+    away: set[str] | None = None,
 ) -> Everything:
-    """All that is held about a person. Raises NotFound."""
+    """All that is held about a person; without what lies in archives that are not here, where
+    ``away`` is given: they are added to it. Raises NotFound, ArchiveMissing."""
     related = related_to(tx, schema, person)
-    names, reader = Names(tx), ChangeReader(tx)
+    names, reader = Names(tx), ChangeReader(tx, away)
     records = [_held(tx, schema, one, names, reader, opened) for one in related.records]
     own = next(r for r in records if r.record == person)
     consents = [

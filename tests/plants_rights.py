@@ -22,8 +22,8 @@ PLANTS_RIGHTS = (
     Plant(
         "the content of an erased change stays in its feed",
         "server/erasing_rows.py",
-        "    taken = take_out(tx, known)\n",
-        "    taken = take_out(tx, set())\n",
+        "    taken = take_out(tx, known, away)\n",
+        "    taken = take_out(tx, set(), away)\n",
         _SERVER,
     ),
     Plant(

@@ -44,12 +44,19 @@ class Seen(NamedTuple):
 class Archives(Protocol):
     """Where the bodies of archived runs are read from."""
 
+    def here(self, file: str) -> bool:
+        """Does an archive lie where it is read from?"""
+
     def read(self, file: str, key: bytes, n: int) -> tuple[str, bytes]:
         """Kind and body of a run. Raises ArchiveMissing."""
 
 
 class NoArchives:
     """A store that was opened without its archives."""
+
+    def here(self, file: str) -> bool:
+        """None is."""
+        return False
 
     def read(self, file: str, key: bytes, n: int) -> tuple[str, bytes]:
         """Raises ArchiveMissing."""

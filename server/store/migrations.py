@@ -25,7 +25,12 @@ from server.store.console_tables import (
 )
 from server.store.field_tables import TABLES_FIELDS, TABLES_HANDED
 from server.store.log_tables import TABLES_BELOW, TABLES_LOG
-from server.store.rights_tables import TABLES_RIGHTS, TABLES_TOLD_AGAIN, TABLES_WITHDRAWALS
+from server.store.rights_tables import (
+    TABLES_AWAY,
+    TABLES_RIGHTS,
+    TABLES_TOLD_AGAIN,
+    TABLES_WITHDRAWALS,
+)
 from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
 from server.store.tier_tables import TABLES_LEFT, TABLES_PASSED, TABLES_TIERS
 
@@ -157,6 +162,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0018-told-again", TABLES_TOLD_AGAIN),
     ("0019-logs-below", TABLES_BELOW),
     ("0020-lookup-words", TABLES_LOOKUP_WORDS),
+    ("0021-archives-away", TABLES_AWAY),
 )
 
 

@@ -45,3 +45,11 @@ ALTER TABLE erasure_places ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
 """
 """``seq`` of a place is the sequence at which it came on the list: whose cursor lies before it has
 not heard of it, whatever another copy of the same tablet answered."""
+
+TABLES_AWAY = """
+CREATE TABLE erasure_archives (erasure INTEGER NOT NULL, archive TEXT NOT NULL,
+  away_at_ms INTEGER NOT NULL, searched_at_ms INTEGER, done_at_ms INTEGER,
+  changes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (erasure, archive)) WITHOUT ROWID;
+"""
+"""The archives that were away when a case was carried out: since when they are known to be, when
+they were looked through for its changes, and rid of those; how many were found there."""

@@ -15,7 +15,8 @@ from typing import Any
 from server import rights_document
 from server.accounts import PERSON
 from server.audit_words import moment
-from server.erasing_certificate import STAYS_WORDS, cases
+from server.erasing_archives import away_for
+from server.erasing_certificate import AWAY_WORDS, STAYS_WORDS, cases
 from server.erasing_keeping import erase_here
 from server.erasing_plan import BASES, Plan, active_holds, add_hold, plan_erasure, related_to
 from server.errors import HoldStands
@@ -30,14 +31,16 @@ PURPOSE = "rights"
 ASKED = [basis for basis in BASES if basis != "retention"]
 
 
-def _everything(visit: Visit, scoped: Scoped, subject: str) -> Everything:
-    """All that is held, within the account's area, and noted as read."""
+def _everything(
+    visit: Visit, scoped: Scoped, subject: str, away: set[str] | None = None
+) -> Everything:
+    """All that is held, within the account's area, and noted as read; ``away`` as there."""
     scoped.place(subject)
 
     def opened(collection: str, record: str, state: RecordState) -> RecordState:
         return scoped.sealed.state(collection, record, state) if scoped.sealed else state
 
-    found = everything(scoped.tx, scoped.schema, subject, visit.now_ms, opened)
+    found = everything(scoped.tx, scoped.schema, subject, visit.now_ms, opened, away)
     for one in found.records:
         scoped.saw(found.area, found.home, one.record)
     return found
@@ -59,11 +62,15 @@ def rights(visit: Visit) -> Result:
     subject = visit.param("record")
     visit.purpose = PURPOSE
     with visit.scope() as scoped:
-        found = _everything(visit, scoped, subject)
+        away: set[str] = set()
+        found = _everything(visit, scoped, subject, away)
+        plan = _plan(visit, scoped, subject)
         values: dict[str, Any] = {
             "found": found,
             "subject": subject,
-            "plan": _plan(visit, scoped, subject),
+            "plan": plan,
+            "away": sorted(away | (plan.case.away if plan else set())),
+            "away_words": AWAY_WORDS,
             "bases": ASKED,
             "basis": visit.query("basis"),
             "stays": STAYS_WORDS,
@@ -123,7 +130,10 @@ def erase(visit: Visit) -> Result:
     asked: tuple[Any, ...] = (subject, basis, reason, visit.account.id, [], visit.texts("redact"))
     case = erase_here(district, data, *asked)
     said = visit.say("已删除，案号 {case} ‖ Erased, case {case}", case=case.hex()[:16])
-    return Go("/search", said)
+    with visit.scope() as scoped:
+        away = away_for(scoped.tx, case)
+    lines = [said, *(f"{name}: {visit.say(AWAY_WORDS)}" for name in away)]
+    return Go("/search", " · ".join(lines))
 
 
 @act("/records/{record:str}/hold", PERSON, sure=True)
