@@ -2,8 +2,8 @@
 """Where what is erased may still lie: tablets and servers that are told, until each has answered.
 
 What lives here: what was said, who is to be told, what has not been answered, how each stands.
-What must not: erasing. Invariant: a place stays on the list until it has answered under its own signature, or is
-known to have wiped itself.
+What must not: erasing. Invariant: a place stays on the list until it has answered under its own
+signature, or is known to have wiped itself.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ PLANTS_ARCHIVES = (
         "server/erasing_archives.py",
         "sorted(holding[n] - rid)],\n",
         "()],\n",
-        _TESTS,
+        _AWAY,
     ),
     Plant(
         "what is found of an erased record ends at an archive that is away",

@@ -121,6 +121,8 @@ def test_what_is_here_is_erased_though_an_archive_is_away(world: World, how: str
     # The store's own pages wait for no archive; the case does, and says for which, in words.
     ((pages_at_ms,),) = world.office.rows("SELECT pages_at_ms FROM erasures")
     assert pages_at_ms is not None
+    # Every tablet has answered: what is left is the archive.
+    world.office.sql("UPDATE erasure_places SET done_at_ms = 1")
     facts, name = world.facts(), world.name
     assert not facts["complete"]
     assert [(one["name"], one["done_at_ms"]) for one in facts["archives"]] == [(name, None)]
@@ -174,7 +176,9 @@ def test_the_rest_is_erased_by_itself_as_soon_as_the_archive_is_back(
         assert runs_for(tx)
         assert len(read_history(tx, world.other).moments) == 61
         (found,) = tx.rows("SELECT detail FROM journal WHERE what = 'erasure-archive'")
+    office.sql("UPDATE erasure_places SET done_at_ms = 1")
     facts = world.facts()
+    assert facts["complete"]
     assert [one["changes"] for one in facts["archives"]] == [2]
     assert all(one["done_at_ms"] for one in facts["archives"])
     assert found == (f"{world.name} 2",)
@@ -183,6 +187,22 @@ def test_the_rest_is_erased_by_itself_as_soon_as_the_archive_is_back(
     if how == "followed":
         assert office.rows("SELECT count(*) FROM erasure_parts") > before
     assert len(office.rows("SELECT 1 FROM erased_changes")) == 6
+
+
+def test_an_archive_that_goes_before_it_is_overwritten_is_waited_for_and_read_meanwhile(
+    world: World,
+) -> None:
+    world.erase("own")
+    put_away(world.files, world.to)
+    assert not settle(world.office.district, world.to)
+    world.office.sql("UPDATE erasure_places SET done_at_ms = 1")
+    assert not world.facts()["complete"]
+    put_back(world.files, world.to)
+    # All of it is named already: it is read without that.
+    assert world.office.verify().problems == []
+    assert settle(world.office.district, world.to)
+    assert OLD not in world.archived()
+    assert world.facts()["complete"]
 
 
 def test_a_second_erasure_while_it_is_away_waits_too_and_a_late_change_finds_its_case(

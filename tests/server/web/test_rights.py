@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.console import World, console_world
 from server.log_access import HOMES_PER_HOUR_MAX, Reading, note_readings
+from tests.server.store.archives_away import lose_runs
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,17 @@ def test_a_supervisor_gives_a_copy_and_erases_after_a_code_and_what_is_typed(wor
         assert "依法保全" in visitor.get("/records/h2/rights").text
         kept = visitor.post("/records/h2/erase", basis="request", reason="本人要求", typed="h2")
         assert kept.status_code == 409
+        with world.local.district.store.write() as tx:
+            name = lose_runs(tx)
+        # A copy has to be whole; the page and an erasure say what they cannot reach, and why.
+        assert visitor.get("/records/h3/copy").status_code == 503
+        page = visitor.get("/records/h3/rights").text
+        assert name in page
+        assert "归档文件不在" in page
+        done = visitor.post("/records/h3/erase", basis="request", reason="本人要求", typed="h3")
+        assert done.status_code == 303
+        assert name in visitor.get("/search").text
+        assert visitor.get("/records/h3").status_code == 404
     with world.local.district.store.read() as tx:
         purposes = {str(r[0]) for r in tx.rows("SELECT purpose FROM access_log")}
     assert {"rights", "rights copy"} <= purposes
