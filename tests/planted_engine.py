@@ -265,4 +265,18 @@ ENGINE = (
         "                    pass\n",
         "tests/sync/test_lines.py",
     ),
+    Plant(
+        "a request without a nonce is taken",
+        "crypto/request.py",
+        '_read_nonce(pairs.get("nonce", ""))',
+        '_read_nonce(pairs.get("nonce", "AAAA"))',
+        "tests/crypto/test_request.py",
+    ),
+    Plant(
+        "who turns fourteen this year signs alone",
+        "sync/consenting.py",
+        "    return int(year) - birth_year <= CHILD_YEARS\n",
+        "    return int(year) - birth_year < CHILD_YEARS\n",
+        "tests/sync/test_consenting.py",
+    ),
 )

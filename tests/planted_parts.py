@@ -109,4 +109,63 @@ PARTS = (
         "            pass\n",
         "tests/client_sdk/test_lan.py",
     ),
+    Plant(
+        "what waits is opened anew with every commit before its turn",
+        "server/api/early.py",
+        "        if self._reading is None:\n            self._reading =",
+        "        if True:\n            self._reading =",
+        "tests/server/test_early.py",
+    ),
+    Plant(
+        "a request that was read early brings a nonce that is still good",
+        "server/api/sync.py",
+        "        signer = spend(service, early.verified if early else item.check(service))\n",
+        "        verified = early.verified if early else item.check(service)\n"
+        "        device = service.district.trust.keys[verified.replica].device\n"
+        "        signer = Signer(device, verified.replica)\n"
+        "        signer = signer if early else spend(service, verified)\n",
+        "tests/server/test_early.py",
+    ),
+    Plant(
+        "what is written after a note does not wait for the disk",
+        "client_sdk/store/base.py",
+        '            if not self.closed:\n                self.run("PRAGMA synchronous = FULL")\n',
+        "            pass\n",
+        "tests/client_sdk/test_noting.py",
+    ),
+    Plant(
+        "the answer of a district is only noted",
+        "client_sdk/exchange.py",
+        "    with store.transaction():\n        succeeded, forgot = _check_chain(store, reply)\n",
+        "    with store.noting():\n        succeeded, forgot = _check_chain(store, reply)\n",
+        "tests/client_sdk/test_noting.py",
+    ),
+    Plant(
+        "of changes in an archive that is not here one line is assumed behind the fork too",
+        "server/recalling.py",
+        "        return not twice\n",
+        "        return True\n",
+        "tests/server/store/test_compacting.py",
+    ),
+    Plant(
+        "what stands before a change that is missing is looked for nowhere",
+        "server/history.py",
+        "todo += [one.entry.dot for one in reader.upto(d[:16], counter_of(d), record)]\n",
+        "pass\n",
+        "tests/simulation/test_found.py",
+    ),
+    Plant(
+        "an animation larger than a screen is opened",
+        "sync/carry/frames.py",
+        "    if wide * high > ANIMATION_PIXELS_MAX:\n",
+        "    if False:\n",
+        "tests/fuzz/test_found.py",
+    ),
+    Plant(
+        "of a frame beyond its picture only the height is looked at",
+        "sync/carry/frames.py",
+        "            if left + across > wide or top + down > high:\n",
+        "            if top + down > high:\n",
+        "tests/fuzz/test_found.py",
+    ),
 )

@@ -106,5 +106,26 @@ PLANTS_CONSOLE = (
         "            pass\n",
         "-m slow tests/server/web/test_repair.py",
     ),
+    (
+        "a rule settles what changed since its preview",
+        "server/web/bulk.py",
+        "                seen=seen,\n",
+        '                seen="",\n',
+        "-m slow tests/server/web/test_inbox.py",
+    ),
+    (
+        "the rule of one team takes the values of all",
+        "server/web/bulk.py",
+        "[s for s in live if s.team and s.team == wanted.team]",
+        "[s for s in live if s.team]",
+        "-m slow tests/server/web/test_inbox.py",
+    ),
+    (
+        "a record is voided upon a page that is old",
+        "server/voiding.py",
+        "reason=reason, seen=seen, choice=choice)\n",
+        'reason=reason, seen="", choice=choice)\n',
+        "-m slow tests/server/web/test_inbox.py",
+    ),
 )
 """What is wrong, where, the text replaced, what stands there then, the tests that must fail."""

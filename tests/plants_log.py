@@ -93,4 +93,25 @@ PLANTS_LOG = (
         "    return GROWN\n",
         "tests/client_sdk/test_log.py",
     ),
+    Plant(
+        "a request that was long on its way moves back what is remembered of a log below",
+        "server/log_below.py",
+        "    if not memory.led:\n        return telling\n",
+        "",
+        "tests/server/test_log_below.py",
+    ),
+    Plant(
+        "what a server below brings need not stand in its log",
+        "server/log_below.py",
+        "    return shown >= min(1 if word.turns else PROOFS_MAX, len(ends))\n",
+        "    return True\n",
+        "tests/server/test_log_below.py",
+    ),
+    Plant(
+        "a server below that says nothing of its log any more is believed",
+        "server/log_below.py",
+        "        if memory.answered and asker.runs:\n",
+        "        if False:\n",
+        "tests/server/test_log_below.py",
+    ),
 )

@@ -10,6 +10,10 @@ from tests.planted import Plant
 
 _SERVER, _TABLET = "tests/server/test_erasing.py", "tests/client_sdk/test_erasing.py"
 _APPROVALS = "tests/server/test_approvals.py"
+_TREE = (
+    "-m slow tests/server/test_erasure_drill.py"
+    "::test_a_name_taken_out_of_records_that_stay_is_on_no_page_of_a_tree_of_servers"
+)
 
 PLANTS_RIGHTS = (
     Plant(
@@ -172,5 +176,47 @@ PLANTS_RIGHTS = (
         "        if line.home == NOWHERE:\n",
         "        if line.home == OPENED:\n",
         "tests/client_sdk/test_readings.py",
+    ),
+    Plant(
+        "of another server's erasure the tips go and what stands behind them stays",
+        "server/erasing_rows.py",
+        "            out |= {moment.dot for moment in history.moments} | set(history.missing)\n",
+        "            out |= set(history.missing)\n",
+        "tests/server/test_erasing_trust.py",
+    ),
+    Plant(
+        "an erasure may name a change that no feed can have",
+        "crypto/erasure.py",
+        "        and all(1 <= counter <= COUNTER_MAX for _, counter, _ in erasure.dots())\n",
+        "        and all(counter >= 1 for _, counter, _ in erasure.dots())\n",
+        "tests/fuzz/test_found.py",
+    ),
+    Plant(
+        "a copy that gets a name of its own answers for no erasure before",
+        "server/copies.py",
+        "    ask_like(tx, copy, device, now_ms)\n",
+        "",
+        "tests/simulation/test_found.py",
+    ),
+    Plant(
+        "the page lets a child sign",
+        "client_sdk/app/entry.py",
+        '"signed_by": ["guardian" if child else "self"]}\n',
+        '"signed_by": ["self"]}\n',
+        "tests/client_sdk/app/test_consent.py",
+    ),
+    Plant(
+        "what was written anew without the name stays with it too, on every server",
+        "server/erasing_plan.py",
+        "    going |= {one.record for one in redactions if one.how == REPLACED}\n",
+        "    going |= {one.record for one in redactions if one.how != REPLACED} & going\n",
+        "tests/server/test_redacting.py",
+    ),
+    Plant(
+        "a redacted record keeps the name within a longer text, in a whole tree",
+        "server/erasing_mentions.py",
+        "            value = value.replace(word, STAR * len(word))\n",
+        "            value = STAR * len(word) if value == word else value\n",
+        _TREE,
     ),
 )

@@ -146,6 +146,28 @@ def test_who_gets_what_is_told_before_it_is_done(auditor: Visitor) -> None:
     assert sorted("陈宇轩 (平板二) is told" in one for one in effects) == [False, True]
 
 
+def picks(visitor: Visitor, **asked: str) -> list[str]:
+    """What the preview of a rule would settle: number, value and what was looked at."""
+    page = visitor.get(f"/conflicts/bulk?{urlencode({'which': 'all', **asked})}").text
+    return re.findall(r'name="pick" checked value="([^"]+)"', page)
+
+
+def test_what_a_rule_settles_is_what_its_preview_showed_and_nothing_that_changed_since(
+    auditor: Visitor,
+) -> None:
+    by_team = [picks(auditor, rule="team", team=team, field="phone") for team in ("t1", "t2")]
+    for found in by_team:
+        assert [int(one.split(":")[0]) for one in found] == [VOIDED, PHONE]
+    assert not {*by_team[0]} & {*by_team[1]}
+    # Without a team the rule chooses in none of them.
+    assert picks(auditor, rule="team", field="phone") == []
+    stale = [one[:-16] + "0" * 16 for one in by_team[0]]
+    done = auditor.post("/conflicts/bulk", pick=stale, reason="以一组为准")
+    assert done.status_code == 303
+    assert "2 left alone" in auditor.get(done.headers["location"]).text
+    assert counted(auditor)["open"] == 3
+
+
 def test_a_record_is_voided_reaches_both_tablets_and_comes_back_when_undone(
     world: World, auditor: Visitor
 ) -> None:
