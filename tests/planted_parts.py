@@ -152,7 +152,7 @@ PARTS = (
         "server/history.py",
         "todo += [one.entry.dot for one in reader.upto(d[:16], counter_of(d), record)]\n",
         "pass\n",
-        "tests/simulation/test_found.py",
+        "tests/server/test_history.py",
     ),
     Plant(
         "an animation larger than a screen is opened",

@@ -273,11 +273,12 @@ def test_an_animation_whose_frame_reaches_beyond_its_screen_is_refused_before_ro
     good = animation_of(b"x" * 900)
     assert len(read_frames(good)) == 2
     at = good.rindex(b"\x2c" + bytes(4))
-    wide = struct.pack("<H", 60_000)
-    wrong = good[: at + 5] + wide + wide + good[at + 9 :]
-    for behind in (b"", b"\0\1\2"):
-        with pytest.raises(PieceRefused, match="beyond its picture"):
-            read_frames(wrong[:at] + behind + wrong[at:])
+    far = struct.pack("<H", 60_000)
+    for place in (1, 3, 5, 7):
+        wrong = good[: at + place] + far + good[at + place + 2 :]
+        for behind in (b"", b"\0\1\2"):
+            with pytest.raises(PieceRefused, match="beyond its picture"):
+                read_frames(wrong[:at] + behind + wrong[at:])
 
 
 def test_an_animation_of_more_than_a_screen_is_refused_before_room_is_made():

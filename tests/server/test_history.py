@@ -106,6 +106,23 @@ def test_what_waits_and_what_is_in_quarantine_stands_in_the_history(office: Offi
         history(office, "nowhere")
 
 
+def test_what_stands_before_a_change_that_no_feed_holds_is_found_in_its_writers_feed(
+    office: Office,
+) -> None:
+    a = Pen(office, "zx", "张霞")
+    home = a.write(None, phone="0")
+    a.push()
+    a.write(home, phone="1")
+    a.push()
+    a.write(home, phone="2")
+    a.push()
+    # As on a server that knows the last one from a signed state alone.
+    office.sql("DELETE FROM segments WHERE first = 3")
+    found = history(office, home)
+    assert [moment.entry.change.values for moment in found.moments] == [["0"], ["1"]]
+    assert len(found.missing) == 1
+
+
 def test_it_says_in_one_sentence_why_a_value_is_shown(office: Office) -> None:
     a, b = Pen(office, "zx", "张霞"), Pen(office, "cyx", "陈宇轩")
     home = a.write(None, phone="0", risk="low")
