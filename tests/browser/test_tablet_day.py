@@ -7,31 +7,27 @@ so that it can be killed. At the end the browser's own folder is searched for wh
 
 import io
 import os
-import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
-import segno
 from PIL import Image
 from playwright.sync_api import Browser, Page, Response, expect
 
 from client_sdk.app import media
-from client_sdk.keys import VAULT_FILE, Keys
 from client_sdk.tablet import Tablet
-from crypto.ticket import encode_ticket, ticket_id
-from crypto.unlock import encode_vault
-from fixtures.browser import CHROMIUM, CHROMIUM_ARGS, WAIT_MS
+from crypto.ticket import encode_ticket
 from fixtures.district import Process, add_team, district_process, make_ticket
-from fixtures.pictures_tablet import SCALE, SHAPES
-from fixtures.waiting import WAIT_SECONDS_MAX
-from server import enrolment
+from fixtures.tablet_browser import (
+    App,
+    forget_the_wait,
+    officer_confirms,
+    qr_ticket,
+    remembered,
+    tab,
+)
 from server.office import reading
 from server.views import query
 from sync.effects import day_of
@@ -42,42 +38,7 @@ SECRET = "梁伯住三楼不下来常带药"
 NAMES = ("单雄信", "秦叔宝", "程咬金", "罗士信")
 CHILD = "罗焕儿"
 """Eight years old, in the last household: a guardian signs."""
-COMMAND = (sys.executable, "-c", "from client_sdk.cli import main; main()")
-STARTED = re.compile(r"http://127\.0\.0\.1:\d+/\S+")
 PLANTED = (*NAMES, CHILD, "龙津东路", "13800138", "药吃完了", SECRET)
-
-
-class App:
-    """The app in a process of its own, as a worker starts it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> str:
-        """Start it; the address that lets a browser in."""
-        self.process = subprocess.Popen(
-            [*COMMAND, "--dir", str(self.folder), "app", "--no-open"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        )
-        assert self.process.stdout
-        for line in self.process.stdout:
-            found = STARTED.search(line)
-            if found:
-                return found[0]
-        raise AssertionError("the app did not start")
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.process is not None and self.process.stdout:
-            process, self.process = self.process, None
-            process.send_signal(how)
-            try:
-                process.wait(WAIT_SECONDS_MAX)
-            finally:
-                process.kill()
-                process.stdout.close()
 
 
 class Hand:
@@ -90,29 +51,6 @@ class Hand:
     def tap(self, what: str) -> None:
         self.page.locator(what).first.tap()
         self.taps += 1
-
-
-@contextmanager
-def tab(browser: Browser, profile: Path) -> Iterator[Page]:
-    """A tab of a browser with a folder of its own, as a tablet's is."""
-    width, height = SHAPES["portrait"]
-    context = browser.browser_type.launch_persistent_context(
-        str(profile),
-        executable_path=CHROMIUM,
-        args=[*CHROMIUM_ARGS, "--use-fake-device-for-media-stream"],
-        permissions=["geolocation", "microphone"],
-        geolocation={"latitude": 23.12911, "longitude": 113.264385},
-        viewport={"width": int(width / SCALE), "height": int(height / SCALE)},
-        has_touch=True,
-        is_mobile=True,
-        locale="zh-CN",
-        timezone_id="Asia/Shanghai",
-    )
-    context.set_default_timeout(WAIT_MS)
-    try:
-        yield context.pages[0]
-    finally:
-        context.close()
 
 
 def teammate(server: Process, folder: Path) -> Tablet:
@@ -147,35 +85,6 @@ def teammate(server: Process, folder: Path) -> Tablet:
     tablet.create_record("person", {**child, "birth_year": int(today[:4]) - 8})
     tablet.sync()
     return tablet
-
-
-def officer_confirms(server: Process, ticket: str, page: Page) -> None:
-    """Compare the digits on the tablet's page with those of the server, and let it in."""
-    shown = page.locator(".digits")
-    shown.wait_for()
-    digits = re.sub(r"\D", "", shown.inner_text())
-    with reading(server.settings) as desk:
-        assert enrolment.progress(desk.store, bytes.fromhex(ticket)).digits == digits
-        with desk.store.write() as tx:
-            enrolment.confirm(tx, desk.keys.sign, ticket, "officer", desk.now_ms)
-    caller = server.caller()
-    caller.reload()
-    caller.close()
-
-
-def qr_ticket(server: Process) -> tuple[str, bytes]:
-    """A ticket that an officer has to confirm: its id, and the picture of its QR code."""
-    ticket = make_ticket(server.settings, "team", server.port, unattended=False)
-    picture = io.BytesIO()
-    segno.make(encode_ticket(ticket), error="m").save(picture, kind="png", scale=4)
-    return ticket_id(ticket.secret).hex(), picture.getvalue()
-
-
-def forget_the_wait(folder: Path) -> None:
-    """As if the minute after a wrong try were over; the try stays counted."""
-    vault = Keys(folder).vault()
-    entries = tuple(msgspec.structs.replace(entry, wait_ms=0) for entry in vault.entries)
-    (folder / VAULT_FILE).write_bytes(encode_vault(msgspec.structs.replace(vault, entries=entries)))
 
 
 def home_page(page: Page) -> None:
@@ -412,15 +321,3 @@ def disagrees(page: Page, mate: Tablet) -> None:
     page.locator("label.choice:has-text('13800138022')").tap()
     page.locator(".bar .main").tap()
     page.wait_for_selector("text=已处理")
-
-
-def remembered(profile: Path, planted: tuple[str, ...]) -> dict[str, list[str]]:
-    """What of the day the browser's folder still holds, in the ways that browsers write text."""
-    found: dict[str, list[str]] = {}
-    for path in profile.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            data = path.read_bytes()
-            for text in planted:
-                if any(text.encode(way) in data for way in ("utf-8", "utf-16-le", "gb18030")):
-                    found.setdefault(str(path.relative_to(profile)), []).append(text)
-    return found
