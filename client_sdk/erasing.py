@@ -63,8 +63,9 @@ def _carry_out(store: Store, said: Erasure) -> tuple[int, int, int]:
     store.run_many(
         "INSERT OR IGNORE INTO erased (record) VALUES (?)", ((record,) for record in said.records)
     )
-    there = _count(store, "SELECT count(*) FROM records WHERE id IN", records)
-    others = _count(store, "SELECT count(*) FROM search WHERE record IN", records)
+    there = _count(store, "SELECT count(*) FROM records WHERE id IN (?)", records)
+    texts = "SELECT count(*) FROM search WHERE home IN (SELECT home FROM records WHERE id IN (?))"
+    others = _count(store, texts, records)
     named = []
     for replica, counter, tag in said.dots():
         rows = store.rows(
@@ -86,7 +87,7 @@ def _carry_out(store: Store, said: Erasure) -> tuple[int, int, int]:
 def _count(store: Store, sql: str, records: Iterable[str]) -> int:
     total = 0
     for marks, part in in_parts(records):
-        found = store.one(f"{sql} ({marks})", part)
+        found = store.one(sql.replace("?", marks), part)
         total += int(found[0]) if found else 0
     return total
 

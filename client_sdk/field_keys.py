@@ -22,7 +22,7 @@ from client_sdk.revoked import is_revoked
 from client_sdk.roots import root_by
 from client_sdk.scope import SCRUB
 from client_sdk.store.base import Store
-from client_sdk.store.records import from_json
+from client_sdk.store.records import drop_stale_texts, from_json
 from crypto.certificate import Certificate, check_certificate
 from crypto.errors import CryptoError, SealRefused
 from crypto.field import KEYS_WRAPPED_MAX, FieldKey, key_id, unwrap_keys, wrap_keys
@@ -121,9 +121,9 @@ def _look_again(store: Store) -> None:
 
     Texts made with a key that went go at once, and from the write-ahead log after the commit.
     """
-    sealed = "SELECT id FROM records WHERE instr(body, ?) > 0"
-    store.run(f"DELETE FROM search WHERE record IN ({sealed})", (f'"{SEALED}',))
-    store.run(f"INSERT OR IGNORE INTO search_stale (record) {sealed}", (f'"{SEALED}',))
+    sealed = "SELECT home FROM records WHERE instr(body, ?) > 0"
+    store.run(f"INSERT OR IGNORE INTO search_stale (home) {sealed}", (f'"{SEALED}',))
+    drop_stale_texts(store)
     store.put(SCRUB, True)
     store.put(_WANTED, [])
     rows = store.rows("SELECT id, body FROM records WHERE instr(body, ?) > 0", (f'"{SEALED}',))

@@ -112,7 +112,8 @@ def merge(
     if kept:
         if not own:
             solved.note(store, ((k.record, k.collection, k.body) for k in kept))
-        keep_records(store, kept, search_all=searched)
+        names = {k.collection for k in kept} & schema.collections.keys() if searched else ()
+        keep_records(store, kept, [n for n in names if schema.collections[n].searched()])
         field_keys.want(store, ((k.record, k.body) for k in kept))
     _note(store, batch, entries, states, own=own)
     return Merged({k.record for k in kept}, len(left))

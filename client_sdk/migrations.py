@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 7
+VERSION = 8
 """Steps there are: what ``user_version`` says of a store that is up to date."""
 
 _FIRST = """
@@ -163,6 +163,26 @@ CREATE INDEX search_record ON search (record);
 """
 """A household's texts lie together: a search judges it in passing, and stops at the last hit."""
 
+_EIGHTH = """
+CREATE TABLE search_one (home TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO search_one SELECT home, group_concat(text, char(10)) FROM search GROUP BY home;
+CREATE TABLE search_one_stale (home TEXT PRIMARY KEY) WITHOUT ROWID;
+INSERT INTO search_one_stale
+  SELECT home FROM records WHERE id IN (SELECT record FROM search_stale) UNION
+  SELECT home FROM search WHERE record IN (SELECT record FROM search_stale);
+DROP TABLE search;
+DROP TABLE search_stale;
+ALTER TABLE search_one RENAME TO search;
+ALTER TABLE search_one_stale RENAME TO search_stale;
+CREATE TRIGGER search_moved AFTER UPDATE OF home ON records WHEN old.home != new.home BEGIN
+  INSERT INTO search_stale SELECT old.home
+  WHERE NOT EXISTS (SELECT 1 FROM search_stale WHERE home = old.home); END;
+CREATE TRIGGER search_gone AFTER DELETE ON records BEGIN
+  INSERT INTO search_stale SELECT old.home
+  WHERE NOT EXISTS (SELECT 1 FROM search_stale WHERE home = old.home); END;
+"""
+"""One text a household: half the bytes are decrypted, and each household is one row."""
+
 
 def migrate(connection: Any) -> None:
     """Bring a store to ``VERSION``, each step in one transaction. sqlite-utils keeps the list.
@@ -201,6 +221,10 @@ def migrate(connection: Any) -> None:
     @steps(name="0007-search-by-household")
     def seventh(db: Database) -> None:
         _run(db, _SEVENTH)
+
+    @steps(name="0008-one-search-text-a-household")
+    def eighth(db: Database) -> None:
+        _run(db, _EIGHTH)
 
     database = Database(connection)
     steps.apply(database)

@@ -16,7 +16,13 @@ from client_sdk import solved
 from client_sdk.blobs import BLOB_FOLDER
 from client_sdk.store.base import Store
 from client_sdk.store.feeds import FeedRow, rows_where
-from client_sdk.store.records import LISTED, homes_of_record, in_parts, records_of_homes
+from client_sdk.store.records import (
+    LISTED,
+    drop_stale_texts,
+    homes_of_record,
+    in_parts,
+    records_of_homes,
+)
 from client_sdk.store.signed import drop_bare_pages
 from client_sdk.upload import seal_rows
 from sync.messages import Notice
@@ -136,12 +142,11 @@ def purge(store: Store, records: set[str]) -> None:
             ("records", "id"),
             ("record_homes", "record"),
             ("waiting", "record"),
-            ("search", "record"),
-            ("search_stale", "record"),
             ("drafts", "home"),
             ("agenda", "home"),
         ):
             store.run(f"DELETE FROM {table} WHERE {column} IN ({marks})", part)
+    drop_stale_texts(store)
     drop_bare_pages(store, pages)
     solved.forget(store, set(records))
     for number, raw in store.rows("SELECT id, notice FROM notices"):

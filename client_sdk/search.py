@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finding a household by any part of a name, an address, a phone, or by pinyin initials.
 
-What lives here: the search texts, brought up to date before they are asked, and the question. What
-must not: showing. Invariant: a record whose text is out of date stands in ``search_stale``, in the
-transaction that changed it; a search brings it up to date first. Of a sealed field only what this
-tablet may read is searched.
+What lives here: the search texts, one for each home, brought up to date before they are asked, and
+the question. What must not: showing. Invariants: a home whose text is out of date stands in
+``search_stale``, by the transaction that changed one of its records or took it to another home; a
+search brings it up to date first. Of a sealed field only what this tablet may read is searched.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from client_sdk.sealed import Sealed
 from client_sdk.store.base import Store
-from client_sdk.store.records import LISTED, from_json, in_parts
+from client_sdk.store.records import drop_stale_texts, from_json, in_parts
 from sync.packing import decode_causal, unpack_state
 from sync.schema import Schema
 from sync.sealing import is_sealed
@@ -65,30 +65,28 @@ def folded(text: str) -> str:
 
 
 def refresh(store: Store, schema: Schema) -> int:
-    """Bring the search texts of changed records up to date; returns how many there were."""
-    stale = [r for (r,) in store.rows("SELECT record FROM search_stale")]
+    """Bring the search texts of changed homes up to date; returns how many there were."""
+    stale = [home for (home,) in store.rows("SELECT home FROM search_stale")]
     if not stale:
         return 0
-    searched = {
-        name: [f for f, field in c.fields.items() if field.searched]
-        for name, c in schema.collections.items()
-    }
-    rows = []
+    searched = {name: fields for name, c in schema.collections.items() if (fields := c.searched())}
     sealed = Sealed(store, schema)
+    parts: dict[str, list[str]] = {}
+    names = ",".join("?" * len(searched))
     for marks, part in in_parts(stale):
-        sql = f"SELECT id, collection, home, body, causal FROM records WHERE id IN ({marks})"
-        for record, collection, home, text, causal in store.rows(sql, part):
-            fields = searched.get(collection, [])
-            if not fields:
-                continue
-            body = from_json(text)
+        sql = (
+            "SELECT id, collection, home, body, causal FROM records"
+            f" WHERE home IN ({marks}) AND collection IN ({names})"
+        )
+        for record, collection, home, text, causal in store.rows(sql, [*part, *searched]):
+            fields, body = searched[collection], from_json(text)
             if any(is_sealed(body.get(name)) for name in fields):
                 body = _opened(sealed, record, collection, causal, body)
-            rows.append((record, home, _text(body, fields)))
+            parts.setdefault(home, []).extend(_texts(body, fields))
+    rows = ((home, "\n".join(dict.fromkeys(texts))) for home, texts in sorted(parts.items()))
     with store.transaction():
-        # A record that moved has its text at another household: the old one goes first.
-        store.run_ids(f"DELETE FROM search WHERE record IN {LISTED}", stale)
-        store.run_many("INSERT INTO search (record, home, text) VALUES (?, ?, ?)", sorted(rows))
+        drop_stale_texts(store)
+        store.run_many("INSERT INTO search (home, text) VALUES (?, ?)", rows)
         store.run("DELETE FROM search_stale")
     return len(stale)
 
@@ -108,14 +106,14 @@ def _opened(
     return out
 
 
-def _text(body: dict[str, Any], fields: list[str]) -> str:
-    parts: list[str] = []
+def _texts(body: dict[str, Any], fields: list[str]) -> list[str]:
+    out: list[str] = []
     for name in fields:
         value = body.get(name)
         if isinstance(value, str) and value:
-            parts.append(folded(value))
-            parts += initials(value)
-    return "\n".join(parts)
+            out.append(folded(value))
+            out += initials(value)
+    return out
 
 
 def search(store: Store, schema: Schema, question: str) -> list[str]:
@@ -128,8 +126,8 @@ def search(store: Store, schema: Schema, question: str) -> list[str]:
     if not words:
         return []
     refresh(store, schema)
-    # The table is in the order of homes: each is judged in passing, and none is read after the
-    # last hit. Decision 0004.
-    each = " AND ".join(["max(instr(text, ?))"] * len(words))
-    sql = f"SELECT home FROM search GROUP BY home HAVING {each} ORDER BY home LIMIT {HITS_MAX}"
+    # The table is in the order of homes: none is read after the last hit. Decision 0004. No word
+    # has the end of a line in it, which parts one text from the next.
+    each = " AND ".join(["instr(text, ?)"] * len(words))
+    sql = f"SELECT home FROM search WHERE {each} ORDER BY home LIMIT {HITS_MAX}"
     return [home for (home,) in store.rows(sql, words)]

@@ -116,6 +116,10 @@ class Collection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         """The declaration of a field; an undeclared one is an ``ask`` register."""
         return self.fields.get(name, UNDECLARED)
 
+    def searched(self) -> list[str]:
+        """The fields by whose text a household is found."""
+        return [name for name, field in self.fields.items() if field.searched]
+
 
 UNDECLARED = Field(policy="ask")
 

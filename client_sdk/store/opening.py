@@ -35,8 +35,9 @@ STORE_FILE = "store.db"
 LOCK_FILE = "store.lock"
 PAGE_BYTES = 8192
 """One page of the file: a record with its causal data fits, and few pages hold a household."""
-CACHE_KIB = 4096
-"""Pages held in memory: 400 households whole; the tablet's memory is small."""
+CACHE_KIB = 6144
+"""Pages held in memory: 600 households whole, or the search texts of 10,000 and what one search
+shows. The tablet's memory is small."""
 
 if sys.platform == "win32":
     import msvcrt

@@ -100,8 +100,8 @@ class Kept(NamedTuple):
     body: dict[str, Any]
 
 
-def keep_records(store: Store, kept: list[Kept], *, search_all: bool = True) -> None:
-    """Store what merging made of records. ``search_all``: their search texts are out of date."""
+def keep_records(store: Store, kept: list[Kept], searched: Collection[str]) -> None:
+    """Store what merging made of records. Of these collections search texts are out of date."""
     rows = []
     homes: list[tuple[str, str]] = []
     for item in kept:
@@ -137,9 +137,17 @@ def keep_records(store: Store, kept: list[Kept], *, search_all: bool = True) -> 
     ids = [item.record for item in kept]
     store.run_ids(f"DELETE FROM record_homes WHERE record IN {LISTED}", ids)
     store.run_many("INSERT INTO record_homes (record, home) VALUES (?, ?)", homes)
-    if search_all:
-        sql = "INSERT OR IGNORE INTO search_stale (record) SELECT value FROM json_each(?)"
-        store.run_ids(sql, ids)
+    # A home that a record left is noted by a trigger.
+    stale = {row[2] for row in rows if row[1] in searched}
+    if stale:
+        sql = "INSERT OR IGNORE INTO search_stale (home) SELECT value FROM json_each(?)"
+        store.run_ids(sql, sorted(stale))
+
+
+def drop_stale_texts(store: Store) -> None:
+    """Take the search texts away that may hold what is no longer there; those of homes that stay
+    are made again before the next search."""
+    store.run("DELETE FROM search WHERE home IN (SELECT home FROM search_stale)")
 
 
 def _differs(body: dict[str, Any], field: str, value: Any) -> bool:
