@@ -49,12 +49,16 @@ def test_an_auditors_day_from_a_live_conflict_to_both_tablets_and_back(
     tab = auditor
     tab.goto("/conflicts")
     before = open_count(tab)
+    tab.keyboard.press("j")
     world.clash("h1", {"emergency_phone": "12600007001"}, {"emergency_phone": "12600007002"})
     # It appears by itself.
     row = tab.locator("[data-rows] tbody tr", has_text="紧急联系电话")
     expect(row).to_have_count(1)
     # So do the counts.
     expect(tab.locator('.tabs a[href="?state=open"] b')).to_have_text(str(before + 1))
+    # The row that keys had come to is still the one that Enter opens.
+    expect(tab.locator("tr.on")).to_have_count(1)
+    expect(tab.locator("tr.on")).to_be_focused()
     row.get_by_role("link").click()
     expect(tab.locator("h1")).to_contain_text("陈秀英")
     expect(tab.locator(".side")).to_have_count(2)
@@ -123,8 +127,31 @@ def test_a_decision_upon_a_record_that_changed_meanwhile_is_refused(
     assert world.tablets["zhangxia"].read("h5").values["emergency_contact"] == "大女儿"
 
 
+def keys_move_tick_and_lead_on(tab: Page) -> None:
+    """In the list and between conflicts, as the help at the foot of both pages says."""
+    tab.goto("/conflicts")
+    rows = tab.locator("[data-rows] tbody tr")
+    steps = (("j", 0), ("j", 1), ("j", 2), ("k", 1), ("k", 0), ("k", 0), ("j", 1))
+    for key, at in steps:
+        tab.keyboard.press(key)
+        expect(tab.locator("tr.on")).to_have_count(1)
+        expect(rows.nth(at)).to_be_focused()
+    tick = rows.nth(1).get_by_role("checkbox")
+    tab.keyboard.press("x")
+    expect(tick).to_be_checked()
+    assert tab.locator("#rows input:checked").count() == 1
+    tab.keyboard.press("x")
+    expect(tick).not_to_be_checked()
+    # On the page of one conflict they lead to the next older one, and back.
+    tab.goto("/conflicts/2")
+    for key, path in (("j", "/conflicts/1"), ("k", "/conflicts/2"), ("k", "/conflicts/3")):
+        tab.keyboard.press(key)
+        tab.wait_for_url(f"**{path}")
+
+
 def test_keys_alone_lead_from_the_list_to_a_decision(world: World, auditor: Page) -> None:
     tab = auditor
+    keys_move_tick_and_lead_on(tab)
     world.clash("h2", {"emergency_contact": "表弟"}, {"emergency_contact": "堂兄"})
     tab.goto("/conflicts?field=emergency_contact")
     tab.keyboard.press("j")

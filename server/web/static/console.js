@@ -104,7 +104,9 @@ document.addEventListener("keydown", (event) => {
 
 async function refresh(live) {
   const ticked = new Set([...document.querySelectorAll("#rows input:checked")].map((t) => t.value));
-  const on = current()?.dataset.href;
+  const row = current();
+  const on = row?.dataset.href;
+  const focused = row !== null && document.activeElement === row;
   const address = new URL(location.href);
   address.searchParams.set("part", "1");
   const answer = await fetch(address, { headers: { "doorstep-live": "1" }, redirect: "error" });
@@ -119,8 +121,13 @@ async function refresh(live) {
   for (const tick of box.querySelectorAll("input[type=checkbox]")) {
     tick.checked = ticked.has(tick.value);
   }
-  const row = rows().find((one) => one.dataset.href === on);
-  row?.classList.add("on");
+  const again = rows().find((one) => one.dataset.href === on);
+  again?.classList.add("on");
+  if (again && focused) {
+    // Enter opens the row that has the focus: it went with the row that was replaced.
+    again.tabIndex = -1;
+    again.focus({ preventScroll: true });
+  }
   live.textContent = live.dataset.new;
 }
 
