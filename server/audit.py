@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from server.area_names import UNNAMED, AreaNames
 from server.errors import NotFound
 from server.store.base import Transaction
 
@@ -199,7 +200,8 @@ def count_by_policy(tx: Transaction, wanted: Filter = EVERYTHING) -> dict[str, d
 class Names:
     """Names of workers, tablets and areas, looked up once each."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, areas: AreaNames = UNNAMED) -> None:
+        self.areas = areas
         people = "SELECT id, name FROM accounts UNION ALL SELECT id, name FROM workers"
         self._workers = {str(i): str(name) for i, name in tx.rows(people)}
         self._devices = {

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from server.area_names import UNNAMED, AreaNames
 from server.audit_show import Conflict, Decision, Mention, Side
 from server.set_aside import LIMITS
 from server.verify_feeds import Problem
 from server.words import fill, pick
 from sync.change import Change
+from sync.collections.declare import AREA_PATTERN
 from sync.labels import heading, shown
 from sync.limits import Limits
 from sync.schema import Collection, Schema
@@ -161,11 +163,20 @@ def offset_words(offset_ms: int | None, lang: str) -> str:
     return fill(text, lang, span=span(offset_ms, lang))
 
 
-def value_words(schema: Schema, collection: str, field: str, value: Any, lang: str) -> str:
-    """A value as people read it; an empty one is said to be."""
+def value_words(
+    schema: Schema,
+    collection: str,
+    field: str,
+    value: Any,
+    lang: str,
+    areas: AreaNames = UNNAMED,
+) -> str:
+    """A value as people read it; an empty one is said to be, an area goes by its name."""
     declared = schema.field(collection, field)
     if value is None or value in ("", []):
         return pick("（空） ‖ (empty)", lang)
+    if declared.pattern == AREA_PATTERN and isinstance(value, str):
+        return areas.beside(value, lang)
     return shown(declared, value, lang)
 
 
@@ -223,9 +234,15 @@ def where_words(side: Side, lang: str) -> str:
     return side.tablet
 
 
-def decision_words(schema: Schema, conflict: Conflict, decision: Decision, lang: str) -> str:
+def decision_words(
+    schema: Schema,
+    conflict: Conflict,
+    decision: Decision,
+    lang: str,
+    areas: AreaNames = UNNAMED,
+) -> str:
     """Who decided what, when, where and why, in one sentence."""
-    value = value_words(schema, conflict.collection, conflict.field, decision.value, lang)
+    value = value_words(schema, conflict.collection, conflict.field, decision.value, lang, areas)
     if decision.what == "undo":
         text = (
             "{when}，{who}撤销了裁定，恢复为“{value}”：{reason} ‖ "
@@ -253,7 +270,7 @@ def decision_words(schema: Schema, conflict: Conflict, decision: Decision, lang:
     )
 
 
-def base_words(schema: Schema, conflict: Conflict, lang: str) -> str:
+def base_words(schema: Schema, conflict: Conflict, lang: str, areas: AreaNames = UNNAMED) -> str:
     """The value that everyone had seen before, and whose it was."""
     if not conflict.base:
         return pick("各方此前没有共同看过的值 ‖ there was no value that all had seen", lang)
@@ -261,7 +278,7 @@ def base_words(schema: Schema, conflict: Conflict, lang: str) -> str:
         fill(
             "“{value}”（{whose}） ‖ “{value}” ({whose})",
             lang,
-            value=value_words(schema, conflict.collection, conflict.field, m.value, lang),
+            value=value_words(schema, conflict.collection, conflict.field, m.value, lang, areas),
             whose=whose(m._replace(own=False), lang),
         )
         for m in conflict.base

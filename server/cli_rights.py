@@ -109,6 +109,7 @@ def export(context: click.Context, /, subject: str, target: Path, reason: str, b
     import os
 
     from server import rights_document
+    from server.area_names import read_area_names
     from server.journal import note
     from server.office import reading
 
@@ -117,10 +118,11 @@ def export(context: click.Context, /, subject: str, target: Path, reason: str, b
         found = _read(desk, subject, by, reason)
         with desk.store.write() as tx:
             note(tx, desk.now_ms, by, "person-export", subject, reason)
+            areas = read_area_names(tx)
         if target.suffix == ".json":
             data = rights_document.as_json(found)
         else:
-            data = rights_document.as_html(found, desk.schema, when).encode()
+            data = rights_document.as_html(found, desk.schema, when, areas).encode()
     file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "wb") as out:
         out.write(data)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from server.area_names import AreaNames
 from server.audit_words import field_words, value_words
 from server.rights import Everything, Held, Written
 from server.words import pick
@@ -21,6 +22,8 @@ from sync.schema import Schema
 from sync.sealing import is_sealed
 
 When = Callable[[int | None], str]
+Setting = tuple[Schema, When, AreaNames]
+"""What words are made with: the schema, how moments are written, what areas are called."""
 TITLE = "个人信息副本 ‖ Copy of personal information"
 SEALED = "（已封存，须经授权人员查阅） ‖ (sealed; opened by who may read it)"
 _STYLE = (
@@ -36,19 +39,19 @@ def as_json(found: Everything) -> bytes:
     return msgspec.json.format(msgspec.json.encode(found), indent=2)
 
 
-def as_html(found: Everything, schema: Schema, when: When) -> str:
+def as_html(found: Everything, schema: Schema, when: When, areas: AreaNames) -> str:
     """All of it for people: a page without anything from elsewhere."""
     body = [f"<h1>{_both(TITLE)}</h1>"]
     body.append(_table((), [
         (_both("姓名 ‖ Name"), escape(found.name)),
         (_both("编号 ‖ Id"), escape(found.person)),
         (_both("户编号 ‖ Household"), escape(found.home)),
-        (_both("区划 ‖ Area"), escape(found.area)),
+        (_both("区划 ‖ Area"), escape(areas.beside(found.area, "zh"))),
         (_both("截至 ‖ As of"), escape(when(found.at_ms))),
     ]))  # fmt: skip
     body.append(f"<h2>{_both('我们保存的内容 ‖ What we hold')}</h2>")
     for one in found.records:
-        body += _record(one, schema, when)
+        body += _record(one, (schema, when, areas))
     body.append(f"<h2>{_both('同意书 ‖ Consents')}</h2>")
     body.append(_list(
         f"{escape(str(one.get('on', '')))} {escape(str(one.get('purpose', '')))}: "
@@ -78,16 +81,17 @@ def as_html(found: Everything, schema: Schema, when: When) -> str:
     )
 
 
-def _record(one: Held, schema: Schema, when: When) -> list[str]:
+def _record(one: Held, setting: Setting) -> list[str]:
+    schema = setting[0]
     declared = schema.collections.get(one.collection)
     label = declared.label if declared else None
     zh, en = (label.zh, label.en) if label else (one.collection, one.collection)
     rows = [
-        (_label(schema, one.collection, name), _value(schema, one.collection, name, value))
+        (_label(schema, one.collection, name), _value(setting, one.collection, name, value))
         for name, value in one.values.items()
     ]
     heads = ("时间 ‖ When", "谁 ‖ Who", "修改 ‖ What", "原因 ‖ Why")
-    history = [_line(one, change, schema, when) for change in one.changes]
+    history = [_line(one, change, setting) for change in one.changes]
     return [
         f"<h3>{escape(zh)} <small>{escape(en)} {escape(one.record)}</small></h3>",
         _table((), rows),
@@ -95,9 +99,10 @@ def _record(one: Held, schema: Schema, when: When) -> list[str]:
     ]
 
 
-def _line(one: Held, change: Written, schema: Schema, when: When) -> tuple[str, ...]:
+def _line(one: Held, change: Written, setting: Setting) -> tuple[str, ...]:
+    schema, when, _ = setting
     what = "; ".join(
-        f"{_label(schema, one.collection, name)}: {_value(schema, one.collection, name, value)}"
+        f"{_label(schema, one.collection, name)}: {_value(setting, one.collection, name, value)}"
         for name, value in change.values.items()
     )
     who = f"{escape(change.worker_name or change.worker)}<br><small>{escape(change.device)}</small>"
@@ -109,10 +114,11 @@ def _label(schema: Schema, collection: str, name: str) -> str:
     return f"{escape(zh)} <small>{escape(en)}</small>"
 
 
-def _value(schema: Schema, collection: str, name: str, value: Any) -> str:
+def _value(setting: Setting, collection: str, name: str, value: Any) -> str:
+    schema, _, areas = setting
     if is_sealed(value):
         return _both(SEALED)
-    return escape(value_words(schema, collection, name, value, "zh"))
+    return escape(value_words(schema, collection, name, value, "zh", areas))
 
 
 def _both(text: str) -> str:

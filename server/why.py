@@ -8,6 +8,8 @@ or who overwrote what was there before.
 
 from __future__ import annotations
 
+from typing import Any
+
 from server.audit import Names
 from server.audit_words import POLICY_WORDS, day, field_words, value_words
 from server.errors import NotFound
@@ -26,7 +28,11 @@ def why_shown(
     if kind is None:
         raise NotFound("field")
     label = field_words(schema, stored.collection, field, lang)
-    value = value_words(schema, stored.collection, field, stored.body.get(field), lang)
+
+    def words(held: Any) -> str:
+        return value_words(schema, stored.collection, field, held, lang, names.areas)
+
+    value = words(stored.body.get(field))
     if kind != "register":
         return fill(
             "{label}是“{value}”：{rule} ‖ {label} is “{value}”: {rule}",
@@ -52,9 +58,7 @@ def why_shown(
         )
         return fill(text, lang, label=label, value=value, wrote=wrote)
     others = ("、" if lang == "zh" else ", ").join(
-        f"{names.worker(s.worker)} “{value_words(schema, stored.collection, field, s.value, lang)}”"
-        for s in siblings
-        if s.dot != chosen.dot
+        f"{names.worker(s.worker)} “{words(s.value)}”" for s in siblings if s.dot != chosen.dot
     )
     policy = schema.policy(stored.collection, field)
     text = (

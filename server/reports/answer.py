@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from server.area_names import read_area_names
 from server.cli_words import State
 from server.errors import ReportRefused
 from server.journal import note
@@ -112,7 +113,8 @@ def _made(
             found = records(tx, name, figure, asked, now_ms=now_ms)
             seen = [one.record for one in found]
             wanted = next(one for one in result.report.figures if one.name == figure)
-            sheet = records_sheet(result.report, wanted, found, sheet.days, sheet.unit, lang)
+            areas = read_area_names(tx)
+            sheet = records_sheet(result.report, wanted, found, sheet.days, sheet.unit, lang, areas)
         elif kind == "geojson":
             return as_geojson(tx, result, lang), sheet
     if figure:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from server.area_names import AreaNames
 from server.reports.define import Dimension, Figure, Report, Share
 from server.reports.params import ZONE
 from server.reports.running import Behind, Result, Row
@@ -127,7 +128,13 @@ def key_text(dimension: Dimension, key: str, lang: str) -> str:
 
 
 def records_sheet(
-    report: Report, figure: Figure, found: Sequence[Behind], result_days: str, unit: str, lang: str
+    report: Report,
+    figure: Figure,
+    found: Sequence[Behind],
+    result_days: str,
+    unit: str,
+    lang: str,
+    areas: AreaNames,
 ) -> Sheet:
     """The records behind a figure as a sheet: whose they are, where, and what they hold."""
     kinds = {one.collection for one in found}
@@ -141,13 +148,15 @@ def records_sheet(
         ("记录", "Record"),
         ("所属户", "Household"),
         ("区划代码", "Code"),
+        ("区划", "Area"),
         ("户主", "Head of household"),
         ("地址", "Address"),
     ]
     headings = [word(pair, lang) for pair in pairs]
     rows: list[list[Cell]] = []
     for one in found:
-        cells: list[Cell] = [one.record, one.home, one.area, one.head, one.address]
+        cells: list[Cell] = [one.record, one.home, one.area, areas.words(one.area, lang)]
+        cells += [one.head, one.address]
         if collection is not None:
             cells += [_field_text(collection.field(f), one.body.get(f), lang) for f in fields]
         rows.append(cells)

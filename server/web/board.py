@@ -62,7 +62,7 @@ def board(visit: Visit) -> Answered:
         area = area or scoped.area
         values: dict[str, Any] = {
             "area": area,
-            "area_name": scoped.area_name(area),
+            "area_name": visit.place(area),
             "below": [a for a in scoped.areas_below(area) if len(a.code) <= 12],
             "progress": progress_of(scoped.tx),
             "ready": ready(scoped),

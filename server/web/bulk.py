@@ -16,7 +16,6 @@ from typing import NamedTuple
 from server.accounts import AUDIT
 from server.audit import Filter
 from server.audit_show import Conflict, Side
-from server.audit_words import value_words
 from server.errors import ServerError
 from server.resolving import resolve
 from server.web.conflicts import REASONS, wanted_of
@@ -91,7 +90,7 @@ def _plan(visit: Visit, scoped: Scoped, rule: str, wanted: Filter, n: int) -> Pl
     chosen = choose_by(rule, wanted, found)
 
     def words(side: Side) -> str:
-        return value_words(scoped.schema, found.collection, found.field, side.value, visit.lang)
+        return visit.value(found.collection, found.field, side.value)
 
     lost = tuple(
         (side.worker_name, words(side))

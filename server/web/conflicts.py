@@ -18,7 +18,6 @@ from server.audit_words import (
     decision_words,
     field_words,
     seen_words,
-    value_words,
     where_words,
 )
 from server.errors import NotFound
@@ -179,7 +178,6 @@ def one(visit: Visit) -> Result:
             "before": scoped.next_open(number, newer=True),
             "may_audit": visit.account.may(AUDIT),
             "reasons": REASONS,
-            "area_name": scoped.area_name(found.area),
             "team_names": scoped.team_names([side.team for side in found.sides]),
             "voided": bool(stored and stored.voided),
         }
@@ -193,11 +191,11 @@ def _of_nobody(found: Conflict, photos: list[Stored]) -> list[Stored]:
 
 
 def _shown(visit: Visit, scoped: Scoped, found: Conflict, photos: list[Stored]) -> dict[str, Any]:
-    schema, lang = scoped.schema, visit.lang
+    schema, lang, areas = scoped.schema, visit.lang, visit.areas
     declared = schema.field(found.collection, found.field)
 
     def words(value: Any) -> str:
-        return value_words(schema, found.collection, found.field, value, lang)
+        return visit.value(found.collection, found.field, value)
 
     base = found.base[0].value if found.base else None
     against = words(base) if found.base else None
@@ -233,9 +231,9 @@ def _shown(visit: Visit, scoped: Scoped, found: Conflict, photos: list[Stored]) 
         "conflict": found,
         "sides": sides,
         "declared": declared,
-        "base": base_words(schema, found, lang),
+        "base": base_words(schema, found, lang, areas),
         "shown_words": words(found.shown),
-        "decisions": [decision_words(schema, found, d, lang) for d in found.decisions],
+        "decisions": [decision_words(schema, found, d, lang, areas) for d in found.decisions],
         "can_undo": settled,
         "elsewhere": effects_of(scoped, found, _NEITHER),
         "own": shown(declared, found.shown, lang),
@@ -257,7 +255,7 @@ def _around(visit: Visit, scoped: Scoped, found: Conflict, stored: Any) -> list[
         held = stored.body.get(name)
         secret = name.endswith("_key")
         if name != found.field and held not in (None, "", []) and not secret:
-            out.append((name, value_words(scoped.schema, found.collection, name, held, visit.lang)))
+            out.append((name, visit.value(found.collection, name, held)))
     return out
 
 

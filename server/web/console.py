@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the console keeps in memory while the server runs: wrong tries, lines just logged.
+"""What the console keeps in memory while the server runs: wrong tries, lines just logged, names.
 
 What lives here: waiting after wrong tries. What must not: pages. Invariants
 - An account never closes by wrong tries: it waits, at most WAIT_MS_MAX, and only for browsers in
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from server.area_names import RememberedAreas
 from server.web.access import Seen
 from server.web.errors import SignInWaits
 
@@ -54,4 +55,5 @@ class Console:
     def __init__(self) -> None:
         self.tries = Tries()
         self.seen = Seen()
+        self.areas = RememberedAreas()
         self.streams = 0

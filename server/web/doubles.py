@@ -14,7 +14,6 @@ from typing import Any
 
 from server.accounts import AUDIT, READ
 from server.audit_errors import RecordChanged
-from server.audit_words import value_words
 from server.duplicates import Proposal, propose, read_entries
 from server.history import Stored
 from server.joining import joining, parting, share_teams, telling_apart
@@ -117,7 +116,7 @@ def _rows(
             continue
 
         def words(value: Any, name: str = name) -> str:
-            return value_words(scoped.schema, "household", name, value, visit.lang)
+            return visit.value("household", name, value)
 
         siblings = [words(s.value) for s in held.siblings] if held and held.conflict else []
         told = " | ".join(siblings) if siblings else words(held.value if held else None)

@@ -149,7 +149,7 @@ def _node(
     if conflict is not None and conflict.field in change.names:
         value = change.values[change.names.index(conflict.field)]
         field = field_words(schema, change.collection, conflict.field, lang)
-        shown = value_words(schema, change.collection, conflict.field, value, lang)
+        shown = value_words(schema, change.collection, conflict.field, value, lang, names.areas)
         what = f"{field}: {shown}"
     else:
         what = _what(one, schema, lang)

@@ -12,7 +12,7 @@ from typing import Any
 
 from server.accounts import AUDIT
 from server.audit import Filter
-from server.audit_words import moment, value_words
+from server.audit_words import moment
 from server.joined_audit import JoinedConflict, counts_of, joined_conflicts, joined_of, met_by
 from server.joined_deciding import resolve_joined, undo_joined
 from server.store.base import Transaction
@@ -73,7 +73,7 @@ def beside(visit: Visit, scoped: Scoped, homes: tuple[str, str]) -> list[dict[st
 
 def _shown(visit: Visit, scoped: Scoped, one: JoinedConflict) -> dict[str, Any]:
     def words(value: Any) -> str:
-        return value_words(scoped.schema, "household", one.field, value, visit.lang)
+        return visit.value("household", one.field, value)
 
     scoped.saw(one.area, one.home, one.home, [one.field])
     settled = [done for done in (one.settled, one.undone) if done is not None]

@@ -12,7 +12,6 @@ from typing import Any
 from crypto.blob import decrypt_blob
 from crypto.errors import CryptoError
 from server.accounts import READ
-from server.audit_words import value_words
 from server.blobs import blob_state, get_piece
 from server.custody_places import last_backup, upstream_kind
 from server.errors import BlobUnknown, NotFound
@@ -45,7 +44,7 @@ def record(visit: Visit) -> Result:
         values: dict[str, Any] = {
             "record": name,
             "home": home,
-            "area_name": scoped.area_name(area),
+            "place_code": area,
             "collection_name": history.collection,
             "title": scoped.titles([name]).get(name, ""),
             "voided": bool(stored and stored.voided),
@@ -91,9 +90,7 @@ def _fields(
     return [
         (
             name,
-            value_words(
-                scoped.schema, stored.collection, name, _opened(scoped, stored, name), visit.lang
-            ),
+            visit.value(stored.collection, name, _opened(scoped, stored, name)),
             why_shown(scoped.names, scoped.schema, history, stored, name, visit.lang),
         )
         for name in order
@@ -133,21 +130,19 @@ def _moments(visit: Visit, scoped: Scoped, history: History) -> list[dict[str, A
                 "writes": [
                     (
                         name,
-                        value_words(
-                            scoped.schema,
+                        visit.value(
                             change.collection,
                             name,
                             scoped.opened(
                                 change.collection, one.entry.record, name, one.dot, value
                             ),
-                            visit.lang,
                         ),
                     )
                     for name, value in zip(change.names, change.values, strict=True)
                     if name not in HIDDEN
                 ],
                 "others": [
-                    (op, field, value_words(scoped.schema, change.collection, field, v, visit.lang))
+                    (op, field, visit.value(change.collection, field, v))
                     for op, field, v in change.others
                     if field
                 ],
@@ -172,7 +167,7 @@ def _then(
         scoped.note_opened()
     body = shown_fields(state, scoped.schema, collection)
     return [
-        (name, value_words(scoped.schema, collection, name, one.value, visit.lang))
+        (name, visit.value(collection, name, one.value))
         for name, one in body.items()
         if name not in HIDDEN and one.value not in (None, "", [])
     ]

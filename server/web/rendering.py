@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from server.accounts import ROLE_WORDS
+from server.area_names import AreaNames
 from server.audit_words import (
     FATE_WORDS,
     POLICY_WORDS,
@@ -117,8 +118,8 @@ def iso(ms: int | None) -> str:
         return ""
 
 
-def speaking(lang: str, schema: Schema) -> dict[str, Any]:
-    """What templates say and how values look in a language."""
+def speaking(lang: str, schema: Schema, areas: AreaNames) -> dict[str, Any]:
+    """What templates say and how values and areas look in a language."""
 
     def say(text: str, **values: object) -> str:
         return fill(text, lang, **values) if values else pick(text, lang)
@@ -138,7 +139,8 @@ def speaking(lang: str, schema: Schema) -> dict[str, Any]:
         "span": lambda ms: span(ms, lang),
         "offset": lambda ms: offset_words(ms, lang),
         "iso": iso,
-        "value": lambda kind, field, value: value_words(schema, kind, field, value, lang),
+        "value": lambda kind, field, value: value_words(schema, kind, field, value, lang, areas),
+        "place": lambda code: areas.words(code, lang),
         "field": lambda kind, field: field_words(schema, kind, field, lang),
         "collection": collection,
         "word": lambda table, key: pick(table.get(key, key), lang),

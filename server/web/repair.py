@@ -10,14 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from server.accounts import AUDIT, READ, TABLETS
-from server.audit_words import value_words
 from server.history import stored_record
 from server.resolving import release, unseen_fields
 from server.web.doubles import proposals
 from server.web.links import broken
 from server.web.remembered import Counted, patience
 from server.web.routing import Go, Result, Shown, Visit, act, page
-from server.web.scoped import Scoped
 
 ROWS = 50
 CLOCK_OFF_MS = 5 * 60_000
@@ -86,14 +84,14 @@ def quarantined(visit: Visit) -> Result:
             "rows": [
                 (
                     name,
-                    _words(scoped, change.collection, name, value, visit.lang),
-                    _words(scoped, change.collection, name, held.get(name), visit.lang),
+                    visit.value(change.collection, name, value),
+                    visit.value(change.collection, name, held.get(name)),
                     name in unseen,
                 )
                 for name, value in zip(change.names, change.values, strict=True)
             ],
             "others": [
-                (op, name, _words(scoped, change.collection, name, value, visit.lang))
+                (op, name, visit.value(change.collection, name, value))
                 for op, name, value in change.others
                 if name
             ],
@@ -102,10 +100,6 @@ def quarantined(visit: Visit) -> Result:
             "may_audit": visit.account.may(AUDIT),
         }
     return Shown("quarantined.html", values)
-
-
-def _words(scoped: Scoped, collection: str, name: str, value: Any, lang: str) -> str:
-    return value_words(scoped.schema, collection, name, value, lang)
 
 
 @act("/repair/quarantine/{dot:str}/release", AUDIT)

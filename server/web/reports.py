@@ -19,6 +19,7 @@ import msgspec
 from server.accounts import EXPORT, READ
 from server.approvals import EXPORT as EXPORT_MANY
 from server.approvals import EXPORT_ALONE_MAX, granted
+from server.area_names import read_area_names
 from server.errors import ReportRefused, ServerBusy
 from server.reports import REPORTS, Params, run
 from server.reports.define import Figure
@@ -200,7 +201,6 @@ def behind(visit: Visit) -> Answered:
             "most": len(numbers) == RECORDS_MAX,
             "after": max(part, default=0) if more else 0,
             "kept": lambda **more: kept(visit, **more),
-            "area_names": {one.area: scoped.area_name(one.area) for one in found},
         }
     return Shown("behind.html", values)
 
@@ -298,7 +298,10 @@ def _made(service: Service, wanted: _Wanted, store: Store, job: Job) -> Download
         if figure:
             listed = _listed(tx, scoped, wanted, job)
             declared = _figure(name, figure)
-            sheet = records_sheet(found.report, declared, listed, sheet.days, sheet.unit, lang)
+            areas = read_area_names(tx)
+            sheet = records_sheet(
+                found.report, declared, listed, sheet.days, sheet.unit, lang, areas
+            )
         body = {
             "csv": lambda: as_csv(sheet).encode(),
             "xlsx": lambda: as_xlsx(sheet, now_ms),

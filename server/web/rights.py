@@ -113,7 +113,9 @@ def copy(visit: Visit) -> Result:
         schema = scoped.schema
     if visit.query("as") == "json":
         return Download(rights_document.as_json(found), "application/json", f"{subject}.json")
-    text = rights_document.as_html(found, schema, lambda ms: moment(ms, "zh") if ms else "")
+    text = rights_document.as_html(
+        found, schema, lambda ms: moment(ms, "zh") if ms else "", visit.areas
+    )
     return Download(text.encode(), "text/html", f"{subject}.html")
 
 

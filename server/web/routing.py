@@ -21,6 +21,8 @@ from litestar.template.base import csrf_token
 
 from server.accounts import Account, find_account
 from server.api.replies import TOLD, Answer, error_answer, known_error
+from server.area_names import UNNAMED, AreaNames, RememberedAreas
+from server.audit_words import value_words
 from server.errors import NotFound, ServerError, status_of
 from server.logs import Timer, log_fault, log_request
 from server.service import Service
@@ -29,6 +31,7 @@ from server.web.console import Console
 from server.web.errors import FormRefused, RightMissing
 from server.web.rendering import render, speaking
 from server.web.scoped import Scoped
+from server.words import fill, pick
 
 AnyRequest = Request[Any, Any, Any]
 PUBLIC, SIGNED_IN = "public", "signed-in"
@@ -110,6 +113,7 @@ class Visit:
         self.reads: list[Scoped] = []
         self.cookies: list[Any] = []
         self.purpose = ""
+        self.areas = UNNAMED
 
     @property
     def account(self) -> Account:
@@ -141,7 +145,16 @@ class Visit:
 
     def _scoped(self, tx: Transaction) -> Scoped:
         district = self.service.district
-        return Scoped(tx, district.schema, self.account, district.fields)
+        return Scoped(tx, district.schema, self.account, district.fields, self.areas)
+
+    def place(self, code: str) -> str:
+        """An area by its name, in what it lies in."""
+        return self.areas.words(code, self.lang)
+
+    def value(self, collection: str, field: str, value: Any) -> str:
+        """A value as people read it."""
+        schema = self.service.district.schema
+        return value_words(schema, collection, field, value, self.lang, self.areas)
 
     def param(self, name: str) -> str:
         """A part of the path."""
@@ -176,7 +189,7 @@ class Visit:
 
     def say(self, text: str, **values: object) -> str:
         """A sentence in the visitor's language."""
-        return str(speaking(self.lang, self.service.district.schema)["t"](text, **values))
+        return fill(text, self.lang, **values) if values else pick(text, self.lang)
 
 
 Work = Callable[[Visit], Result]
@@ -254,9 +267,9 @@ async def _serve(
     session: dict[str, Any] = request.session
 
     def whole(store: Store) -> tuple[Visit, Response[bytes]]:
-        account = _who(store, session)
+        account, areas = _who(store, session, request.app.state["console"].areas)
         visit = Visit(request, account, form)
-        visit.store = store
+        visit.store, visit.areas = store, areas
         try:
             _check(visit, right)
             if sure and session.get("sure_until_ms", 0) < visit.now_ms:
@@ -282,11 +295,14 @@ async def _serve(
     return response
 
 
-def _who(store: Store, session: dict[str, Any]) -> Account | None:
+def _who(
+    store: Store, session: dict[str, Any], areas: RememberedAreas
+) -> tuple[Account | None, AreaNames]:
+    """Who asks, and what areas are called for those who have signed in."""
     if session.get("step") != "in":
-        return None
+        return None, UNNAMED
     with store.read() as tx:
-        return find_account(tx, str(session["account"]))
+        return find_account(tx, str(session["account"])), areas.of(tx)
 
 
 def _check(visit: Visit, right: str) -> None:
@@ -346,7 +362,7 @@ def base(visit: Visit) -> dict[str, Any]:
         for to, words, right in MENU
         if account is not None and account.may(right)
     ]
-    return speaking(visit.lang, visit.service.district.schema) | {
+    return speaking(visit.lang, visit.service.district.schema, visit.areas) | {
         "account": account,
         "menu": menu,
         "path": path,

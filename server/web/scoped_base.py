@@ -19,6 +19,7 @@ import msgspec
 from crypto.errors import TicketRefused
 from server import enrolment
 from server.accounts import Account
+from server.area_names import UNNAMED, AreaNames
 from server.audit import Names
 from server.audit_show import title_of
 from server.errors import NotFound
@@ -60,8 +61,14 @@ class ScopedBase:
     """A transaction as one account sees it: areas, records, teams and tablets."""
 
     def __init__(
-        self, tx: Transaction, schema: Schema, account: Account, keys: FieldKeys | None = None
+        self,
+        tx: Transaction,
+        schema: Schema,
+        account: Account,
+        keys: FieldKeys | None = None,
+        areas: AreaNames = UNNAMED,
     ) -> None:
+        self._area_names = areas
         self.sealed = FieldReader(tx, schema, keys, account.id) if keys is not None else None
         self.tx = tx
         self.schema = schema
@@ -77,7 +84,7 @@ class ScopedBase:
     @cached_property
     def names(self) -> Names:
         """Who is who."""
-        return Names(self.tx)
+        return Names(self.tx, self._area_names)
 
     def holds(self, area: str) -> bool:
         """Does an area lie within the account's?"""
@@ -138,17 +145,6 @@ class ScopedBase:
         if not self.holds(area):
             raise NotFound("area")
         return areas_below(self.tx, area)
-
-    def area_name(self, code: str) -> str:
-        """What an area is called: its own name and that of the one it lies in."""
-        if not code:
-            return ""
-        codes = [code[:n] for n in (6, 9, 12, 15, 18) if n <= len(code)]
-        found = dict(
-            self.tx.rows_in("SELECT code, name FROM areas WHERE code IN (?*)", codes or [code])
-        )
-        names = [str(found[one]) for one in codes if one in found]
-        return " ".join(names[-2:]) or code
 
     # ---- households and records ------------------------------------------------------------------
 

@@ -27,6 +27,5 @@ def search(visit: Visit) -> Result:
             "found": found[:ROWS],
             "after": found[ROWS - 1].n if len(found) > ROWS else "",
             "behind": behind,
-            "area_names": {one.area: scoped.area_name(one.area) for one in found},
         }
     return Shown("search.html", values)

@@ -198,7 +198,7 @@ def team(visit: Visit) -> Result:
             "team": found,
             "workers": office.workers(scoped.tx, found.id),
             "tablets": scoped.tablets([found.id]),
-            "held_areas": [(code, scoped.area_name(code)) for code in found.areas],
+            "held_areas": [(code, visit.place(code)) for code in found.areas],
             "areas": [a for a in scoped.areas() if len(a.code) >= 9],
             "state_names": STATE_NAMES,
             "change": _dry_run(visit, scoped, found.id),
@@ -216,7 +216,7 @@ def _dry_run(visit: Visit, scoped: Any, team: str) -> dict[str, Any] | None:
     return {
         "area": area,
         "what": what,
-        "area_name": scoped.area_name(area),
+        "area_name": visit.place(area),
         "plan": scoped.plan(team, area, taking=what == "unassign", now_ms=visit.now_ms),
     }
 

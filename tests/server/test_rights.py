@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.world import HOUSEHOLD, World
 from server import rights_document
+from server.area_names import AreaNames
 from server.district import District
 from server.erasing_certificate import certificate, facts_of
 from server.erasing_keeping import erase_here, hear_outside, keep_outside, read_outside
@@ -58,10 +59,14 @@ def test_a_person_gets_everything_held_in_both_languages_and_as_json(
     assert {(r.who, r.purpose) for r in found.readings} == {("w-a", "tablet-opened")}
     assert [p.name for p in found.places] == ["a"]
     assert [one["lacks"] for one in found.consents] == [[]]
-    page = rights_document.as_html(found, world.district.schema, str)
+    area = str(HOUSEHOLD["area"])
+    areas = AreaNames({area[:9]: "东漖街道", area: "东漖社区<i>"})
+    page = rights_document.as_html(found, world.district.schema, str, areas)
     assert page.index("个人信息副本") < page.index("Copy of personal information")
     assert "欧阳若兰&lt;b&gt;甲乙" in page
     assert NAME not in page
+    # At the head, as the household's field now, and as it was written.
+    assert page.count(f"东漖街道 东漖社区&lt;i&gt;（{area}）") == 3
     assert msgspec.json.decode(rights_document.as_json(found))["name"] == NAME + "乙"
     assert b"blob_key" not in rights_document.as_json(found)
 

@@ -14,6 +14,7 @@ from datasette.app import Datasette
 from openpyxl import load_workbook
 
 from server import reports
+from server.area_names import AreaNames
 from server.errors import ReportRefused
 from server.reports.cells import safe
 from server.reports.exports import export
@@ -52,6 +53,9 @@ def book(tmp_path: Path) -> Iterator[Book]:
     store.close()
 
 
+AREAS = AreaNames({GRID[:9]: "东漖街道", GRID[:12]: "东漖社区", GRID: "一号网格"})
+
+
 def letters(book: Book) -> Result:
     """Five letters whose titles are hostile, as rows of a report."""
     home = book.household()
@@ -70,7 +74,16 @@ def needs(book: Book) -> Sheet:
     assert figure is not None
     book.run("open-needs")
     found = book.behind("open-needs", "open")
-    return records_sheet(report, figure, found, DAY, "荔湾区", "zh")
+    return records_sheet(report, figure, found, DAY, "荔湾区", "zh", AREAS)
+
+
+def test_a_list_of_records_says_where_each_lies_by_code_and_by_name(book: Book) -> None:
+    sheet = needs(book)
+    code = sheet.headings.index("区划代码")
+    assert sheet.headings[code + 1] == "区划"
+    assert {tuple(row[code : code + 2]) for row in sheet.rows} == {
+        (GRID, "东漖街道 东漖社区 一号网格")
+    }
 
 
 @pytest.mark.parametrize("text", HOSTILE[:10])

@@ -3,11 +3,14 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from fixtures.console import AREA, Visitor, World, console_world
+from fixtures.waiting import until
+from server.store.sqlite import SqliteTransaction
 
 pytestmark = pytest.mark.slow
 
@@ -166,6 +169,37 @@ def test_what_a_rule_settles_is_what_its_preview_showed_and_nothing_that_changed
     assert done.status_code == 303
     assert "2 left alone" in auditor.get(done.headers["location"]).text
     assert counted(auditor)["open"] == 3
+
+
+def test_where_a_record_lies_is_told_by_name_with_the_code_beside_it(auditor: Visitor) -> None:
+    name = "东漖街道 东漖社区居委会"
+    record = auditor.get("/records/h1").text
+    crumbs = re.search(r'<p class="crumbs">(.*?)</p>', record, re.DOTALL)
+    assert crumbs
+    assert f'title="{AREA}">{name}<' in crumbs[1]
+    # The field, why it is shown, and the change that wrote it.
+    assert record.count(f"{name} ({AREA})") == 3
+    assert f'title="{AREA}">{name}<' in auditor.get(f"/conflicts/{PHONE}").text
+    assert f"{name} ({AREA})" in auditor.get(f"/conflicts/{PHONE}").text
+
+
+def test_a_list_reads_the_names_of_areas_once_at_most_however_long_it_is(
+    auditor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    rows = SqliteTransaction.rows
+
+    def counted(tx: SqliteTransaction, sql: str, *more: Any) -> list[tuple[Any, ...]]:
+        asked.append(sql)
+        return rows(tx, sql, *more)
+
+    # What the search looks through is made ready by the first who search.
+    until(lambda: auditor.get("/search?q=东漖").text.count("<tr data-href") > 2)
+    monkeypatch.setattr(SqliteTransaction, "rows", counted)
+    found = auditor.get("/search?q=东漖").text
+    assert found.count(f'title="{AREA}">东漖街道 东漖社区居委会<') > 2
+    assert asked
+    assert sum("FROM areas" in sql for sql in asked) <= 1
 
 
 def test_a_record_is_voided_reaches_both_tablets_and_comes_back_when_undone(
