@@ -4,7 +4,7 @@ was revoked."""
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ PHOTO = bytes(range(256)) * 9_000
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Tier], Tablet]]:
-    """Three levels and a tablet, shared by tests that go on from one another's stand."""
+    """Three levels and a tablet, shared by tests that each write what they look at."""
     folder = tmp_path_factory.mktemp("tree")
     with ExitStack() as stack:
         tiers = raised(folder, LEVELS, stack)
@@ -98,21 +98,27 @@ def test_photos_follow_the_text_upwards_and_go_on_where_they_broke(
 
 
 def test_a_tablet_revoked_in_its_district_is_refused_by_every_server_of_the_tree(
-    tree: tuple[dict[str, Tier], Tablet],
+    tree: tuple[dict[str, Tier], Tablet], tmp_path: Path
 ) -> None:
-    tiers, tablet = tree
+    tiers, _ = tree
     province = tiers["province"]
-    line = tablet.guest_line(
-        province.keys.sign.replica,
-        [f"127.0.0.1:{province.process.port}"],
-        province.keys.tls.tls_pin,
-    )
-    tablet.visit(province.keys.sign.replica, line)
-    tiers["district"].cli("revoke", "tablet 1", "--reason", "lost", "--by", "office")
-    until(lambda: province.rows("SELECT count(*) FROM heard_revocations") == [(1,)])
-    with pytest.raises(Revoked):
+    with ExitStack() as stack:
+        tablet = stack.enter_context(closing(tiers["district"].tablet(tmp_path, "t", "tablet 2")))
+        # It is known above by what it wrote.
+        home = tablet.create_record("household", HOUSEHOLD)
+        tablet.sync()
+        until(lambda: province.shown(home) != {})
+        line = tablet.guest_line(
+            province.keys.sign.replica,
+            [f"127.0.0.1:{province.process.port}"],
+            province.keys.tls.tls_pin,
+        )
+        stack.callback(line.close)
         tablet.visit(province.keys.sign.replica, line)
-    line.close()
+        tiers["district"].cli("revoke", "tablet 2", "--reason", "lost", "--by", "office")
+        until(lambda: province.rows("SELECT count(*) FROM heard_revocations") == [(1,)])
+        with pytest.raises(Revoked):
+            tablet.visit(province.keys.sign.replica, line)
     assert [tier.verify() for tier in tiers.values()] == [[], [], []]
 
 
