@@ -36,7 +36,9 @@ from crypto.log import (
 SHOWN: Final = "tree-head"
 WORD: Final = "log"
 EVIDENCE: Final = "log-evidence"
-"""Kinds of statement: a head that is remembered, a keeper's word, evidence against a keeper."""
+ASKED: Final = "log-asked"
+"""Kinds of statement: a head that is remembered, a keeper's word, evidence against a keeper, points
+of feeds whose leaves the next word is to show."""
 
 RUN, NOTE, ACCESS, EPOCH = "run", "note", "access", "epoch"
 """Kinds of leaf: a stored run, a line of the journal, a reading, the beginning of an epoch."""

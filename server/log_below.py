@@ -6,6 +6,7 @@ word's form (``log_words.py``), judging itself (``crypto.logword``). Invariants
 - The one above remembers one head of each log and shows it until it is led to the log's next one.
 - A head counts as shown only where the one below says so, or by its cursor took in an answer that
   was given after it: a lost answer, or a stick that was long on its way, accuses nobody.
+- Of more feeds than a word shows leaves of, the others are asked for until each was shown.
 - Nothing found here stops an exchange: both heads are kept, the journal says so, work goes on.
 """
 
@@ -21,6 +22,7 @@ from crypto.logword import (
     FORKED,
     GROWN,
     PROOFS_MAX,
+    SET_BACK,
     SHOWN,
     UNPROVEN,
     WORD,
@@ -34,6 +36,17 @@ from crypto.logword import (
 )
 from server.feeds import Run
 from server.incarnations import Lineage
+from server.log_owed import (
+    Leaf,
+    ask_for,
+    asked_by,
+    forget_owed,
+    hear_asked,
+    in_turn,
+    note_owed,
+    note_shown,
+    owed_by,
+)
 from server.log_tree import stand_of
 from server.log_words import (
     ends_of,
@@ -65,7 +78,7 @@ def told_above(
     ``chosen`` are the runs in the request.
     """
     brought = [end for _, _, end in chosen.ends] if chosen else []
-    ends = ends_of(district.own.key.replica, brought)
+    ends = in_turn(asked_by(tx, above), ends_of(district.own.key.replica, brought))
     own = _own_word(tx, district.key, above, ends, district.clock())
     return [*shown_to(tx, above), *own]
 
@@ -76,8 +89,9 @@ def hear_above(
     """Judge what the one above says of its log, and take in what it remembers of this one; True
     where there is more to say of that."""
     hear_linked(tx, link, request, reply, now_ms)
-    said = request.statements
-    return _hear_remembered(tx, district.key, link.server, said, reply.statements, now_ms)
+    said, told = request.statements, reply.statements
+    asked = hear_asked(tx, link.server, told)
+    return _hear_remembered(tx, district.key, link.server, said, told, now_ms) or asked
 
 
 def _own_word(
@@ -165,16 +179,18 @@ def hear_word(tx: Transaction, district: District, asker: Asker, now_ms: int) ->
     memory = _memory(tx, log, asker.request, lineage)
     telling: list[Statement] = [] if memory.echoed else [(SHOWN, memory.head)]
     if word is None:
-        if memory.answered and asker.runs:
-            # It kept a log, brings something, and says nothing of it.
+        if memory.answered and (asker.runs or _due(tx, log, asker.request, lineage)):
+            # It kept a log, brings something or was asked for it, and says nothing of it.
             keep_finding(tx, UNPROVEN, (memory.head, b""), log, me, now_ms)
-        return telling
+        return [*telling, *ask_for(tx, log, lineage.last_seq(tx))]
     try:
         judged = _judged(public, word, memory)
     except CryptoError:
-        return telling
+        return [*telling, *ask_for(tx, log, lineage.last_seq(tx))]
     finding, against = judged.finding, judged.against
-    if finding == GROWN and memory.led and not _shows(word, judged, asker):
+    asking, enough = _owed_after(tx, log, word, judged, asker, lineage)
+    telling += asking
+    if finding == GROWN and memory.led and not enough:
         finding, against = UNPROVEN, memory.head
     if finding != GROWN:
         keep_finding(tx, finding, (against, judged.head), log, me, now_ms)
@@ -185,7 +201,7 @@ def hear_word(tx: Transaction, district: District, asker: Asker, now_ms: int) ->
         " DO UPDATE SET head = excluded.head, at_ms = excluded.at_ms, seq = excluded.seq",
         [log, judged.head, now_ms, lineage.last_seq(tx)],
     )
-    return [(SHOWN, judged.head)]
+    return [(SHOWN, judged.head), *asking]
 
 
 def _word_in(statements: Sequence[Statement]) -> Word | None:
@@ -227,22 +243,54 @@ def _judged(public: bytes, word: Word, memory: _Memory) -> Judged:
     return judged
 
 
-def _shows(word: Word, judged: Judged, asker: Asker) -> bool:
-    """Are the runs that were brought shown to stand in the log of who brings them?"""
+def _owed_after(
+    tx: Transaction, log: bytes, word: Word, judged: Judged, asker: Asker, lineage: Lineage
+) -> tuple[list[Statement], bool]:
+    """What is asked of a log after this word; and whether the word shows enough of the feeds that
+    came with it, and of those it was asked for in an answer that its keeper took in."""
+    request, seq = asker.request, lineage.last_seq(tx)
+    if judged.finding == SET_BACK:
+        forget_owed(tx, log)
+    owed = owed_by(tx, log)
+    due = {point.replica for point in _due(tx, log, request, lineage)}
+    ends = {(run.replica, run.last): run.head for run in asker.runs}
+    points = [Known(s.replica, s.last, b"") for s in request.segments]
+    points += [Known(s.replica, s.last, b"") for s in request.partials]
+    brought = ends_of(request.replica, points)
+    shown = _shown(word, judged, in_turn(owed, brought), asker)
+    note_shown(tx, log, shown, seq)
+    left = [
+        Known(end.replica, end.counter, ends[end.replica, end.counter])
+        for end in brought
+        if end.replica not in shown and (end.replica, end.counter) in ends
+    ]
+    note_owed(tx, log, left, seq)
+    wanted = {end.replica for end in brought} | due
+    # What it was asked for comes first. Of many leaves the word may leave some out to stay within
+    # its size, never all.
+    few = min(1 if word.turns else PROOFS_MAX, len(wanted))
+    enough = len(shown) >= few and (bool(word.turns) or due <= shown.keys())
+    return ask_for(tx, log, seq), enough
+
+
+def _due(tx: Transaction, log: bytes, request: Request, lineage: Lineage) -> list[Known]:
+    """What a log was asked for in an answer that its keeper took in."""
+    took = request.seq if request.incarnation == lineage.incarnation else 0
+    return owed_by(tx, log, took)
+
+
+def _shown(word: Word, judged: Judged, ends: Sequence[Known], asker: Asker) -> dict[bytes, Leaf]:
+    """The feeds of which a leaf at or behind these points is shown to stand in the log."""
     heads: dict[tuple[bytes, int], set[bytes]] = {}
     for run in asker.runs:
         heads.setdefault((run.replica, run.last), set()).add(run.head)
-    request = asker.request
-    points = [Known(s.replica, s.last, b"") for s in request.segments]
-    points += [Known(s.replica, s.last, b"") for s in request.partials]
-    ends = ends_of(request.replica, points)
-    shown = 0
+    shown = {}
     for end in ends:
         try:
             *_, last, _, head = check_run(word, judged.said, end.replica, end.counter)
         except LogRefused:
             continue
         known = heads.get((end.replica, last))
-        shown += known is None or head in known
-    # Of many leaves the word may leave some out to stay within its size, never all.
-    return shown >= min(1 if word.turns else PROOFS_MAX, len(ends))
+        if known is None or head in known:
+            shown[end.replica] = Leaf(last, head)
+    return shown

@@ -183,18 +183,20 @@ def word_of(
 
 
 def ends_of(writer: bytes, points: Sequence[Known]) -> list[Known]:
-    """The feeds whose leaf is shown, each by its last point, the sender's own first: a leaf names
-    the head, and a head names all that came before it."""
+    """The feeds among these points, each by its last one, the sender's own first: a leaf names the
+    head, and a head names all that came before it."""
     ends: dict[bytes, Known] = {}
     for point in sorted(points, key=lambda p: (p.counter, p.replica)):
         ends[point.replica] = point
-    return sorted(ends.values(), key=lambda p: p.replica != writer)[:PROOFS_MAX]
+    return sorted(ends.values(), key=lambda p: p.replica != writer)
 
 
 def leaves_of_ends(tx: Transaction, ends: Sequence[Known]) -> list[int]:
-    """The leaf of the run that each of these points lies in."""
-    out = []
+    """The leaf of the run that each of these points lies in, of as many as a word shows."""
+    out: list[int] = []
     for point in ends:
+        if len(out) == PROOFS_MAX:
+            break
         found = tx.rows(
             "SELECT leaf FROM segments WHERE replica = ? AND last >= ? AND first <= ?"
             " AND leaf IS NOT NULL ORDER BY CASE WHEN head = ? THEN 0 ELSE 1 END, last LIMIT 1",

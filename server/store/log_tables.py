@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of the provable log: leaves, nodes, heads that were signed, heads of others.
 
-What lives here: two migrations. What must not: queries. Invariants
+What lives here: their migrations. What must not: queries. Invariants
 - ``log_leaves`` and ``log_nodes`` are only ever added to. A node's number is its place when all are
   read from left to right: leaf n is 2n, and what is new lies at the end of the table.
 - ``log_state`` is one row, written in the transaction that adds: its size, its epoch, and the roots
@@ -36,3 +36,13 @@ CREATE TABLE log_told (server BLOB PRIMARY KEY, head BLOB NOT NULL) WITHOUT ROWI
 """
 """``log_seen`` has heads of servers below too: ``seq`` is the commit since which each is shown to
 its log. ``log_told`` are heads of this server's own log, as the servers above remember them."""
+
+TABLES_OWED = """
+CREATE TABLE log_owed (log BLOB NOT NULL, replica BLOB NOT NULL, counter INTEGER NOT NULL,
+  head BLOB NOT NULL, newest INTEGER NOT NULL, newest_head BLOB NOT NULL, seq INTEGER NOT NULL,
+  asked_seq INTEGER, PRIMARY KEY (log, replica)) WITHOUT ROWID;
+CREATE TABLE log_asked (server BLOB PRIMARY KEY, points BLOB NOT NULL) WITHOUT ROWID;
+"""
+"""``log_owed`` are feeds that a server below brought and has not shown in its log: the point to be
+shown, since which commit and since which it is asked for, and the newest point brought.
+``log_asked`` is what each server above asked for last."""

@@ -24,7 +24,7 @@ from server.store.console_tables import (
     TABLES_PASSKEYS,
 )
 from server.store.field_tables import TABLES_FIELDS, TABLES_HANDED
-from server.store.log_tables import TABLES_BELOW, TABLES_LOG
+from server.store.log_tables import TABLES_BELOW, TABLES_LOG, TABLES_OWED
 from server.store.rights_tables import (
     TABLES_AWAY,
     TABLES_RIGHTS,
@@ -163,6 +163,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0019-logs-below", TABLES_BELOW),
     ("0020-lookup-words", TABLES_LOOKUP_WORDS),
     ("0021-archives-away", TABLES_AWAY),
+    ("0022-leaves-owed", TABLES_OWED),
 )
 
 
