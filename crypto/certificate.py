@@ -10,14 +10,13 @@ before they are decoded; whoever stores a statement stores those bytes. No valid
 clock: a certificate holds until it is revoked. Why not X.509: decisions/0003-certificates.md.
 """
 
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
 
-from crypto.decoding import MALFORMED, Count, WallClock
+from crypto.decoding import Count, WallClock
 from crypto.errors import (
     CertificateRefused,
-    CryptoError,
     KeyRefused,
     RevocationRefused,
     SignatureRefused,
@@ -25,8 +24,8 @@ from crypto.errors import (
 )
 from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
 from crypto.seal import check_box_public
+from crypto.signed import open_word, sign_word
 
-STATEMENT_BYTES_MAX: Final = 8 * 1024  # a certificate is about 1.4 KB, most of it the box key
 STATEMENT_FORMAT: Final = 1
 NAME_CHARACTERS_MAX: Final = 80
 WORKERS_MAX: Final = 64
@@ -37,8 +36,6 @@ CERTIFICATE: Final = b"certificate"
 REVOCATION: Final = b"revocation"
 SUCCESSION_OLD: Final = b"succession-by-old"
 SUCCESSION_NEW: Final = b"succession-by-new"
-
-_S = TypeVar("_S")
 
 
 class Certificate(msgspec.Struct, frozen=True, array_like=True):
@@ -110,7 +107,7 @@ def issue_certificate(issuer_key: DeviceKey, certificate: Certificate) -> bytes:
     replica id is not that of its public key; KeyRefused for a bad key in it.
     """
     _check_certificate_body(certificate, issuer_key.public)
-    return _signed(issuer_key, CERTIFICATE, certificate)
+    return sign_word(issuer_key, CERTIFICATE, certificate)
 
 
 def check_certificate(data: bytes, issuer_public: bytes) -> Certificate:
@@ -118,7 +115,7 @@ def check_certificate(data: bytes, issuer_public: bytes) -> Certificate:
 
     Raises CertificateRefused. Whether it was revoked since is for the caller to know.
     """
-    certificate = _opened(data, issuer_public, CERTIFICATE, Certificate, CertificateRefused)
+    certificate = open_word(data, issuer_public, CERTIFICATE, Certificate, CertificateRefused)
     try:
         _check_certificate_body(certificate, issuer_public)
     except KeyRefused as error:
@@ -152,7 +149,7 @@ def _is_area(area: str) -> bool:
 def issue_revocation(issuer_key: DeviceKey, revocation: Revocation) -> bytes:
     """Sign a revocation; returns its bytes. Raises RevocationRefused when it breaks a limit."""
     _check_revocation_body(revocation, issuer_key.public)
-    return _signed(issuer_key, REVOCATION, revocation)
+    return sign_word(issuer_key, REVOCATION, revocation)
 
 
 def check_revocation(data: bytes, issuer_public: bytes, replica: bytes | None = None) -> Revocation:
@@ -161,7 +158,7 @@ def check_revocation(data: bytes, issuer_public: bytes, replica: bytes | None = 
     With `replica`, it must be about that device: a tablet gives its own id, and that of the key it
     succeeded. Raises RevocationRefused.
     """
-    revocation = _opened(data, issuer_public, REVOCATION, Revocation, RevocationRefused)
+    revocation = open_word(data, issuer_public, REVOCATION, Revocation, RevocationRefused)
     _check_revocation_body(revocation, issuer_public)
     if replica is not None and revocation.replica != replica:
         raise RevocationRefused("another device")
@@ -191,7 +188,7 @@ def issue_succession(
     """
     body = Succession(old_key.public, new_key.public, new_box_public, last_counter, head)
     _check_succession_body(body)
-    return new_key.sign(SUCCESSION_NEW, msgspec.msgpack.encode(body)) + _signed(
+    return new_key.sign(SUCCESSION_NEW, msgspec.msgpack.encode(body)) + sign_word(
         old_key, SUCCESSION_OLD, body
     )
 
@@ -202,7 +199,7 @@ def check_succession(data: bytes, old_public: bytes) -> Succession:
 
     Raises SuccessionRefused.
     """
-    succession = _opened(
+    succession = open_word(
         data[SIGNATURE_BYTES:], old_public, SUCCESSION_OLD, Succession, SuccessionRefused
     )
     if succession.old_public != old_public:
@@ -226,25 +223,3 @@ def _check_succession_body(succession: Succession) -> None:
     )
     if not sound:
         raise SuccessionRefused("format or limit")
-
-
-def _signed(key: DeviceKey, purpose: bytes, body: msgspec.Struct) -> bytes:
-    encoded = msgspec.msgpack.encode(body)
-    return key.sign(purpose, encoded) + encoded
-
-
-def _opened(
-    data: bytes, public: bytes, purpose: bytes, kind: type[_S], refused: type[CryptoError]
-) -> _S:
-    """Check size, then signature, then decode: nothing unsigned reaches the decoder."""
-    if not SIGNATURE_BYTES < len(data) <= STATEMENT_BYTES_MAX:
-        raise refused("length")
-    body = data[SIGNATURE_BYTES:]
-    try:
-        verify(public, purpose, body, data[:SIGNATURE_BYTES])
-        return msgspec.msgpack.decode(body, type=kind)
-    except (SignatureRefused, KeyRefused) as error:
-        raise refused(error.detail) from None
-    except MALFORMED:
-        # Text that is no UTF-8 is told by an error outside msgspec's own tree.
-        raise refused("malformed") from None

@@ -16,10 +16,11 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta
 
-from crypto.certificate import STATEMENT_BYTES_MAX, STATEMENT_FORMAT
-from crypto.decoding import MALFORMED, Count, WallClock
+from crypto.certificate import STATEMENT_FORMAT
+from crypto.decoding import Count, WallClock
 from crypto.errors import CryptoError, StatementRefused
 from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
+from crypto.signed import STATEMENT_BYTES_MAX, claimed_word, open_word, sign_word, sound
 
 ERASURE: Final = "erasure"
 ERASED: Final = "erased"
@@ -41,7 +42,6 @@ READINGS_PER_STATEMENT_MAX: Final = 60
 FIELDS_CHARS_MAX: Final = 120
 """Kinds of records in one line; more go into another."""
 
-_S = TypeVar("_S", bound=msgspec.Struct)
 _Id = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -150,23 +150,23 @@ def parts_of(
 def issue_erasure(key: DeviceKey, erasure: Erasure) -> bytes:
     """Sign an erasure with a server's key. Raises StatementRefused beyond a limit."""
     _check_erasure(erasure, key.public)
-    return _signed(key, ERASURE, erasure)
+    return sign_word(key, ERASURE.encode(), erasure)
 
 
 def check_erasure(data: bytes, public: bytes) -> Erasure:
     """Check an erasure against its issuer's key; what it says. Raises StatementRefused."""
-    found = _opened(data, public, ERASURE, Erasure)
+    found = open_word(data, public, ERASURE.encode(), Erasure)
     _check_erasure(found, public)
     return found
 
 
 def issuer_of(data: bytes) -> bytes:
     """Whose erasure it claims to be; nothing is checked yet. Raises StatementRefused."""
-    return bytes(_decoded(data[SIGNATURE_BYTES:], Erasure).issuer)
+    return bytes(claimed_word(data, Erasure).issuer)
 
 
 def _check_erasure(erasure: Erasure, public: bytes) -> None:
-    _sound(
+    sound(
         erasure.format == STATEMENT_FORMAT
         and len(erasure.case) == CASE_BYTES
         and erasure.issuer == replica_of(public)
@@ -180,44 +180,44 @@ def _check_erasure(erasure: Erasure, public: bytes) -> None:
 
 def issue_erased(key: DeviceKey, said: Erased) -> bytes:
     """Sign that an erasure was carried out here."""
-    return _signed(key, ERASED, said)
+    return sign_word(key, ERASED.encode(), said)
 
 
 def check_erased(data: bytes, public: bytes) -> Erased:
     """Check such an answer against its writer's key. Raises StatementRefused."""
-    return _mine(_opened(data, public, ERASED, Erased), public)
+    return _mine(open_word(data, public, ERASED.encode(), Erased), public)
 
 
 def erased_by(data: bytes) -> bytes:
     """Whose answer it claims to be; nothing is checked yet. Raises StatementRefused."""
-    return bytes(_decoded(data[SIGNATURE_BYTES:], Erased).replica)
+    return bytes(claimed_word(data, Erased).replica)
 
 
 def issue_readings(key: DeviceKey, readings: Readings) -> bytes:
     """Sign what was read on a tablet. Raises StatementRefused beyond a limit."""
-    _sound(len(readings.lines) <= READINGS_PER_STATEMENT_MAX)
-    return _signed(key, READINGS, readings)
+    sound(len(readings.lines) <= READINGS_PER_STATEMENT_MAX)
+    return sign_word(key, READINGS.encode(), readings)
 
 
 def check_readings(data: bytes, public: bytes) -> Readings:
     """Check a tablet's reading log against its key. Raises StatementRefused."""
-    return _mine(_opened(data, public, READINGS, Readings), public)
+    return _mine(open_word(data, public, READINGS.encode(), Readings), public)
 
 
 def readings_by(data: bytes) -> bytes:
     """Whose readings these claim to be; nothing is checked yet. Raises StatementRefused."""
-    return bytes(_decoded(data[SIGNATURE_BYTES:], Readings).replica)
+    return bytes(claimed_word(data, Readings).replica)
 
 
 def issue_readings_held(key: DeviceKey, replica: bytes, last: int) -> bytes:
     """Sign how far a tablet's reading log is held."""
-    return _signed(key, READINGS_HELD, ReadingsHeld(replica, last))
+    return sign_word(key, READINGS_HELD.encode(), ReadingsHeld(replica, last))
 
 
 def check_readings_held(data: bytes, public: bytes) -> ReadingsHeld:
     """Check that word against the district's key. Raises StatementRefused."""
-    held = _opened(data, public, READINGS_HELD, ReadingsHeld)
-    _sound(held.format == STATEMENT_FORMAT and len(held.replica) == REPLICA_BYTES)
+    held = open_word(data, public, READINGS_HELD.encode(), ReadingsHeld)
+    sound(held.format == STATEMENT_FORMAT and len(held.replica) == REPLICA_BYTES)
     return held
 
 
@@ -225,36 +225,8 @@ _W = TypeVar("_W", Erased, Readings)
 
 
 def _mine(said: _W, public: bytes) -> _W:
-    _sound(said.format == STATEMENT_FORMAT and said.replica == replica_of(public))
+    sound(said.format == STATEMENT_FORMAT and said.replica == replica_of(public))
     return said
-
-
-def _sound(holds: bool) -> None:
-    if not holds:
-        raise StatementRefused("format or limit")
-
-
-def _signed(key: DeviceKey, purpose: str, body: msgspec.Struct) -> bytes:
-    encoded = msgspec.msgpack.encode(body)
-    _sound(len(encoded) + SIGNATURE_BYTES <= STATEMENT_BYTES_MAX)
-    return key.sign(purpose.encode(), encoded) + encoded
-
-
-def _opened(data: bytes, public: bytes, purpose: str, kind: type[_S]) -> _S:
-    if not SIGNATURE_BYTES < len(data) <= STATEMENT_BYTES_MAX:
-        raise StatementRefused("length")
-    try:
-        verify(public, purpose.encode(), data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
-    except CryptoError as error:
-        raise StatementRefused(error.detail) from None
-    return _decoded(data[SIGNATURE_BYTES:], kind)
-
-
-def _decoded(body: bytes, kind: type[_S]) -> _S:
-    try:
-        return msgspec.msgpack.decode(body, type=kind)
-    except MALFORMED:
-        raise StatementRefused("malformed") from None
 
 
 def issue_certificate(key: DeviceKey, body: bytes) -> bytes:

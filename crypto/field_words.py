@@ -14,12 +14,13 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta
 
-from crypto.certificate import STATEMENT_BYTES_MAX, STATEMENT_FORMAT
+from crypto.certificate import STATEMENT_FORMAT
 from crypto.decoding import MALFORMED, WallClock
 from crypto.errors import CryptoError, StatementRefused
 from crypto.field import FIELD_KEY_ID_BYTES
-from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
+from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of
 from crypto.seal import check_box_public
+from crypto.signed import STATEMENT_BYTES_MAX, open_word, sign_word
 
 ASK: Final = b"field-ask"
 GIVEN: Final = b"field-given"
@@ -91,25 +92,13 @@ def check_given(data: bytes, public: bytes) -> FieldGiven:
 
 
 def _issue(purpose: bytes, issuer: DeviceKey, body: FieldAsk | FieldGiven) -> bytes:
-    encoded = msgspec.msgpack.encode(body)
-    if len(encoded) + SIGNATURE_BYTES > STATEMENT_BYTES_MAX:
-        raise StatementRefused("length")
     if body.issuer != issuer.replica:
         raise StatementRefused("another issuer")
-    return issuer.sign(purpose, encoded) + encoded
+    return sign_word(issuer, purpose, body)
 
 
 def _check(purpose: bytes, data: bytes, public: bytes, form: type[_W]) -> _W:
-    if not SIGNATURE_BYTES < len(data) <= STATEMENT_BYTES_MAX:
-        raise StatementRefused("length")
-    body = data[SIGNATURE_BYTES:]
-    try:
-        verify(public, purpose, body, data[:SIGNATURE_BYTES])
-        found = msgspec.msgpack.decode(body, type=form)
-    except CryptoError as error:
-        raise StatementRefused(error.detail) from None
-    except MALFORMED:
-        raise StatementRefused("malformed") from None
+    found = open_word(data, public, purpose, form)
     if found.format != STATEMENT_FORMAT or found.issuer != replica_of(public):
         raise StatementRefused("format or issuer")
     return found

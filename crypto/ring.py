@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Meta
 
 from crypto.algorithms import prefix
-from crypto.certificate import NAME_CHARACTERS_MAX, STATEMENT_BYTES_MAX, STATEMENT_FORMAT
-from crypto.decoding import MALFORMED, WallClock
-from crypto.errors import CryptoError, StatementRefused
+from crypto.certificate import NAME_CHARACTERS_MAX, STATEMENT_FORMAT
+from crypto.decoding import WallClock
 from crypto.field import FIELD_KEY_ID_BYTES
-from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of, verify
+from crypto.identity import DeviceKey, replica_of
+from crypto.signed import open_word, sign_word, sound
 
 RING: Final = b"field-ring"
 READERS_CHARS_MAX: Final = 24
@@ -72,22 +72,12 @@ class Ring(msgspec.Struct, frozen=True, array_like=True):
 def issue_ring(issuer: DeviceKey, ring: Ring) -> bytes:
     """Sign a ring; 90 bytes and 8 for each key. Raises StatementRefused beyond a limit."""
     _check(ring, issuer.public)
-    encoded = msgspec.msgpack.encode(ring)
-    return issuer.sign(RING, encoded) + encoded
+    return sign_word(issuer, RING, ring)
 
 
 def check_ring(data: bytes, issuer_public: bytes) -> Ring:
     """Check a ring against the issuer's key; what it says. Raises StatementRefused."""
-    if not SIGNATURE_BYTES < len(data) <= STATEMENT_BYTES_MAX:
-        raise StatementRefused("length")
-    body = data[SIGNATURE_BYTES:]
-    try:
-        verify(issuer_public, RING, body, data[:SIGNATURE_BYTES])
-        ring = msgspec.msgpack.decode(body, type=Ring)
-    except CryptoError as error:
-        raise StatementRefused(error.detail) from None
-    except MALFORMED:
-        raise StatementRefused("malformed") from None
+    ring = open_word(data, issuer_public, RING, Ring)
     _check(ring, issuer_public)
     return ring
 
@@ -98,7 +88,7 @@ def _check(ring: Ring, public: bytes) -> None:
         for one in ring.classes
     )
     names = [one.readers for one in ring.classes]
-    sound = (
+    sound(
         ring.format == STATEMENT_FORMAT
         and ring.issuer == replica_of(public)
         and whole
@@ -106,5 +96,3 @@ def _check(ring: Ring, public: bytes) -> None:
         and sum(len(one.each()) for one in ring.classes) <= RING_KEYS_MAX
         and ring.issued_at_ms > 0
     )
-    if not sound:
-        raise StatementRefused("format or limit")

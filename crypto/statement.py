@@ -10,15 +10,16 @@ received before they are decoded; the bytes are what is stored. A statement that
 another of its kind counts, by its serial; an older one never comes back.
 """
 
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
-from crypto.certificate import STATEMENT_BYTES_MAX, STATEMENT_FORMAT
-from crypto.decoding import MALFORMED, Count, WallClock
-from crypto.errors import CryptoError, KeyRefused, SignatureRefused, StatementRefused
+from crypto.certificate import STATEMENT_FORMAT
+from crypto.decoding import Count, WallClock
+from crypto.errors import KeyRefused, SignatureRefused, StatementRefused
 from crypto.identity import REPLICA_BYTES, SIGNATURE_BYTES, DeviceKey, replica_of, verify
 from crypto.seal import check_box_public
+from crypto.signed import claimed_word, open_word, sign_word, sound
 
 LEASE: Final = b"lease"
 WIPED: Final = b"wiped"
@@ -33,8 +34,6 @@ PINS_MAX: Final = 4  # the key in use and those that may follow it
 PIN_BYTES: Final = 32
 PLACES_MAX: Final = 32  # the last keys of one tablet, each at the upstream and in the backup
 ROOTS_MAX: Final = 64  # a new root every year of a long life
-
-_S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class Lease(msgspec.Struct, frozen=True, array_like=True):
@@ -122,18 +121,18 @@ class Reach(msgspec.Struct, frozen=True, array_like=True):
 def issue_reach(issuer: DeviceKey, reach: Reach) -> bytes:
     """Sign how far a server's store reaches. Raises StatementRefused beyond a limit."""
     _check_reach(reach, issuer.public)
-    return _signed(issuer, REACH, reach)
+    return sign_word(issuer, REACH, reach)
 
 
 def check_reach(data: bytes, issuer_public: bytes) -> Reach:
     """Check it against the issuer's key; what it says. Raises StatementRefused."""
-    reach = _opened(data, issuer_public, REACH, Reach)
+    reach = open_word(data, issuer_public, REACH, Reach)
     _check_reach(reach, issuer_public)
     return reach
 
 
 def _check_reach(reach: Reach, issuer_public: bytes) -> None:
-    _sound(
+    sound(
         reach.format == STATEMENT_FORMAT
         and reach.issuer == replica_of(issuer_public)
         and len(reach.places) <= PLACES_MAX
@@ -144,18 +143,18 @@ def _check_reach(reach: Reach, issuer_public: bytes) -> None:
 def issue_held(issuer: DeviceKey, held: Held) -> bytes:
     """Sign where a tablet's feeds are; 90 bytes a place. Raises StatementRefused beyond a limit."""
     _check_held(held, issuer.public)
-    return _signed(issuer, HELD, held)
+    return sign_word(issuer, HELD, held)
 
 
 def check_held(data: bytes, issuer_public: bytes) -> Held:
     """Check it against the issuer's key; what it says. Raises StatementRefused."""
-    held = _opened(data, issuer_public, HELD, Held)
+    held = open_word(data, issuer_public, HELD, Held)
     _check_held(held, issuer_public)
     return held
 
 
 def _check_held(held: Held, issuer_public: bytes) -> None:
-    _sound(
+    sound(
         held.format == STATEMENT_FORMAT
         and len(held.replica) == REPLICA_BYTES
         and held.issuer == replica_of(issuer_public)
@@ -169,18 +168,18 @@ def issue_lease(
     """Sign a lease; about 140 bytes. Raises StatementRefused beyond a limit."""
     body = Lease(replica, issuer.replica, at_ms, open_ms, erase_ms)
     _check_lease(body, issuer.public)
-    return _signed(issuer, LEASE, body)
+    return sign_word(issuer, LEASE, body)
 
 
 def check_lease(data: bytes, issuer_public: bytes) -> Lease:
     """Check a lease against the issuer's key; what it says. Raises StatementRefused."""
-    lease = _opened(data, issuer_public, LEASE, Lease)
+    lease = open_word(data, issuer_public, LEASE, Lease)
     _check_lease(lease, issuer_public)
     return lease
 
 
 def _check_lease(lease: Lease, issuer_public: bytes) -> None:
-    _sound(
+    sound(
         lease.format == STATEMENT_FORMAT
         and len(lease.replica) == REPLICA_BYTES
         and lease.issuer == replica_of(issuer_public)
@@ -193,30 +192,30 @@ def issue_wiped(
     key: DeviceKey, serial: int, at_ms: int, counter: int, head: bytes, left: int
 ) -> bytes:
     """Sign a proof of wipe with the tablet's own key, before that key is erased."""
-    return _signed(key, WIPED, Wiped(key.replica, serial, at_ms, counter, head, left))
+    return sign_word(key, WIPED, Wiped(key.replica, serial, at_ms, counter, head, left))
 
 
 def check_wiped(data: bytes, public: bytes) -> Wiped:
     """Check a proof of wipe against the tablet's key. Raises StatementRefused."""
-    wiped = _opened(data, public, WIPED, Wiped)
-    _sound(wiped.format == STATEMENT_FORMAT and wiped.replica == replica_of(public))
+    wiped = open_word(data, public, WIPED, Wiped)
+    sound(wiped.format == STATEMENT_FORMAT and wiped.replica == replica_of(public))
     return wiped
 
 
 def wiped_replica(data: bytes) -> bytes:
     """Whose proof of wipe it claims to be; nothing is checked yet. Raises StatementRefused."""
-    return bytes(_decoded(data[SIGNATURE_BYTES:], Wiped).replica)
+    return bytes(claimed_word(data, Wiped).replica)
 
 
 def issue_server_keys(key: DeviceKey, keys: ServerKeys) -> bytes:
     """Sign what keys a server uses. Raises StatementRefused beyond a limit."""
     _check_keys(keys, key.public)
-    return _signed(key, KEYS, keys)
+    return sign_word(key, KEYS, keys)
 
 
 def check_server_keys(data: bytes, public: bytes) -> ServerKeys:
     """Check what keys a server says it uses, against its root. Raises StatementRefused."""
-    keys = _opened(data, public, KEYS, ServerKeys)
+    keys = open_word(data, public, KEYS, ServerKeys)
     _check_keys(keys, public)
     return keys
 
@@ -226,7 +225,7 @@ def _check_keys(keys: ServerKeys, public: bytes) -> None:
         check_box_public(keys.box_public)
     except KeyRefused as error:
         raise StatementRefused(error.detail) from None
-    _sound(
+    sound(
         keys.format == STATEMENT_FORMAT
         and keys.public == public
         and keys.serial > 0
@@ -238,7 +237,7 @@ def _check_keys(keys: ServerKeys, public: bytes) -> None:
 def issue_root(old: DeviceKey, new: DeviceKey, serial: int, at_ms: int) -> bytes:
     """Let the old root name the new one; both sign."""
     body = Root(old.public, new.public, serial, at_ms)
-    return new.sign(ROOT_NEW, msgspec.msgpack.encode(body)) + _signed(old, ROOT_OLD, body)
+    return new.sign(ROOT_NEW, msgspec.msgpack.encode(body)) + sign_word(old, ROOT_OLD, body)
 
 
 def check_root(data: bytes, old_public: bytes) -> Root:
@@ -246,45 +245,15 @@ def check_root(data: bytes, old_public: bytes) -> Root:
 
     Raises StatementRefused.
     """
-    root = _opened(data[SIGNATURE_BYTES:], old_public, ROOT_OLD, Root)
+    root = open_word(data[SIGNATURE_BYTES:], old_public, ROOT_OLD, Root)
     try:
         verify(root.new_public, ROOT_NEW, data[2 * SIGNATURE_BYTES :], data[:SIGNATURE_BYTES])
     except (SignatureRefused, KeyRefused) as error:
         raise StatementRefused(error.detail) from None
-    _sound(
+    sound(
         root.format == STATEMENT_FORMAT
         and root.old_public == old_public
         and root.new_public != old_public
         and root.serial > 0
     )
     return root
-
-
-def _sound(holds: bool) -> None:
-    if not holds:
-        raise StatementRefused("format or limit")
-
-
-def _signed(key: DeviceKey, purpose: bytes, body: msgspec.Struct) -> bytes:
-    encoded = msgspec.msgpack.encode(body)
-    return key.sign(purpose, encoded) + encoded
-
-
-def _opened(data: bytes, public: bytes, purpose: bytes, kind: type[_S]) -> _S:
-    """Check size, then signature, then decode: nothing unsigned reaches the decoder."""
-    if not SIGNATURE_BYTES < len(data) <= STATEMENT_BYTES_MAX:
-        raise StatementRefused("length")
-    try:
-        verify(public, purpose, data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
-    except CryptoError as error:
-        raise StatementRefused(error.detail) from None
-    return _decoded(data[SIGNATURE_BYTES:], kind)
-
-
-def _decoded(body: bytes, kind: type[_S]) -> _S:
-    if len(body) > STATEMENT_BYTES_MAX:
-        raise StatementRefused("length")
-    try:
-        return msgspec.msgpack.decode(body, type=kind)
-    except MALFORMED:
-        raise StatementRefused("malformed") from None

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import msgspec
 
 from crypto.certificate import (
-    STATEMENT_BYTES_MAX,
     Certificate,
     Revocation,
     Succession,
@@ -24,6 +23,7 @@ from crypto.certificate import (
 )
 from crypto.errors import KeyRefused, StatementRefused, SuccessionRefused
 from crypto.identity import SIGNATURE_BYTES, DeviceKey, replica_of
+from crypto.signed import STATEMENT_BYTES_MAX
 from crypto.statement import Wiped, check_wiped, wiped_replica
 from server.copies import has_successor, new_copy
 from server.errors import DeviceRevoked, DeviceUnknown, NotFound

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from crypto.certificate import STATEMENT_BYTES_MAX
 from crypto.errors import CryptoError, SealRefused
 from crypto.field import KEYS_WRAPPED_MAX, FieldKey, unwrap_keys, wrap_keys
 from crypto.field_words import (
@@ -33,6 +32,7 @@ from crypto.field_words import (
     issue_given,
 )
 from crypto.identity import SIGNATURE_BYTES
+from crypto.signed import STATEMENT_BYTES_MAX
 from crypto.statement import DAY_MS
 from server.errors import NotFound
 from server.field_keys import begin_epoch, epoch_of

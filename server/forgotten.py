@@ -16,9 +16,10 @@ from typing import TypeVar
 
 import msgspec
 
-from crypto.certificate import STATEMENT_BYTES_MAX, Certificate, Succession, check_certificate
+from crypto.certificate import Certificate, Succession, check_certificate
 from crypto.errors import CryptoError
 from crypto.identity import SIGNATURE_BYTES, DeviceKey
+from crypto.signed import STATEMENT_BYTES_MAX
 from server import devices
 from server.devices import ACTIVE, add_key
 from server.errors import DeviceRevoked, DeviceUnknown

@@ -15,9 +15,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from crypto.certificate import STATEMENT_BYTES_MAX, Revocation, check_revocation
+from crypto.certificate import Revocation, check_revocation
 from crypto.errors import CryptoError
 from crypto.identity import SIGNATURE_BYTES
+from crypto.signed import STATEMENT_BYTES_MAX
 from server.store.base import Transaction
 from server.trust import Trust
 from sync.decoding import MALFORMED

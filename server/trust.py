@@ -17,15 +17,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from crypto.certificate import (
-    STATEMENT_BYTES_MAX,
-    Certificate,
-    Succession,
-    check_certificate,
-    check_succession,
-)
+from crypto.certificate import Certificate, Succession, check_certificate, check_succession
 from crypto.errors import CryptoError
 from crypto.identity import SIGNATURE_BYTES, replica_of, verify
+from crypto.signed import STATEMENT_BYTES_MAX
 from crypto.statement import Root, check_root
 from server.errors import DeviceUnknown
 from server.store.base import Transaction

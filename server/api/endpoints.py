@@ -15,7 +15,7 @@ import msgspec
 from litestar import HttpMethod, Request, Response, get, post, put, route
 from litestar.params import FromPath
 
-from crypto.certificate import STATEMENT_BYTES_MAX
+from crypto.signed import STATEMENT_BYTES_MAX
 from server import devices, enrolment
 from server.api.body import Scope, headers_of, target_of
 from server.api.replies import NONCE_HEADER, TOLD, Answer, error_answer

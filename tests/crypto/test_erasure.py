@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from crypto.certificate import STATEMENT_BYTES_MAX
 from crypto.erasure import (
     CHANGE_BYTES,
     READINGS_PER_STATEMENT_MAX,
@@ -38,6 +37,7 @@ from crypto.erasure import (
 )
 from crypto.errors import StatementRefused
 from crypto.identity import DeviceKey
+from crypto.signed import STATEMENT_BYTES_MAX
 
 SERVER, TABLET = (DeviceKey.from_private(bytes([n]) * 32) for n in (1, 2))
 DOT = (3).to_bytes(8, "big") + b"tag0"

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from crypto.certificate import STATEMENT_BYTES_MAX
 from crypto.errors import KeyRefused, StatementRefused
 from crypto.field import FieldKey, unwrap_keys, wrap_keys
 from crypto.field_words import (
@@ -26,6 +25,7 @@ from crypto.field_words import (
 )
 from crypto.identity import SIGNATURE_BYTES, DeviceKey
 from crypto.seal import BoxKey
+from crypto.signed import STATEMENT_BYTES_MAX
 
 ASKER, GIVER = (DeviceKey.from_private(bytes([n]) * 32) for n in (1, 2))
 BOX = BoxKey.from_private(bytes(range(32)))

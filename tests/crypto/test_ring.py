@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from crypto.algorithms import prefix
-from crypto.certificate import STATEMENT_BYTES_MAX
 from crypto.errors import StatementRefused
 from crypto.identity import DeviceKey
 from crypto.ring import RING, RING_KEYS_MAX, ReaderKeys, Ring, check_ring, issue_ring
+from crypto.signed import STATEMENT_BYTES_MAX
 
 ROOT, STRANGER = (DeviceKey.from_private(bytes([n]) * 32) for n in (1, 2))
 KEYS = [n.to_bytes(8, "big") for n in range(1, RING_KEYS_MAX + 2)]

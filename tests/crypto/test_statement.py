@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from crypto.certificate import STATEMENT_BYTES_MAX
 from crypto.errors import StatementRefused
 from crypto.identity import SIGNATURE_BYTES, DeviceKey, verify
 from crypto.seal import BoxKey
+from crypto.signed import STATEMENT_BYTES_MAX
 from crypto.statement import (
     DAY_MS,
     LEASE_DAYS_MAX,
