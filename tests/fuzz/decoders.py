@@ -67,7 +67,7 @@ OWN: dict[str, tuple[str, ...]] = {
         "server.effecting:held_in",
         "server.enrolment:_row",
         "server.erasing:Erasing._follow",
-        "server.erasing:Erasing.again",
+        "server.erasing:Erasing._say_more",
         "server.erasing_certificate:cases",
         "server.erasing_certificate:facts_of",
         "server.erasing_plan:_rows",
