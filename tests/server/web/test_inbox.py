@@ -171,6 +171,23 @@ def test_what_a_rule_settles_is_what_its_preview_showed_and_nothing_that_changed
     assert counted(auditor)["open"] == 3
 
 
+def test_a_conflict_names_the_keys_that_do_something_on_its_page_and_no_others(
+    world: World, auditor: Visitor
+) -> None:
+    def keys(visitor: Visitor, number: int) -> str:
+        found = re.search(
+            r'<p class="quiet keys">(.*?)</p>', visitor.get(f"/conflicts/{number}").text
+        )
+        assert found
+        return found[1]
+
+    assert keys(auditor, PHONE).startswith("Keys: 1–9 choose, e another value, r reason")
+    assert "undo" not in keys(auditor, PHONE)
+    assert keys(auditor, SETTLED) == "Keys: u undo, j/k next/previous open"
+    with world.browse("officer") as officer:
+        assert keys(officer, PHONE) == "键盘：j/k 下一个/上一个待裁定"
+
+
 def test_where_a_record_lies_is_told_by_name_with_the_code_beside_it(auditor: Visitor) -> None:
     name = "东漖街道 东漖社区居委会"
     record = auditor.get("/records/h1").text
