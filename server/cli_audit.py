@@ -172,6 +172,7 @@ def audit_show(context: click.Context, /, number: int | str) -> None:
     """Show."""
     from server.audit_show import show_conflict
     from server.audit_tables import print_conflict
+    from server.history import stored_record
     from server.office import reading
 
     state = state_of(context)
@@ -181,6 +182,8 @@ def audit_show(context: click.Context, /, number: int | str) -> None:
         else:
             found = show_conflict(tx, desk.schema, number)
             print_conflict(state.out, desk.schema, found, state.lang)
+            if (stored := stored_record(tx, found.record)) and stored.voided:
+                state.say("记录已作废 ‖ The record is void")
             records, field = [found.record], found.field
     _saw(state, records, "conflict", field)
 

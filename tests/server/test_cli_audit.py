@@ -105,9 +105,12 @@ def test_a_record_is_voided_or_a_field_emptied_and_whose_value_goes_is_told(
     assert [(n.yours, n.kept, n.reason, n.kept_by) for n in told] == [
         ("13800138001", "13800138002", "这一户不存在", "gsy")
     ]
-    assert "这一户不存在" in doorstep("audit", "show", "1").stdout
+    shown = doorstep("audit", "show", "1").stdout
+    assert "这一户不存在" in shown
+    assert "The record is void" in shown
     doorstep("audit", "undo", "1", "--reason", "邻居说人在")
     assert held(void) == [(0,)]
+    assert "The record is void" not in doorstep("audit", "show", "1").stdout
     emptied = decided("--empty", "--reason", "都是空号", lang="zh").stdout
     assert "冲突 1 已裁定为“（空）”" in emptied
     assert "It holds" in doorstep("verify").stdout
