@@ -20,7 +20,8 @@ from server.accounts import READ, find_account
 from server.service import Service
 from server.store.base import Store
 from server.web.console import Console
-from server.web.routing import CONSOLE_HEADERS, ROUTES, AnyRequest
+from server.web.frame import CONSOLE_HEADERS
+from server.web.routing import ROUTES, AnyRequest
 from server.web.scoped import Scoped
 from server.web.sessions import COOKIE, load, named
 

@@ -29,6 +29,7 @@ from server.service import Service
 from server.store.base import Store, Transaction
 from server.web.console import Console
 from server.web.errors import FormRefused, RightMissing
+from server.web.frame import CONSOLE_HEADERS, MENU, UNDER
 from server.web.rendering import render, speaking
 from server.web.scoped import Scoped
 from server.words import fill, pick
@@ -39,35 +40,9 @@ PUBLIC, SIGNED_IN = "public", "signed-in"
 TEXT_CHARS_MAX = 4_000
 """One field of a form: a long reason twice over."""
 FORM_BYTES_MAX = 256 * 1024
-CONSOLE_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
-        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-}
 LANG_COOKIE = "__Host-lang"
 API = "/v1/"
 """Under this stands what programs ask; answers are no pages there."""
-
-MENU: tuple[tuple[str, str, str], ...] = (
-    ("/board", "看板 ‖ Board", "read"),
-    ("/conflicts", "冲突 ‖ Conflicts", "read"),
-    ("/search", "查找 ‖ Search", "read"),
-    ("/repair", "隔离与修复 ‖ Quarantine", "read"),
-    ("/reports", "报表 ‖ Reports", "read"),
-    ("/tablets", "平板与小组 ‖ Tablets", "tablets"),
-    ("/approvals", "双人审批 ‖ Approvals", "read"),
-    ("/withdrawn", "撤回同意 ‖ Withdrawn", "person"),
-    ("/people", "账户 ‖ Accounts", "people"),
-    ("/access", "查阅记录 ‖ Access log", "access"),
-)
-
-_UNDER = {"/tablets": ("/teams", "/tickets")}
-"""Pages that stand under another one of the menu."""
 
 
 class Shown(NamedTuple):
@@ -357,7 +332,7 @@ def base(visit: Visit) -> dict[str, Any]:
         (
             to,
             words,
-            any(path == at or path.startswith(at + "/") for at in (to, *_UNDER.get(to, ()))),
+            any(path == at or path.startswith(at + "/") for at in (to, *UNDER.get(to, ()))),
         )
         for to, words, right in MENU
         if account is not None and account.may(right)

@@ -40,10 +40,10 @@ from server.store.base import Transaction
 from server.web.board import count_ahead
 from server.web.console import STEP_UP_MS
 from server.web.errors import PasskeyRefused, PasswordRefused, RightMissing, SignInRefused
+from server.web.frame import MENU
 from server.web.lookup import read_ahead
 from server.web.routing import (
     LANG_COOKIE,
-    MENU,
     PUBLIC,
     SIGNED_IN,
     Go,

@@ -39,8 +39,9 @@ from server.web import (
 )
 from server.web.console import Console
 from server.web.errors import PageTooOld
+from server.web.frame import CONSOLE_HEADERS
 from server.web.rendering import KINDS, STATIC
-from server.web.routing import API, CONSOLE_HEADERS, PUBLIC, ROUTES, error_page
+from server.web.routing import API, PUBLIC, ROUTES, error_page
 from server.web.sessions import SessionConfig
 
 PAGES = (
