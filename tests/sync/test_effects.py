@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.behaviour import CREATED, Fill, Follows, Opens
+from sync.behaviour import CREATED, Fill, Follows, Opens, Step
 from sync.change import ADD, COUNT, REMOVE
 from sync.collections import SCHEMA
 from sync.effects import (
@@ -105,6 +105,51 @@ def test_the_first_moment_is_kept() -> None:
     assert "accepted_at_ms" not in found.sets
 
 
+def filled_by(fill: Fill, writing: Writing, before: dict[str, Any]) -> Writing:
+    finding = msgspec.structs.replace(GRAVE.collections["finding"], fills=(fill,))
+    return filled(Schema({"finding": finding}), writing, before, MOMENT)
+
+
+HIGH = {"risk": "high"}
+
+
+@pytest.mark.parametrize(
+    ("adds", "sets", "before", "added"),
+    [
+        ({"tags": "=note"}, {"note": "x"}, {}, ["x"]),
+        ({"tags": "=note"}, {}, {"note": "y"}, ["y"]),
+        ({"tags": "=note"}, {"note": "x"}, {"tags": ["x"]}, []),
+        ({"tags": "=note"}, {"note": "x"}, {"tags": ["y"]}, ["x"]),
+        ({"tags": "=note"}, {}, {}, []),
+        ({"tags": "=note"}, {"note": "x", "tags": "own"}, {}, []),
+        ({"tags": "@worker"}, {}, {}, ["w1"]),
+        ({"tags": "@now"}, {}, {}, [MOMENT.now_ms]),
+        ({"tags": "@record"}, {}, {}, ["f"]),
+        ({"tags": "@today"}, {}, {}, ["2026-06-09"]),
+        ({"tags": "@today+2"}, {}, {}, ["2026-06-11"]),
+    ],
+)
+def test_what_a_rule_adds_is_added_where_it_is_not_there_yet(
+    adds: dict[str, Any], sets: dict[str, Any], before: dict[str, Any], added: list[Any]
+) -> None:
+    fill = Fill(why="x", field="risk", values=("high",), adds=adds)
+    found = filled_by(fill, Writing("finding", "f", HIGH | sets, []), before)
+    assert found.others == ([(ADD, "tags", added)] if added else [])
+
+
+def test_what_a_rule_fills_in_names_its_record_and_moment_and_empties_what_stands() -> None:
+    sets = {"by": "@worker", "of": "@record", "at": "@now", "like": "=note", "gone": None}
+    fill = Fill(why="x", field="risk", values=("high",), sets=sets)
+    told = {"by": "w1", "of": "f", "at": MOMENT.now_ms, "like": "n"}
+    writing = Writing("finding", "f", HIGH | {"note": "n"}, [])
+    assert filled_by(fill, writing, {}).sets == writing.sets | told
+    assert filled_by(fill, writing, {"gone": "x"}).sets == writing.sets | told | {"gone": None}
+    new = filled_by(fill, Writing("finding", None, dict(HIGH), []), {})
+    assert new.sets == HIGH | {"by": "w1", "of": "", "at": MOMENT.now_ms}
+    adds = Fill(why="x", field="risk", values=("high",), adds={"tags": "@record"})
+    assert filled_by(adds, Writing("finding", None, dict(HIGH), []), {}).others == []
+
+
 def test_what_one_rule_fills_in_stands_against_the_next() -> None:
     first = Fill(why="x", field="risk", values=("high",), sets={"note": "first"}, counts={"n": 1})
     fills = (first, msgspec.structs.replace(first, sets={"note": "second"}, counts={"n": 2}))
@@ -159,6 +204,8 @@ def test_one_record_per_key_has_an_id_like_any_other() -> None:
     [
         (0, "1970-01-01"),
         (1_700_000_000_000, "2023-11-15"),  # 22:13 in London, 06:13 the next day in Guangzhou
+        (-62_135_596_800_000, "0001-01-01"),
+        (-46_388_678_400_000, "0500-01-01"),
         (-(2**60), "0001-01-01"),
         (2**60, "9999-12-31"),
     ],
@@ -262,6 +309,49 @@ def test_what_is_cleared_opens_nothing(nothing: Any) -> None:
     assert brought(GRAVE, other, "f", {"f": Shown("finding", {})}.get, MOMENT) == []
     added = Writing("finding", "f", {}, [(ADD, "risk", ["high"])])
     assert len(brought(GRAVE, added, "f", {"f": Shown("finding", {})}.get, MOMENT)) == 1
+
+
+def test_what_is_not_held_ends_no_following_and_what_follows_is_filled() -> None:
+    follows = Follows(
+        why="x", field="risk", values=("high",), link="tags", sets={"status": "again"}
+    )
+    other = Follows(why="x", field="other", values=("x",), link="tags", sets={"note": "no"})
+    finding = msgspec.structs.replace(
+        GRAVE.collections["finding"], opens=(), follows=(other, follows)
+    )
+    at = Fill(why="x", field="status", values=("again",), sets={"note": "@now"})
+    case = msgspec.structs.replace(GRAVE.collections["case"], fills=(at,))
+    schema = Schema({"finding": finding, "case": case})
+    writing = Writing("finding", "f", {"risk": "high"}, [])
+    held = {
+        "f": Shown("finding", {"tags": ["away", "c"]}),
+        "c": Shown("case", {"status": "open"}),
+    }
+    sets = {"status": "again", "note": MOMENT.now_ms}
+    assert brought(schema, writing, "f", held.get, MOMENT) == [Writing("case", "c", sets, [])]
+    alone = Writing("finding", "f", {"risk": "high", "tags": "c"}, [])
+    found = brought(schema, alone, "f", {"c": held["c"]}.get, MOMENT)
+    assert found == [Writing("case", "c", sets, [])]
+
+
+def test_a_step_is_asked_for_where_what_it_needs_is_empty() -> None:
+    step = Step(why="x", field="risk", values=("high",), needs=("tags", "note"))
+    finding = msgspec.structs.replace(GRAVE.collections["finding"], steps=(step,))
+    schema = Schema({"finding": finding})
+    for before, missing in (
+        ({}, 1),
+        ({"note": ""}, 1),
+        ({"tags": []}, 1),
+        ({"tags": ["x"]}, 0),
+        ({"note": "x"}, 0),
+        ({"risk": "high"}, 0),
+    ):
+        assert len(missing_steps(schema, Writing("finding", "f", HIGH, []), before)) == missing
+
+
+def test_an_id_of_a_key_is_as_long_as_any_whatever_the_key() -> None:
+    assert {len(keyed_id("case", [n])) for n in range(50)} == {22}
+    assert not any("=" in keyed_id("case", [n]) for n in range(50))
 
 
 def test_what_follows_may_name_the_record_it_follows_from() -> None:

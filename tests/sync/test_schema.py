@@ -125,6 +125,13 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "nothing follows",
     ),
     ({}, {"steps": (Step(why="w", field="f", values=("x",)),)}, "nothing follows"),
+    ({}, {"fills": (Fill(why="w", field="g", firsts={"g": "=f"}),)}, "nothing follows"),
+    ({}, {"fills": (Fill(why="w", field="g", adds={"g": "=f"}),)}, "nothing follows"),
+    (
+        {},
+        {"opens": (Opens(why="w", field="g", collection="x", key=(), sets={}, again={"s": "=f"}),)},
+        "nothing follows",
+    ),
 ]
 
 
@@ -137,6 +144,23 @@ def test_whatever_needs_the_value_of_a_sealed_field_is_refused_by_name_and_with_
     with pytest.raises(SchemaInvalid, match=words) as refused:
         check_schema(Schema({"thing": declared}))
     assert str(refused.value).startswith("thing.f: ")
+
+
+def test_a_sealed_field_is_declared_up_to_its_limits() -> None:
+    at_most = Field(sealed=True, chars_max=SEALED_CHARS_MAX, readers="r" * 24)
+    check_schema(schema({"f": at_most}))
+
+
+def test_names_of_one_letter_and_orders_of_either_policy_are_sound() -> None:
+    check_schema(schema({"f": Field(policy="lowest", order=("a", "b"))}, "x"))
+    check_schema(schema({"f": Field(policy="highest", order=("a", "b"))}))
+
+
+@pytest.mark.parametrize("kept", [{"keep_days": -1}, {"kept_from": "unknown"}])
+def test_a_collection_says_soundly_how_long_it_is_kept(kept: dict[str, Any]) -> None:
+    declared = Collection(name="thing", label=Label(zh="x"), fields={"f": Field()}, **kept)
+    with pytest.raises(SchemaInvalid, match="how long it is kept"):
+        check_schema(Schema({"thing": declared}))
 
 
 def test_no_field_is_asked_for_by_what_nobody_may_read() -> None:

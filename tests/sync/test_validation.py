@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.change import check_writable
+from sync.behaviour import Step
+from sync.change import TEXT_CHARS_MAX, check_writable
 from sync.collections import SCHEMA
 from sync.errors import ChangeInvalid
-from sync.schema import Collection, Field, Label
+from sync.schema import Choice, Collection, Field, Label
 from sync.validation import (
     CODES,
     DEPTH_MAX,
@@ -316,6 +317,44 @@ def test_a_limit_that_is_broken_is_told_with_its_number() -> None:
         (found,) = problems(TOY, {name: value}, creating=False)
         assert number in found.zh
         assert number in found.en
+    for name in ("text", "new"):
+        (found,) = problems(
+            TOY, {name: ["x" * (TEXT_CHARS_MAX + 1)]}, creating=False, undeclared_allowed=True
+        )
+        assert f"{TEXT_CHARS_MAX:,}" in found.en
+        assert problems(TOY, {"new": "x" * TEXT_CHARS_MAX}, False, undeclared_allowed=True) == []
+    (found,) = problems(TOY, {"text": "x" * 6}, creating=False)
+    assert "文字" in found.zh
+    assert "None" not in found.zh + found.en
+
+
+def test_a_field_of_any_kind_takes_numbers_lists_and_long_texts() -> None:
+    loose = Collection(name="t", label=Label(zh="t"), fields={"x": Field(kind="any", chars_max=2)})
+    for value in (7, True, "long", ["a", 1], {"a": None}):
+        assert problems(loose, {"x": value}, creating=True) == []
+
+
+def test_a_problem_without_a_number_names_none() -> None:
+    (found,) = problems(TOY, {"flag": 7}, creating=False)
+    assert "XX" not in found.zh + found.en
+
+
+def test_steps_that_may_come_from_several_values_name_them_all() -> None:
+    two = Collection(
+        name="t",
+        label=Label(zh="t"),
+        fields={
+            "s": Field(
+                kind="choice",
+                choices=tuple(Choice(v, Label(zh=f"值{v}", en=f"V{v}")) for v in "abc"),
+                label=Label(zh="状态", en="Status"),
+            )
+        },
+    )
+    step = Step(why="x", field="s", values=("c",), after=("a", "b"))
+    found = step_problem(two, step, "c", "value/step-order")
+    assert "“Va” or “Vb”" in found.en
+    assert "“值a”或“值b”" in found.zh
 
 
 @pytest.mark.parametrize(
