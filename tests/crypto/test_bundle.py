@@ -10,6 +10,7 @@ from crypto.bundle import (
     BUNDLE_OVERHEAD_BYTES,
     FIRST_BEFORE,
     HEAD_BYTES,
+    SEQUENCE_MAX,
     Opened,
     make_bundle,
     open_bundle,
@@ -156,3 +157,9 @@ def test_sequence_and_predecessor_are_part_of_the_name() -> None:
     assert len(names) == 4
     with pytest.raises(BundleRefused):
         bundle(b"x", 0)
+
+
+def test_a_bundle_has_a_number_up_to_the_greatest() -> None:
+    assert opened(bundle(sequence=SEQUENCE_MAX)).contents == b"contents"
+    with pytest.raises(BundleRefused):
+        bundle(sequence=SEQUENCE_MAX + 1)

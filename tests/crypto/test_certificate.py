@@ -218,3 +218,8 @@ def test_a_revocation_is_taken_up_to_its_limits_and_not_beyond(
         issue_revocation(SERVER, body)
     with pytest.raises(RevocationRefused):
         check_revocation(data, SERVER.public)
+
+
+def test_a_name_may_be_of_one_character() -> None:
+    short = msgspec.structs.replace(CERTIFICATE, name="东")
+    assert check_certificate(issue_certificate(SERVER, short), SERVER.public) == short

@@ -206,3 +206,20 @@ def test_a_nonce_is_taken_up_to_its_limit() -> None:
 def test_a_header_that_holds_no_signature_is_refused(value: str) -> None:
     with pytest.raises(RequestRefused):
         check(signed() | {"signature": value})
+
+
+def test_a_nonce_may_hold_any_bytes() -> None:
+    for nonce in (b"\xfb\xff\xfe", b"\xff" * 16, bytes(range(240, 256))):
+        headers = signed(nonce=nonce)
+        assert {"-", "_"} & set(headers["signature-input"].partition("nonce=")[2])
+        assert check(headers).nonce == nonce
+
+
+def test_a_header_longer_than_any_of_ours_is_refused_though_it_is_well_signed() -> None:
+    for letters, good in ((100, True), (1100, False)):
+        longer = resigned(';alg="ed25519"', f';alg="ed25519";expires="{"9" * letters}"')
+        if good:
+            assert check(longer).nonce == NONCE
+        else:
+            with pytest.raises(RequestRefused, match="too long"):
+                check(longer)

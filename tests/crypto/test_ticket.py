@@ -318,3 +318,16 @@ def test_the_verifier_of_a_ticket_is_made_of_its_secret_and_its_times() -> None:
 def test_a_commitment_without_a_context_is_one_to_none() -> None:
     said = (VERIFIER.ticket_id, b"T" * 32, b"B" * 1216, b"n" * 32)
     assert enrolment_commitment(*said) == enrolment_commitment(*said, b"")
+
+
+def test_a_ticket_expires_before_its_moment_has_no_room_and_no_byte_of_it_is_fixed() -> None:
+    with pytest.raises(TicketRefused):
+        encode_ticket(msgspec.structs.replace(TICKET, expires_at_ms=1 << 48))
+    made = [new_ticket(ADDRESSES, PIN, NOW)[0].secret for _ in range(40)]
+    assert all(len({secret[n] for secret in made}) > 1 for n in range(len(made[0])))
+
+
+def test_the_six_digits_are_those_that_both_programs_have_always_shown() -> None:
+    said = transcript()
+    digest = purposed_hash(b"enrolment-digits", msgspec.msgpack.encode(said))
+    assert six_digits(said) == str(int.from_bytes(digest[1:17], "big"))[-6:]

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from crypto.errors import KeyRefused, PinMismatch
 from crypto.tls import (
+    NAMES_MAX,
     TlsIdentity,
     check_tls_pin,
     make_tls_identity,
@@ -135,3 +136,13 @@ def test_an_address_may_stand_in_brackets() -> None:
     )
     assert [str(name) for name in names.value.get_values_for_type(x509.IPAddress)] == ["::1"]
     assert names.value.get_values_for_type(x509.DNSName) == ["localhost"]
+
+
+def test_a_certificate_names_up_to_its_most_names_and_signs_and_nothing_else() -> None:
+    names = [f"a{n}.local" for n in range(NAMES_MAX)]
+    made = x509.load_pem_x509_certificate(make_tls_identity(names).certificate_pem)
+    usage = made.extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.digital_signature is True
+    assert not made.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).critical
+    with pytest.raises(ValueError, match="name"):
+        make_tls_identity([*names, "one.more"])

@@ -14,6 +14,7 @@ from sync.enrolment import (
     Offer,
     decode,
     encode,
+    enrolment_context,
 )
 from sync.errors import LimitExceeded, MessageMalformed
 from sync.messages import PROTOCOL
@@ -44,3 +45,8 @@ def test_what_was_written_is_read_and_half_of_it_refused() -> None:
         decode(encode(BEGIN)[:-1], Begin)
     with pytest.raises(MessageMalformed):
         decode(encode(BEGIN), Offer)
+
+
+def test_what_is_covered_beside_the_transcript_tells_names_and_successions_apart() -> None:
+    found = [enrolment_context(*one) for one in (("a", None), ("b", None), ("a", b""), ("a", b"x"))]
+    assert len(set(found)) == 4

@@ -153,3 +153,26 @@ def test_a_value_in_the_clear_is_named_by_the_label_of_its_field() -> None:
     assert (found.field, found.code) == (name, "value/not-sealed")
     assert label.text("zh") in found.message("zh")
     assert label.text("en") in found.message("en")
+
+
+@pytest.mark.parametrize(
+    ("label", "good"),
+    [("x", True), ("x" * NAME_CHARS_MAX, True), ("x" * (NAME_CHARS_MAX + 1), False), ("", False)],
+)
+def test_a_label_of_a_newer_program_is_as_long_as_names_are(label: str, good: bool) -> None:
+    (name,) = [
+        n for n, f in SCHEMA.collections["visit"].fields.items() if n == "outcome" and f.choices
+    ]
+    assert (LIMITS.broken(change("visit", {name: label})) == []) is good
+
+
+def test_every_field_that_breaks_a_limit_is_named_whatever_follows_it() -> None:
+    both = change("household", {"phone": "x" * 9_000}, [(ADD, "tags of a newer program", ["x"])])
+    assert [one.field for one in LIMITS.broken(both)] == ["phone"]
+
+
+def test_where_another_declaration_merges_otherwise_each_value_fits_by_itself() -> None:
+    several = change("household", {}, [(ADD, "phone", ["13800138000", "13800138001"])])
+    assert LIMITS.broken(several) == []
+    wrong = change("household", {}, [(ADD, "phone", ["13800138000", "x" * 9_000])])
+    assert [one.field for one in LIMITS.broken(wrong)] == ["phone"]

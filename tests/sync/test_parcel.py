@@ -74,3 +74,13 @@ def test_a_parcel_is_read_back_as_it_was() -> None:
         decode_parcel(encode(given)[:-1])
     with pytest.raises(ProtocolUnknown):
         decode_parcel(encode(msgspec.structs.replace(given, protocol=99)))
+
+
+def test_a_parcel_begins_empty() -> None:
+    begun = msgspec.structs.astuple(parcel(7))
+    assert begun[1] == 7
+    assert not any(begun[2:])
+
+
+def test_one_bundle_that_is_missing_is_named() -> None:
+    assert place_of(line(1, 2), 4, name(4), name(3)) == Place((3, 3), False)

@@ -12,6 +12,7 @@ from sync.policy import (
     SETTLED_BY_RULE,
     FieldShown,
     Sibling,
+    append_value,
     choose,
     in_conflict,
     kinds,
@@ -211,3 +212,9 @@ def test_a_cleared_field_is_no_extreme_beside_a_value(field: str, value: Any) ->
         assert found[field].value == value
         assert found[field].conflict
     assert shown(entry(A, {field: None}), entry(B, {field: None}, ms=2_000))[field].value is None
+
+
+def test_what_nobody_wrote_has_no_entries_and_no_moment() -> None:
+    state = RecordState()
+    assert append_value(state, "notes") == []
+    assert state.stamp == Stamp(0, 0)

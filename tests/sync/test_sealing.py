@@ -12,6 +12,7 @@ from sync.errors import ChangeInvalid, MessageMalformed
 from sync.messages import encode
 from sync.policy import exact_key, same_key
 from sync.sealing import (
+    MARK_BYTES,
     SEALED_TEXT_CHARS_MAX,
     SEALED_TEXT_CHARS_MIN,
     FieldKeysSaid,
@@ -19,6 +20,7 @@ from sync.sealing import (
     encode_value,
     is_sealed,
     key_named,
+    likeness,
     opened_value,
     sealed_bytes,
     sealed_text,
@@ -96,3 +98,12 @@ def test_what_a_tablet_says_of_its_keys_comes_back_and_nothing_else_is_read() ->
     for data in (b"", b"\xc1", b"\x91\x01", encode(FieldKeysSaid(b"d" * 17))):
         with pytest.raises(MessageMalformed):
             decode_said(data)
+
+
+def test_two_values_are_alike_by_key_and_mark_and_nothing_behind_them() -> None:
+    raw = bytes(range(60))
+    near = 1 + MARK_BYTES
+    for at, alike in ((0, True), (1, False), (near - 1, False), (near, True), (near + 9, True)):
+        other = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+        same = likeness(sealed_text(other)) == likeness(sealed_text(raw))
+        assert same is alike, at

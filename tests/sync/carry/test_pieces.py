@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bundles by hand: pieces in any order, sticks that hold a part, codes that a real reader reads."""
 
+import hashlib
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,16 @@ from sync.carry.frames import (
     read_pictures,
     terminal_frames,
 )
-from sync.carry.pieces import Assembly, Piece, cut, name_of, read_piece
-from sync.carry.spool import Outgoing
+from sync.carry.pieces import (
+    CHECK_BYTES,
+    PIECE_HEAD_BYTES,
+    Assembly,
+    Piece,
+    cut,
+    name_of,
+    read_piece,
+)
+from sync.carry.spool import KEPT_FREE_BYTES, Outgoing, room_of
 from sync.carry.stick import (
     Inbox,
     Label,
@@ -204,3 +214,31 @@ def test_a_whole_is_cut_into_single_bytes_and_no_smaller() -> None:
 def test_smaller_frames_are_more_of_them() -> None:
     whole = some_bytes(1500)
     assert len(pictures_of(whole, 200)) == 8 > len(pictures_of(whole))
+
+
+def test_what_is_left_of_a_writing_without_its_bundle_is_no_begin(tmp_path: Path) -> None:
+    outgoing = Outgoing(tmp_path / "outgoing")
+    for folder in ("outgoing", "stick", "other", "full"):
+        (tmp_path / folder).mkdir()
+    at = outgoing.folder / f"{ME.hex()}.at"
+    at.write_text("3")
+    assert outgoing.write(tmp_path / "stick", ME, LABEL, b"whole", piece_bytes=2).complete
+    found = read_stick(tmp_path / "stick", ME)
+    assert [piece.offset for piece in found.pieces] == [0, 2, 4]
+    (outgoing.folder / f"{ME.hex()}.bundle").write_bytes(b"whole")
+    assert outgoing.write(tmp_path / "other", ME, LABEL, b"whole", piece_bytes=9).complete
+    with pytest.raises(TooLarge):
+        outgoing.write(tmp_path / "full", ME, LABEL, b"whole", room_bytes=0)
+
+
+def test_a_little_of_a_stick_is_left_free(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    assert room_of(tmp_path) < free - KEPT_FREE_BYTES // 2
+
+
+def test_a_piece_is_checked_by_a_digest_for_this_purpose() -> None:
+    (piece,) = cut(b"whole", 9)
+    encoded = piece.encode()
+    head, check = encoded[: PIECE_HEAD_BYTES - CHECK_BYTES], encoded[:PIECE_HEAD_BYTES]
+    digest = hashlib.sha256(b"doorstep/piece/1\0" + head + b"whole").digest()
+    assert check[len(head) :] == digest[:CHECK_BYTES]
