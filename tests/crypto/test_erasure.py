@@ -231,3 +231,10 @@ def test_a_certificate_is_its_body_as_it_was_signed() -> None:
     for data, public in ((made, TABLET.public), (made[:-1], SERVER.public), (b"", SERVER.public)):
         with pytest.raises(StatementRefused, match=r"\w"):
             check_certificate(data, public)
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"replica": b"r" * 15}])
+def test_how_far_readings_are_held_is_said_soundly(change: dict[str, Any]) -> None:
+    bad = msgspec.structs.replace(ReadingsHeld(TABLET.replica, 8), **change)
+    with pytest.raises(StatementRefused):
+        check_readings_held(signed(SERVER, b"readings-held", bad), SERVER.public)

@@ -12,7 +12,14 @@ import msgspec
 import pytest
 
 from crypto import errors
-from crypto.errors import CryptoError, SecretTooWeak, Text, UnlockRefused, UnlockWait
+from crypto.errors import (
+    CryptoError,
+    RequestRefused,
+    SecretTooWeak,
+    Text,
+    UnlockRefused,
+    UnlockWait,
+)
 from crypto.secret import SecretBytes
 
 README = Path(errors.__file__).parent / "README.md"
@@ -100,3 +107,9 @@ def test_what_is_left_of_a_wait_and_of_the_tries_is_told_to_people_and_to_logs()
         assert "请等待 2 分钟" in error.message()
         assert error.detail.endswith("wait 120000 ms")
         assert (error.wait_ms, error.vault) == (120_000, None)
+
+
+def test_an_error_without_details_says_no_more_than_its_sentences() -> None:
+    assert "()" not in str(RequestRefused(""))
+    assert str(RequestRefused("nonce")).startswith(str(RequestRefused("")))
+    assert str(RequestRefused("nonce")).endswith(" (nonce)")

@@ -44,3 +44,8 @@ def test_what_is_wiped_is_zeros_and_is_given_to_nobody() -> None:
     other.wipe()
     # What the caller holds is the caller's.
     assert given == b"abc"
+
+
+def test_a_secret_shows_the_same_words_however_it_is_written_out() -> None:
+    secret = SecretBytes(b"k" * 32)
+    assert {repr(secret), str(secret), f"{secret}", f"{secret:>9}"} == {"SecretBytes(…)"}

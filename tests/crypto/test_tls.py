@@ -143,6 +143,10 @@ def test_a_certificate_names_up_to_its_most_names_and_signs_and_nothing_else() -
     made = x509.load_pem_x509_certificate(make_tls_identity(names).certificate_pem)
     usage = made.extensions.get_extension_for_class(x509.KeyUsage).value
     assert usage.digital_signature is True
-    assert not made.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).critical
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    assert not any(getattr(usage, name) for name in (*others, "key_cert_sign", "crl_sign"))
+    marks = (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier, x509.SubjectAlternativeName)
+    for kind in marks:
+        assert not made.extensions.get_extension_for_class(kind).critical
     with pytest.raises(ValueError, match="name"):
         make_tls_identity([*names, "one.more"])

@@ -33,7 +33,7 @@ LOGGED = "words for a log: what is refused, and by which error, stays the same"
 COSTLY = "no quick test is that large: the limit stands where memory or a number ends"
 TUNING = "a figure of speed or size, with nothing right or wrong on either side of it"
 REASONS: tuple[Reason, ...] = (
-    Reason(BIG_ENDIAN, r'(_bytes|number)\(.*"big".* → .*(_bytes|number)\(.*, \)'),
+    Reason(BIG_ENDIAN, r"""(_bytes|number)\(.*["']big["'].* → .*(_bytes|number)\(.*, \)"""),
     Reason(
         "equivalent: both have one length by what stands before; strict= says so to the reader",
         r"strict=True.* → .*(strict=(False|None)|, \))",
@@ -65,7 +65,7 @@ REASONS: tuple[Reason, ...] = (
     Reason(SAME_END, r'"keyid", "XXXX"', r"check_request", r"crypto/request"),
     Reason(
         "equivalent: names of digests and encodings may stand in capitals",
-        r'→ .*"(SHA256|ASCII|UTF-8|REPLACE|SURROGATEPASS|LATIN-1)"',
+        r"""→ .*["'](SHA256|ASCII|UTF-8|REPLACE|SURROGATEPASS|LATIN-1)["']""",
     ),
     Reason(SAME_END, r"validate=(False|None)|validate=True\) → .*, \)", r"_read_nonce", r"crypto/"),
     Reason(SAME_END, r"len\(addresses\) <= count", r"_read_addresses", r"crypto/ticket"),
@@ -87,7 +87,34 @@ REASONS: tuple[Reason, ...] = (
         r"in_zones",
         r"sync/fieldwork",
     ),
-    Reason(TUNING, r"room -= ", r"parts_of", r"crypto/erasure"),
+    Reason(TUNING, r"room -= |REPLICA_BYTES - 9", r"parts_of", r"crypto/erasure"),
+    Reason(SAME_END, r"changes=\[\]", r"parts_of", r"crypto/erasure"),
+    Reason(SAME_END, r'NONCE_BYTES\), b"XXXX"', r"add_worker", r"crypto/unlock"),
+    Reason(SAME_END, r"\+len\(text\) % 4", r"sealed_bytes", r"sync/sealing"),
+    Reason(SAME_END, r"default=1", r"split_changes", r"sync/change"),
+    Reason(SAME_END, r"XX9999XX", r"clock|in_zones", r"sync/fieldwork"),
+    Reason(SAME_END, r'"link", ', r"_check_sealed", r"sync/schema"),
+    Reason(
+        "equivalent: a rule counts by whole numbers, which name no field",
+        r'"counts"',
+        r"_check_sealed",
+        r"sync/schema",
+    ),
+    Reason(SAME_END, r"→ touched = ", r"^filled$", r"sync/effects"),
+    Reason(SAME_END, r"sets: dict\[str, Value\] = ", r"_opened", r"sync/effects"),
+    Reason(
+        "equivalent: of one number none stands before the other",
+        r">= x\[16:24\]",
+        r"take_in",
+        r"sync/clock",
+    ),
+    Reason(SAME_END, r"max\(2, len\(named\)\)", r"name_records", r"sync/ranges"),
+    Reason(SAME_END, r"\(offset < len\(out\)\) or True", r"Assembly.whole", r"carry/pieces"),
+    Reason(SAME_END, r'b"XXXX"', r"_seen", r"sync/joining"),
+    Reason(SAME_END, r'\[d\] = ""', r"apply_change", r"sync/record"),
+    Reason(SAME_END, r"ANSWER_BYTES_MAX \+ 2", r"Line.request", r"carry/line"),
+    Reason(COSTLY, r"PIECES_MAX:|PICTURE_BYTES_MAX|PATH_HASHES_MAX|MEMORY_KIB_MAX|CONTENTS_BYTES"),
+    Reason(LONG_WAY, r"", r"^_labels$", r"sync/limits"),
     Reason(COSTLY, r"SEALED_BYTES_MAX|SIZE_MAX|WHOLE_BYTES_MAX|SERIAL_MAX|COUNTER_MAX"),
     Reason(
         "equivalent: no host has more than ninety characters, so no address more than 96",
@@ -227,6 +254,7 @@ REASONS: tuple[Reason, ...] = (
         r"sync/schema",
     ),
     Reason(LOGGED, r'_decode\(.*"[a-z ]+"\)', "", r"sync/messages"),
+    Reason(LOGGED, r"_decode\(decoder, data, ", r"_versioned", r"sync/messages"),
     Reason(LOGGED, r'_versioned\(|"missing"|_weak\(|detail: str|refused\(|_down\('),
 )
 

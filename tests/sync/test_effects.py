@@ -146,6 +146,9 @@ def test_what_a_rule_fills_in_names_its_record_and_moment_and_empties_what_stand
     assert filled_by(fill, writing, {"gone": "x"}).sets == writing.sets | told | {"gone": None}
     new = filled_by(fill, Writing("finding", None, dict(HIGH), []), {})
     assert new.sets == HIGH | {"by": "w1", "of": "", "at": MOMENT.now_ms}
+    first = Fill(why="x", field="risk", values=("high",), firsts={"note": "@worker"})
+    for before, note in (({}, "w1"), ({"note": ""}, "w1"), ({"note": "x"}, None)):
+        assert filled_by(first, Writing("finding", "f", HIGH, []), before).sets.get("note") == note
     adds = Fill(why="x", field="risk", values=("high",), adds={"tags": "@record"})
     assert filled_by(adds, Writing("finding", None, dict(HIGH), []), {}).others == []
 
@@ -377,3 +380,24 @@ def test_a_day_in_china_does_not_hang_on_where_the_machine_stands(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_what_a_collection_of_a_newer_program_holds_is_made_no_graver() -> None:
+    finding = Schema({"finding": GRAVE.collections["finding"]})
+    case = keyed_id("case", ["f"])
+    writing = Writing("finding", "f", {"risk": "life"}, [])
+    held = {"f": Shown("finding", writing.sets), case: Shown("case", {"urgency": "low"})}
+    assert brought(finding, writing, "f", held.get, MOMENT) == [
+        Writing("case", case, {}, [(ADD, "from", ["f"])])
+    ]
+
+
+def test_a_step_that_is_taken_too_early_is_named_by_its_value() -> None:
+    step = Step(why="x", field="risk", values=("high",), after=("low", "none"))
+    finding = msgspec.structs.replace(GRAVE.collections["finding"], steps=(step,))
+    schema = Schema({"finding": finding})
+    (found,) = missing_steps(schema, Writing("finding", "f", HIGH, []), {"risk": "middle"})
+    assert "“high”" in found.en
+    assert "“low” or “none”" in found.en
+    for before in ({"risk": "low"}, {"risk": "none"}, {}):
+        assert missing_steps(schema, Writing("finding", "f", HIGH, []), before) == []

@@ -50,3 +50,10 @@ def test_what_was_written_is_read_and_half_of_it_refused() -> None:
 def test_what_is_covered_beside_the_transcript_tells_names_and_successions_apart() -> None:
     found = [enrolment_context(*one) for one in (("a", None), ("b", None), ("a", b""), ("a", b"x"))]
     assert len(set(found)) == 4
+
+
+def test_an_error_speaks_chinese_where_nobody_says_otherwise() -> None:
+    error = MessageMalformed("detail")
+    assert error.message() == error.message("zh") == MessageMalformed.zh
+    assert error.message("en") == MessageMalformed.en
+    assert error.args == ("detail",)

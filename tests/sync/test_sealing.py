@@ -107,3 +107,10 @@ def test_two_values_are_alike_by_key_and_mark_and_nothing_behind_them() -> None:
         other = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
         same = likeness(sealed_text(other)) == likeness(sealed_text(raw))
         assert same is alike, at
+
+
+def test_a_sealed_text_has_no_padding_whatever_its_length() -> None:
+    for size in (25, 26, 27, 28):
+        text = sealed_text(bytes(size))
+        assert "=" not in text
+        assert sealed_bytes(text) == bytes(size)

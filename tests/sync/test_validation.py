@@ -15,7 +15,7 @@ from sync.behaviour import Step
 from sync.change import TEXT_CHARS_MAX, check_writable
 from sync.collections import SCHEMA
 from sync.errors import ChangeInvalid
-from sync.schema import Choice, Collection, Field, Label
+from sync.schema import NAME_CHARS_MAX, Choice, Collection, Field, Label
 from sync.validation import (
     CODES,
     DEPTH_MAX,
@@ -334,8 +334,18 @@ def test_a_field_of_any_kind_takes_numbers_lists_and_long_texts() -> None:
         assert problems(loose, {"x": value}, creating=True) == []
 
 
+def test_names_within_a_value_are_as_long_as_any_and_all_of_it_is_looked_at() -> None:
+    for name, good in (("x" * NAME_CHARS_MAX, True), ("x" * (NAME_CHARS_MAX + 1), False)):
+        found = problems(TOY, {"new": {name: 1}}, False, undeclared_allowed=True)
+        assert (found == []) is good
+    for wrong in ([2**63, {"a": 1}], [{"a": 1}, 2**63], {"a": 2**63, "b": {"c": 1}}):
+        assert problems(TOY, {"new": wrong}, False, undeclared_allowed=True)
+
+
 def test_a_problem_without_a_number_names_none() -> None:
     (found,) = problems(TOY, {"flag": 7}, creating=False)
+    assert found.message() == found.zh
+    assert "  " not in found.en
     assert "XX" not in found.zh + found.en
 
 
