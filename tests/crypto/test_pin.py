@@ -71,7 +71,8 @@ def test_without_a_key_store_a_passphrase_is_demanded_and_the_reason_given(secre
 
 
 @pytest.mark.parametrize(
-    "secret", ["黄沙大道的老榕树下有猫", "correct horse battery", "Tr0ub4dor&3x"]
+    "secret",
+    ["黄沙大道的老榕树下有猫", "correct horse battery", "Tr0ub4dor&3x", "黄沙大道的黄道沙大的"],
 )
 def test_a_passphrase_of_ten_characters_is_taken_with_and_without_a_key_store(secret: str) -> None:
     check_secret(secret, "zhangxia", "file")

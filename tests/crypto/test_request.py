@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from crypto.errors import RequestRefused
 from crypto.identity import DeviceKey
 from crypto.request import (
+    TARGET_CHARACTERS_MAX,
     Verified,
     check_request,
     content_digest,
@@ -213,6 +214,12 @@ def test_a_nonce_may_hold_any_bytes() -> None:
         headers = signed(nonce=nonce)
         assert {"-", "_"} & set(headers["signature-input"].partition("nonce=")[2])
         assert check(headers).nonce == nonce
+    assert check(signed(nonce=b"\0\0\x17")).nonce == b"\0\0\x17", "it ends with an X"
+
+
+def test_a_target_is_as_long_as_it_may_be() -> None:
+    path = "/" + "x" * (TARGET_CHARACTERS_MAX - 1)
+    assert check(signed(path=path), path=path).nonce == NONCE
 
 
 def test_a_header_longer_than_any_of_ours_is_refused_though_it_is_well_signed() -> None:

@@ -4,7 +4,7 @@
 import msgspec
 import pytest
 
-from crypto.errors import VaultRefused
+from crypto.errors import SecretTooWeak, VaultRefused
 from crypto.secret import SecretBytes
 from crypto.unlock import (
     ITERATIONS_MAX,
@@ -79,3 +79,12 @@ def test_another_secret_costs_as_much_as_the_one_before() -> None:
     made = vault_of("zhangxia")
     changed = change_secret(made, "zhangxia", PIN, OTHER, DEVICE, 1, store=lambda _: None)
     assert [entry.cost for entry in changed.entries] == [CHEAP]
+
+
+def test_a_weak_secret_is_refused_before_a_try_is_spent() -> None:
+    words = "梁伯住三楼不下来常带药"
+    made = add_worker(new_vault("file"), MASTER, "zhangxia", words, DEVICE, cost=CHEAP)
+    stored: list[Vault] = []
+    with pytest.raises(SecretTooWeak):
+        change_secret(made, "zhangxia", words, PIN, DEVICE, 1, store=stored.append)
+    assert stored == []

@@ -260,3 +260,11 @@ def test_a_write_of_which_no_name_is_told_is_read_as_it_is() -> None:
     d = dot(A, 1, b"tagg")
     state = unpack_state([d, 1_000, 0, [[0, 0, 0, "w"]], [], [], None, b"", []], {})
     assert list(state.writes) == [d]
+
+
+def test_a_void_keeps_its_name_whoever_wrote_beside_it() -> None:
+    first = entry(A, 1, {"f": 1})
+    void = entry(B, 1, {}, first.dot, [("void", "", "twice")])
+    beside = entry(b"c" * 16, 1, {"g": 2}, first.dot)
+    state = applied(first, void, beside)
+    assert set(there_and_back(state).voids) == set(state.voids) == {void.dot}

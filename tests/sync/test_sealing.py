@@ -114,3 +114,6 @@ def test_a_sealed_text_has_no_padding_whatever_its_length() -> None:
         text = sealed_text(bytes(size))
         assert "=" not in text
         assert sealed_bytes(text) == bytes(size)
+    ends = bytes(26) + b"\x17"
+    assert sealed_text(ends).endswith("X")
+    assert sealed_bytes(sealed_text(ends)) == ends
