@@ -138,7 +138,7 @@ REASONS: tuple[Reason, ...] = (
     Reason(SAME_END, r"→ found = value", r"^_written$", r"sync/effects"),
     Reason(SAME_END, r"if data else 1", r"_versioned", r"sync/messages"),
     Reason(TUNING, r"best, most|alone >= most", r"_rest_write", r"sync/packing"),
-    Reason(LONG_WAY, r"len\((several|tips)\) >= 1", r"_pack_list|join_chains", r"sync/"),
+    Reason(LONG_WAY, r"len\(several\) >= 1", r"_pack_list", r"sync/packing"),
     Reason(SAME_END, r'order.index\(value\), "XXXX"', r"_rank", r"sync/policy"),
     Reason(SAME_END, r"len\(siblings\) >= 1", r"in_conflict", r"sync/policy"),
     Reason(SAME_END, r"<= len\(self.writes\)", r"drop_dead", r"sync/record"),

@@ -11,7 +11,7 @@ from sync.change import Change, Entry, encode_change, entry_of, own_tips
 from sync.clock import Chains, Dot
 from sync.packing import OLDER_PER_REPLICA_MAX, decode_causal, pack_state, unpack_state
 from sync.policy import Shown, show
-from sync.record import PARTED_MAX, RecordState, spot_forks
+from sync.record import PARTED_MAX, RecordState, join_chains, spot_forks
 from tests.conftest import SEED
 from tests.sync.histories import SCHEMA, Store, World, as_model, expected
 
@@ -232,6 +232,17 @@ def test_a_list_that_is_cut_says_nothing_of_what_is_older_than_its_first() -> No
     assert not forked(cut, numbered(4), numbered(4, b"gone"))
     assert forked(cut, numbered(5, b"gone"))
     assert forked(cut, numbered(6))
+
+
+def test_joining_knows_a_fork_by_two_tips_and_by_nothing_less() -> None:
+    one, two = listed((5, 4), (9, 5)), listed((9,))
+    two.preds[numbered(9, b"gone")] = ()
+    two.vector.take_in((numbered(9, b"gone"),), Chains({A}, two.preds))
+    for state, known in ((one, set[bytes]()), (two, {A})):
+        for pair in ((state, RecordState()), (RecordState(), state)):
+            forks = set[bytes]()
+            join_chains(*pair, forks)
+            assert forks == known
 
 
 def test_a_list_of_two_lines_has_an_end() -> None:

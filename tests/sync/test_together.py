@@ -302,3 +302,15 @@ def test_of_two_that_fill_in_one_field_the_first_does() -> None:
     schema = Schema({"t": collection("t", made_of, fills=fills)})
     found = filled(schema, w("t", "r", status="met"), {}, MOMENT)
     assert found == w("t", "r", (COUNT, "seen", 1), status="met", text="first")
+
+
+def test_a_new_record_that_opens_another_has_a_name_before_and_nothing_nameless_is_looked_for() -> (
+    None
+):
+    store = Store()
+    found, problems = together(SCHEMA, [w("need", None, status="open")], store, MOMENT, new_ids())
+    assert problems == []
+    assert [one.collection for one in found] == ["need", "note"]
+    assert found[0].record == "new 1"
+    together(SCHEMA, [w("note", None, text="x")], store, MOMENT, new_ids())
+    assert None not in store.asked
