@@ -109,8 +109,13 @@ REASONS: tuple[Reason, ...] = (
         r"sync/clock",
     ),
     Reason(SAME_END, r"max\(2, len\(named\)\)", r"name_records", r"sync/ranges"),
-    Reason(SAME_END, r"\(offset < len\(out\)\) or True", r"Assembly.whole", r"carry/pieces"),
+    Reason(
+        SAME_END, r"\(offset < len\(out\)\) or True|offset <= ", r"Assembly.whole", r"carry/pieces"
+    ),
     Reason(SAME_END, r'b"XXXX"', r"_seen", r"sync/joining"),
+    Reason(SAME_END, r"→ return max\(1, ", r"room_of", r"carry/spool"),
+    Reason(SAME_END, r'"area"\) or "(XX\?XX|XXXX)"', r"_within", r"sync/fieldwork"),
+    Reason(SAME_END, r'"at_ms"\) or 1\)', r"^doors$", r"sync/fieldwork"),
     Reason(SAME_END, r'\[d\] = ""', r"apply_change", r"sync/record"),
     Reason(SAME_END, r"ANSWER_BYTES_MAX \+ 2", r"Line.request", r"carry/line"),
     Reason(COSTLY, r"PIECES_MAX:|PICTURE_BYTES_MAX|PATH_HASHES_MAX|MEMORY_KIB_MAX|CONTENTS_BYTES"),
@@ -144,7 +149,7 @@ REASONS: tuple[Reason, ...] = (
     Reason(SAME_END, r"<= len\(self.writes\)", r"drop_dead", r"sync/record"),
     Reason(SAME_END, r"key=None", r"^parted$", r"sync/record"),
     Reason(SAME_END, r'lang: str = "(ZH|XXzhXX)"', r"Problem.message", r"sync/validation"),
-    Reason(SAME_END, r"label.text\(None\)", r"_problem", r"sync/validation"),
+    Reason(SAME_END, r"""label.text\((None|"ZH"|"XXzhXX")\)""", r"_problem", r"sync/validation"),
     Reason(COSTLY, r"SEALED_BYTES_MAX|SIZE_MAX|WHOLE_BYTES_MAX|SERIAL_MAX|COUNTER_MAX"),
     Reason(
         "equivalent: no host has more than ninety characters, so no address more than 96",
@@ -236,7 +241,7 @@ REASONS: tuple[Reason, ...] = (
         "equivalent: what stands across two dots is no dot that anybody looks up",
         r"range\(0, len\(\w+\), \)",
         "",
-        r"sync/(packing|record|clock|touched)",
+        r"sync/(packing|record|clock|touched|change)",
     ),
     Reason(SAME_END, r"op == COUNT or isinstance", r"apply_change", r"sync/record"),
     Reason(
