@@ -36,7 +36,7 @@ class Happened(NamedTuple):
     state: RecordState
 
 
-class _Decided(NamedTuple):
+class Stands(NamedTuple):
     """The value that stands, who wrote it and where from, and why."""
 
     kept: Any
@@ -85,7 +85,21 @@ def keep_conflicts(
     for row, one in last.items():
         decided = _decided(schema, one)
         if decided is not None:
-            _tell(tx, schema, row, one, decided, (seq, now_ms))
+            field = (one.record, one.collection, one.happening.field)
+            _tell(tx, schema, row, field, decided, (seq, now_ms))
+
+
+def tell_decided_again(
+    tx: Transaction, schema: Schema, row: int, decided: Stands, now_ms: int
+) -> None:
+    """Tell those who were not told yet whose value goes by a decision after one was undone.
+
+    Nothing stands against it in the record by then, so that its change settles nothing there. In
+    the transaction of that change.
+    """
+    sql = "SELECT record, collection, field FROM conflicts WHERE n = ?"
+    record, collection, field = tx.rows(sql, [row])[0]
+    _tell(tx, schema, row, (record, collection, field), decided, (tx.next_seq(), now_ms))
 
 
 def _row(tx: Transaction, one: Happened) -> int | None:
@@ -163,29 +177,29 @@ def _kept(schema: Schema, one: Happened) -> Any:
     return choose(left, schema.field(one.collection, field)).value if left else None
 
 
-def _decided(schema: Schema, one: Happened) -> _Decided | None:
+def _decided(schema: Schema, one: Happened) -> Stands | None:
     """What now stands against the others; None while a person has yet to decide."""
     by, field = one.happening.by, one.happening.field
     if one.happening.kind == "settled":
         if by is None:
-            return _Decided(_kept(schema, one), "", b"", "")
-        return _Decided(_kept(schema, one), by.change.worker, by.dot[:16], by.change.reason())
+            return Stands(_kept(schema, one), "", b"", "")
+        return Stands(_kept(schema, one), by.change.worker, by.dot[:16], by.change.reason())
     if policy_of(schema, one.collection, field) not in SETTLED_BY_RULE:
         return None
     chosen = choose(one.happening.siblings, schema.field(one.collection, field))
-    return _Decided(chosen.value, chosen.worker, b"", "")
+    return Stands(chosen.value, chosen.worker, b"", "")
 
 
 def _tell(
     tx: Transaction,
     schema: Schema,
     row: int,
-    one: Happened,
-    decided: _Decided,
+    where: tuple[str, str, str],
+    decided: Stands,
     when: tuple[int, int],
 ) -> None:
     """A notice for each tablet whose value was not kept and that was not told of it before."""
-    seq, now_ms = when
+    (record, collection, field), (seq, now_ms) = where, when
     untold = {
         bytes(r[0]).hex()
         for r in tx.rows(
@@ -197,16 +211,16 @@ def _tell(
     if not untold:
         return
     sides = _load(tx.rows("SELECT siblings FROM conflicts WHERE n = ?", [row])[0][0])
-    policy = policy_of(schema, one.collection, one.happening.field)
+    policy = policy_of(schema, collection, field)
     for side in sides:
         replica = bytes.fromhex(side["replica"])
         theirs = replica == decided.replica and side["worker"] == decided.worker
         if side["dot"] not in untold or theirs or same_key(side["value"]) == same_key(decided.kept):
             continue
         notice = Notice(
-            one.record,
-            one.collection,
-            one.happening.field,
+            record,
+            collection,
+            field,
             side["value"],
             decided.kept,
             side["worker"],

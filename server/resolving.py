@@ -26,6 +26,7 @@ from server.audit_errors import (
     ValueRefused,
 )
 from server.audit_show import Row, row_of, seen_digest, shown_sibling
+from server.conflicts import Stands, tell_decided_again
 from server.district import District
 from server.effecting import Office
 from server.field_reading import FieldReader, unsealed
@@ -128,8 +129,12 @@ def resolve(
         decided.extend(entries)
         left.append(seen_digest(held_as_seen(tx, row.record, "").vector))
         what = ("resolve", conflict, entries[0].dot, officer, reason, _written(entries[0]))
-        _keep(tx, what, district.clock())
-        tx.run("UPDATE conflicts SET undone = 0 WHERE n = ?", [conflict])
+        now_ms = district.clock()
+        _keep(tx, what, now_ms)
+        if row_of(tx, conflict).undone:
+            tx.run("UPDATE conflicts SET undone = 0 WHERE n = ?", [conflict])
+            by = Stands(_written(entries[0]), officer, entries[0].dot[:16], reason)
+            tell_decided_again(tx, district.schema, conflict, by, now_ms)
 
     Office(district).write_many(
         officer,

@@ -116,6 +116,23 @@ def test_a_record_is_voided_or_a_field_emptied_and_whose_value_goes_is_told(
     assert "It holds" in doorstep("verify").stdout
 
 
+def test_whose_value_goes_only_after_a_decision_was_undone_is_told_too(
+    doorstep: Doorstep, home: str, folder: Path
+) -> None:
+    for choice, reason in (("1", "问过本人"), ("2", "又打来电话"), ("1", "再问一次")):
+        decide = ("audit", "resolve", "1", "--choose", choice, "--by", "gsy")
+        doorstep(*decide, "--reason", reason)
+        doorstep("audit", "undo", "1", "--by", "lhz", "--reason", "打错了")
+    with opened_district(district_settings(folder)) as (made, _), made.store.read() as tx:
+        told = [decode_notice(row[0]) for row in tx.rows("SELECT body FROM notices ORDER BY seq")]
+    # Each of the two once, whatever is decided and undone after that.
+    assert [(n.yours, n.kept, n.reason, n.kept_by) for n in told] == [
+        ("13800138002", "13800138001", "问过本人", "gsy"),
+        ("13800138001", "13800138002", "又打来电话", "gsy"),
+    ]
+    assert "It holds" in doorstep("verify").stdout
+
+
 def test_a_history_is_drawn_and_every_value_explained(doorstep: Doorstep, home: str) -> None:
     out = doorstep("audit", "history", home).stdout
     assert out.count("●") == 3
