@@ -24,10 +24,11 @@ from crypto.signed import STATEMENT_BYTES_MAX, claimed_word, open_word, sign_wor
 
 ERASURE: Final = "erasure"
 ERASED: Final = "erased"
+ERASED_WAITS: Final = "erased-waits"
 READINGS: Final = "readings"
 READINGS_HELD: Final = "readings-held"
-"""Kinds of statement: contents that are to be gone, that they are, what was read on a tablet, and
-how far the district holds that."""
+"""Kinds of statement: contents that are to be gone, that they are, that a part lies where nothing
+can be done at present, what was read on a tablet, and how far the district holds that."""
 CERTIFICATE: Final = b"erasure-certificate"
 CASE_BYTES: Final = 16
 COUNTER_MAX: Final = 2**48
@@ -178,14 +179,14 @@ def _check_erasure(erasure: Erasure, public: bytes) -> None:
     )
 
 
-def issue_erased(key: DeviceKey, said: Erased) -> bytes:
-    """Sign that an erasure was carried out here."""
-    return sign_word(key, ERASED.encode(), said)
+def issue_erased(key: DeviceKey, said: Erased, kind: str = ERASED) -> bytes:
+    """Sign that an erasure was carried out here; ``ERASED_WAITS``: but for what is away."""
+    return sign_word(key, kind.encode(), said)
 
 
-def check_erased(data: bytes, public: bytes) -> Erased:
+def check_erased(data: bytes, public: bytes, kind: str = ERASED) -> Erased:
     """Check such an answer against its writer's key. Raises StatementRefused."""
-    return _mine(open_word(data, public, ERASED.encode(), Erased), public)
+    return _mine(open_word(data, public, kind.encode(), Erased), public)
 
 
 def erased_by(data: bytes) -> bytes:

@@ -22,6 +22,7 @@ import msgspec
 from crypto.erasure import (
     CASE_BYTES,
     ERASED,
+    ERASED_WAITS,
     ERASURE,
     Erased,
     Erasure,
@@ -36,7 +37,7 @@ from crypto.erasure import (
 )
 from crypto.errors import CryptoError
 from server.blanks import erased_dots, named_of
-from server.erasing_archives import Content, wait_for
+from server.erasing_archives import Content, away_for, wait_for
 from server.erasing_places import ask_again, ask_places, homes_of, keep_part, told_to
 from server.erasing_rows import remove, remove_blobs
 from server.errors import RecordErased
@@ -288,7 +289,9 @@ class Erasing:
             if not tx.rows("SELECT 1 FROM erasure_parts WHERE digest = ?", [digest]):
                 counts = self._follow(tx, said, data, now_ms)
             answer = Erased(self._district.key.replica, digest, now_ms, counts)
-            answers.append((ERASED, issue_erased(self._district.key, answer)))
+            # Whoever asked may not certify as erased what lies in an archive that is away.
+            how = ERASED_WAITS if away_for(tx, said.case) else ERASED
+            answers.append((how, issue_erased(self._district.key, answer, how)))
         return answers
 
     def _believed(self, tx: Transaction, data: bytes) -> Erasure | None:
@@ -357,22 +360,24 @@ class Erasing:
 
     def told(self, tx: Transaction, place: str) -> list[Statement]:
         """What a tablet or server is to be told now."""
-        return [(ERASURE, body) for body in told_to(tx, place)]
+        now_ms = self._district.clock()
+        return [(ERASURE, body) for body in told_to(tx, place, now_ms)]
 
     def hear(self, tx: Transaction, statements: Iterable[Statement]) -> None:
         """Note who carried out what: signed answers of tablets and servers."""
         for kind, data in statements:
-            if kind != ERASED:
+            if kind not in (ERASED, ERASED_WAITS):
                 continue
             try:
                 key = self._district.trust.keys.get(erased_by(data))
                 if key is None:
                     continue
-                said = check_erased(data, key.public)
+                said = check_erased(data, key.public, kind)
             except CryptoError:
                 continue
+            column = "done_at_ms" if kind == ERASED else "waits_at_ms"
             tx.run(
-                "UPDATE erasure_places SET done_at_ms = ?, proof = ? WHERE place = ?"
+                f"UPDATE erasure_places SET {column} = ?, proof = ? WHERE place = ?"
                 " AND done_at_ms IS NULL"
                 " AND part IN (SELECT n FROM erasure_parts WHERE digest = ?)",
                 [self._district.clock(), data, key.device, said.statement],

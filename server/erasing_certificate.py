@@ -17,7 +17,7 @@ from crypto.erasure import issue_certificate
 from crypto.identity import DeviceKey
 from server.backup_keys import dead_before_ms
 from server.erasing_archives import waits_of
-from server.erasing_places import ASKED, DONE, REVOKED, WIPED, places_of
+from server.erasing_places import ASKED, DONE, REVOKED, WAITS, WIPED, places_of
 from server.errors import NotFound
 from server.log_tree import signed_head
 from server.store.base import Transaction
@@ -32,6 +32,8 @@ _load = msgspec.json.decode
 STATE_WORDS = {
     DONE: "已删除并签名确认 ‖ erased, and signed for",
     ASKED: "已通知，尚未联系 ‖ told at its next contact",
+    WAITS: "已删除，但其一份归档文件不在，放回后清除其余 ‖ "
+    "erased, but for an archive of its own that is away: the rest goes once it is back",
     WIPED: "整台已擦除 ‖ wiped as a whole",
     REVOKED: "已吊销，尚未证明擦除 ‖ revoked, has not proved its wipe",
 }

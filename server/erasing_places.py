@@ -18,7 +18,9 @@ from server.trust import TABLET
 TABLETS, SERVERS = "tablet", "server"
 TOLD_MAX = 8
 """Statements of one message: at most 64 KiB; what is left is told at once after their answers."""
-DONE, ASKED, WIPED, REVOKED = "done", "asked", "wiped", "revoked"
+ASK_WAITING_AGAIN_MS = 3_600_000
+"""Who waits for an archive of its own is asked once an hour: the others are told meanwhile."""
+DONE, ASKED, WAITS, WIPED, REVOKED = "done", "asked", "waits", "wiped", "revoked"
 
 
 class Place(NamedTuple):
@@ -168,12 +170,14 @@ def ask_behind(tx: Transaction, place: str, seq: int) -> None:
     )
 
 
-def told_to(tx: Transaction, place: str, limit: int = TOLD_MAX) -> list[bytes]:
-    """The statements that a place has not answered, oldest first."""
+def told_to(tx: Transaction, place: str, now_ms: int, limit: int = TOLD_MAX) -> list[bytes]:
+    """The statements that a place has not answered, oldest first; of what it waits with, those
+    that it was not asked about for a while."""
     found = tx.rows(
         "SELECT p.body FROM erasure_places e JOIN erasure_parts p ON p.n = e.part"
-        " WHERE e.place = ? AND e.done_at_ms IS NULL ORDER BY p.n LIMIT ?",
-        [place, limit],
+        " WHERE e.place = ? AND e.done_at_ms IS NULL"
+        " AND (e.waits_at_ms IS NULL OR e.waits_at_ms <= ?) ORDER BY p.n LIMIT ?",
+        [place, now_ms - ASK_WAITING_AGAIN_MS, limit],
     )
     return [bytes(row[0]) for row in found]
 
@@ -181,12 +185,16 @@ def told_to(tx: Transaction, place: str, limit: int = TOLD_MAX) -> list[bytes]:
 def places_of(tx: Transaction, n: int) -> list[Place]:
     """How each place stands with a case, those that have not answered first."""
     rows: dict[str, list[tuple[str, int, int | None, bytes | None]]] = {}
-    for place, kind, asked, done, proof in tx.rows(
-        "SELECT e.place, e.kind, e.asked_at_ms, e.done_at_ms, e.proof FROM erasure_places e"
-        " JOIN erasure_parts p ON p.n = e.part WHERE p.erasure = ? ORDER BY e.place, e.part",
+    waiting: set[str] = set()
+    for place, kind, asked, done, proof, waits in tx.rows(
+        "SELECT e.place, e.kind, e.asked_at_ms, e.done_at_ms, e.proof, e.waits_at_ms"
+        " FROM erasure_places e JOIN erasure_parts p ON p.n = e.part WHERE p.erasure = ?"
+        " ORDER BY e.place, e.part",
         [n],
     ):
         rows.setdefault(str(place), []).append((str(kind), int(asked), done, proof))
+        if done is None and waits is not None:
+            waiting.add(str(place))
     devices = {
         str(i): (str(name), str(state), contact, wiped)
         for i, name, state, contact, wiped in tx.rows(
@@ -209,6 +217,7 @@ def places_of(tx: Transaction, n: int) -> list[Place]:
             last = max(int(at) for at in done if at is not None)
             out.append(Place(place, parts[0][0], name, DONE, asked, contact, last, proofs))
         else:
-            how = WIPED if wiped else REVOKED if state == "revoked" else ASKED
+            unwiped = REVOKED if state == "revoked" else WAITS if place in waiting else ASKED
+            how = WIPED if wiped else unwiped
             out.append(Place(place, parts[0][0], name, how, asked, contact, wiped, proofs))
     return sorted(out, key=lambda p: (p.state == DONE, p.kind, p.name))

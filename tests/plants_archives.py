@@ -110,6 +110,13 @@ PLANTS_ARCHIVES = (
         _AWAY,
     ),
     Plant(
+        "a server says erased while an archive of its own is away",
+        "server/erasing.py",
+        "ERASED_WAITS if away_for(tx, said.case) else ERASED\n",
+        "ERASED\n",
+        _AWAY,
+    ),
+    Plant(
         "verify takes changes of a missing archive for lost ones",
         "server/verify.py",
         "            if self._feeds.absent:\n",

@@ -29,6 +29,7 @@ from server.store.rights_tables import (
     TABLES_AWAY,
     TABLES_RIGHTS,
     TABLES_TOLD_AGAIN,
+    TABLES_WAITING,
     TABLES_WITHDRAWALS,
 )
 from server.store.tablet_tables import TABLES_MACHINE, TABLES_MOVED, TABLES_TABLETS
@@ -164,6 +165,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0020-lookup-words", TABLES_LOOKUP_WORDS),
     ("0021-archives-away", TABLES_AWAY),
     ("0022-leaves-owed", TABLES_OWED),
+    ("0023-places-that-wait", TABLES_WAITING),
 )
 
 

@@ -53,3 +53,9 @@ CREATE TABLE erasure_archives (erasure INTEGER NOT NULL, archive TEXT NOT NULL,
 """
 """The archives that were away when a case was carried out: since when they are known to be, when
 they were looked through for its changes, and rid of those; how many were found there."""
+
+TABLES_WAITING = """
+ALTER TABLE erasure_places ADD COLUMN waits_at_ms INTEGER;
+"""
+"""``waits_at_ms``: when a server answered that an archive of its own is away, and that the rest is
+erased once it is back."""

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from crypto.erasure import ERASURE, Erasure, issue_erasure
+from crypto.erasure import ERASED, ERASED_WAITS, ERASURE, Erasure, issue_erasure
 from server.archive_errors import ArchiveWaits
 from server.archives import ArchiveFiles, archives_of
 from server.erasing_certificate import cases, facts_of, sentences
 from server.erasing_keeping import Keeping, settle
+from server.erasing_places import ASK_WAITING_AGAIN_MS, DONE, WAITS
 from server.erasing_plan import plan_erasure
 from server.feeds import ARCHIVED, open_stored
 from server.history import read_history
@@ -273,3 +274,47 @@ def _readable(run: object) -> list[Entry]:
         for counter, slot in enumerate(run.slots, run.first)
         if slot.raw
     ]
+
+
+def test_who_waits_for_an_archive_says_so_and_is_asked_again_after_a_while(world: World) -> None:
+    office, key = world.office, world.office.district.key
+    erasing = office.district.erasing
+    at_ms = office.now_ms
+    records = [world.home]
+    said = issue_erasure(
+        key, Erasure(b"c" * 16, key.replica, at_ms, "request", "4401", records, [])
+    )
+    place = "a server below"
+
+    def answered() -> list[str]:
+        with office.district.writing() as tx:
+            answers = erasing.take(tx, [(ERASURE, said)], office.now_ms)
+            # As if a server below had said it, whose key is known here as this one's is.
+            mine = office.district.trust.keys[key.replica].device
+            tx.run("UPDATE erasure_places SET place = ? WHERE place = ?", [mine, place])
+            erasing.hear(tx, answers)
+            tx.run("UPDATE erasure_places SET place = ? WHERE place = ?", [place, mine])
+        return [kind for kind, _ in answers]
+
+    def told() -> int:
+        with office.store.write() as tx:
+            return len(erasing.told(tx, place))
+
+    put_away(world.files, world.to)
+    with office.district.writing() as tx:
+        erasing.take(tx, [(ERASURE, said)], office.now_ms)
+        sql = "INSERT INTO erasure_places (part, place, kind, asked_at_ms) VALUES (1, ?, ?, 0)"
+        tx.run(sql, [place, "server"])
+    assert (told(), answered(), told()) == (1, [ERASED_WAITS], 0)
+    states = {one["name"]: one["state"] for one in world.facts()["places"]}
+    assert states[place] == WAITS
+    office.now_ms += ASK_WAITING_AGAIN_MS
+    assert told() == 1
+    put_back(world.files, world.to)
+    assert settle(office.district, world.to)
+    assert answered() == [ERASED]
+    # What the archive alone knew is named in a statement of its own, which is told as any.
+    assert told() == 1
+    office.sql("DELETE FROM erasure_places WHERE part > 1")
+    states = {one["name"]: one["state"] for one in world.facts()["places"]}
+    assert states[place] == DONE
