@@ -34,6 +34,7 @@ from client_sdk.store.base import Store
 from crypto.errors import SignatureRefused
 from crypto.identity import verify
 from crypto.tls import check_tls_pin, make_tls_identity, tls_pin, with_password
+from sync.carry.line import close_unfinished
 from sync.decoding import MALFORMED
 from sync.feed import Replica
 from sync.messages import PROTOCOL, encode
@@ -186,8 +187,9 @@ class Listening:
             plain.settimeout(CONNECT_SECONDS_MAX)
             try:
                 sock = self._context.wrap_socket(plain, server_side=True)
-            except OSError:
+            except OSError as error:
                 plain.close()
+                close_unfinished(error)
                 return None
         return Line(sock, self.pin, self._waiting)
 
@@ -215,6 +217,7 @@ def call(address: str, pin: bytes | None, waiting: Waiting = nullcontext) -> Lin
         sock = context.wrap_socket(plain)
     except OSError as error:
         plain.close()
+        close_unfinished(error)
         raise Unreachable(type(error).__name__) from error
     certificate: Any = sock.getpeercert(binary_form=True)
     try:

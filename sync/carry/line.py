@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import socket
 import ssl
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -148,6 +149,7 @@ class Line:
                 connection.connect()
             except (OSError, ssl.SSLError) as error:
                 connection.close()
+                close_unfinished(error)
                 last = error
                 continue
             self._check(connection)
@@ -174,6 +176,18 @@ class Line:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def close_unfinished(error: BaseException) -> None:
+    """Close the socket that was to speak TLS when its line was reset before the handshake.
+
+    ``ssl.SSLSocket`` raises then before anybody else holds it, and does not close it: the traceback
+    alone leads to it, and until the collector comes by it stays open.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made = frame.f_locals.get("self")
+        if isinstance(made, ssl.SSLSocket):
+            made.close()
 
 
 def _head_bytes(headers: dict[str, str]) -> int:

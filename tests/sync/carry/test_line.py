@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import gc
+import select
 import socket
 import ssl
+import struct
 
 import msgspec
 import pytest
@@ -194,3 +197,27 @@ def test_an_answer_that_announces_no_length_ends_with_its_connection() -> None:
         to = line(server.address)
         assert to.request("GET", "/", {}, b"").body == b"to the end"
         to.close()
+
+
+def test_a_line_that_is_reset_before_its_handshake_leaves_no_socket_open(monkeypatch) -> None:
+    def open_sockets() -> int:
+        found = [s for s in gc.get_objects() if isinstance(s, ssl.SSLSocket)]
+        return sum(s.fileno() >= 0 for s in found)
+
+    reach = socket.create_connection
+
+    def reset_by_then(*args: object, **kwargs: object) -> socket.socket:
+        made = reach(*args, **kwargs)
+        there, _ = listener.accept()
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        there.close()
+        # A reset makes it readable: it is there before the handshake begins.
+        select.select([made], [], [], 10)
+        return made
+
+    monkeypatch.setattr(socket, "create_connection", reset_by_then)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        before = open_sockets()
+        with pytest.raises(Down) as raised:
+            line(f"127.0.0.1:{listener.getsockname()[1]}").request("GET", "/", {}, b"")
+        assert open_sockets() <= before, raised
