@@ -17,7 +17,7 @@ from tests.mutation.__main__ import FILE, SHARE_MIN, figures, in_any_order
 from tests.mutation.choosing import TESTS_SECONDS_MAX, Choice
 from tests.mutation.forking import ENDLESS, KILLED, NOBODY, SURVIVED, UNREACHED, Pool, outcome
 from tests.mutation.making import Mutant, settings
-from tests.mutation.reasons import NOT_JUDGED, REASONS, UNREACHED_WHY, reason_of
+from tests.mutation.reasons import GAP, NOT_JUDGED, REASONS, UNREACHED_WHY, reason_of
 from tests.plant import ROOT
 
 FOUND: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ def test_the_committed_figures_add_up_and_enough_is_killed() -> None:
 def test_every_survivor_is_named_with_its_reason() -> None:
     why = [it["why"] for one in FOUND["modules"].values() for it in one["survived"]]
     assert sum(FOUND["survived_why"].values()) == len(why)
-    assert set(why) <= {one.why for one in REASONS} | {NOT_JUDGED, UNREACHED_WHY}
+    assert set(why) <= {one.why for one in REASONS} | {GAP, NOT_JUDGED, UNREACHED_WHY}
 
 
 def test_figures_are_counted_from_verdicts() -> None:
