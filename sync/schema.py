@@ -168,7 +168,7 @@ def check_collection(collection: Collection) -> Collection:
         if not 1 <= len(key) <= NAME_CHARS_MAX:
             raise SchemaInvalid(f"{where}: its name")
         if field.sealed or field.readers:
-            _check_sealed(where, field, collection)
+            _check_sealed(key, field, collection)
         if field.order and field.policy not in ("highest", "lowest"):
             raise SchemaInvalid(f"{where}: an order is for highest and lowest")
         if field.kind == "choice" and not (field.choices or field.order):
@@ -176,9 +176,9 @@ def check_collection(collection: Collection) -> Collection:
     return collection
 
 
-def _check_sealed(where: str, field: Field, collection: Collection) -> None:
+def _check_sealed(name: str, field: Field, collection: Collection) -> None:
     """Refuse of a sealed field whatever needs its value where nobody may read it."""
-    name = where.partition(".")[2]
+    where = f"{collection.name}.{name}"
     if field.readers and not field.sealed:
         raise SchemaInvalid(f"{where}: readers are named of a sealed field")
     if len(field.readers) > READERS_CHARS_MAX or not field.reader_class.isidentifier():

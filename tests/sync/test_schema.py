@@ -146,6 +146,14 @@ def test_whatever_needs_the_value_of_a_sealed_field_is_refused_by_name_and_with_
     assert str(refused.value).startswith("thing.f: ")
 
 
+def test_a_dot_in_a_name_hides_no_sealed_field_from_its_checks() -> None:
+    for called, key in (("x.y", "f"), ("x", "a.f")):
+        sealed = {key: Field(sealed=True)}
+        thing = Collection(name=called, label=Label(zh="x"), fields=sealed, one_per=(key,))
+        with pytest.raises(SchemaInvalid, match="tells no records apart"):
+            check_schema(Schema({called: thing}))
+
+
 def test_a_sealed_field_is_declared_up_to_its_limits() -> None:
     at_most = Field(sealed=True, chars_max=SEALED_CHARS_MAX, readers="r" * 24)
     check_schema(schema({"f": at_most}))
